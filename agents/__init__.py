@@ -1,0 +1,1 @@
+"""Learners as pure functions of arrays: SAC, its networks, replay and evaluation."""

@@ -1,0 +1,67 @@
+"""Evaluation of a policy by one jitted rollout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+
+
+class Episodes(NamedTuple):
+    """One number per episode, `[episodes]`."""
+
+    success: chex.Array  # 1 where the task was done at any step (Meta-World's measure)
+    episode_return: chex.Array  # sum of ground-truth reward
+    progress: chex.Array  # at the last step
+    first_success: chex.Array  # step of the first success, `horizon` where there was none
+
+
+def rollout(
+    reset: Callable[[chex.PRNGKey], Any],
+    step: Callable[[Any, chex.Array], Any],
+    act: Callable[[chex.Array, chex.PRNGKey], chex.Array],
+    key: chex.PRNGKey,
+    episodes: int,
+    horizon: int,
+) -> Episodes:
+    """Plays `episodes` whole episodes side by side.
+
+    Args:
+        reset, step: a single environment's functions (brax's `State`, with `success` and
+            `progress` in its metrics), without auto-reset: an environment that ends early is
+            frozen at its last state.
+        act: `(obs [episodes, O], key) -> action [episodes, A]`.
+        key: PRNG key.
+    """
+    reset_key, act_key = jax.random.split(key)
+    state = jax.vmap(reset)(jax.random.split(reset_key, episodes))
+
+    def body(carry, key):
+        state, alive = carry
+        new = jax.vmap(step)(state, act(state.obs, key))
+        # An environment whose physics broke stays at its last finite state and earns nothing more.
+        ok = alive & (new.done == 0)
+
+        def keep(a: chex.Array, b: chex.Array) -> chex.Array:
+            return jnp.where(ok.reshape(-1, *[1] * (a.ndim - 1)), a, b)
+
+        state = jax.tree.map(keep, new, state)
+        reward = jnp.where(ok, state.reward, 0.0)
+        seen = (state.metrics["success"], reward, state.metrics["progress"])
+        return (state, ok), seen
+
+    alive = jnp.ones(episodes, bool)
+    _, (success, reward, progress) = jax.lax.scan(
+        body, (state, alive), jax.random.split(act_key, horizon)
+    )
+    done = success > 0.5
+    solved = jnp.any(done, axis=0)
+    return Episodes(
+        success=solved.astype(jnp.float32),
+        episode_return=jnp.sum(reward, axis=0),
+        progress=progress[-1],
+        first_success=jnp.where(solved, jnp.argmax(done, axis=0), horizon),
+    )

@@ -1,0 +1,171 @@
+"""Replay on the device: a ring buffer laid out `[rows, envs, ...]`, one row per vector step.
+
+Time stays an axis, so a clip of consecutive steps and an n-step window are plain index
+arithmetic, and adding a block of rows is one contiguous copy. A functional API in the manner of
+flashbax: `init`, `add`, then index and gather.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import chex
+import flax
+import jax
+import jax.numpy as jnp
+
+
+class Transition(NamedTuple):
+    """One environment step. Rewards are kept as components and combined when a batch is drawn."""
+
+    obs: chex.Array  # [O]
+    action: chex.Array  # [A]
+    next_obs: chex.Array  # [O] the true successor, also where the episode was cut
+    target: chex.Array  # [G] the task's target, as a formal reward is given it
+    formal: chex.Array  # [] reward code
+    residual: chex.Array  # [] learned reward
+    dense: chex.Array  # [] ground truth, scaled to [0, 1]; scripted teachers and baselines only
+    progress: chex.Array  # [] ground truth, 0 at reset, 1 at the goal
+    success: chex.Array  # [] ground truth
+    discount: chex.Array  # [] 0 where the world ended, else 1
+    cut: chex.Array  # [] 1 where the episode ended for whatever reason
+
+
+@flax.struct.dataclass
+class ReplayState:
+    """`data` leaves are `[rows, envs, ...]`; rows `cursor - size .. cursor - 1` (mod rows) hold
+    steps, oldest first."""
+
+    data: Transition
+    cursor: chex.Array  # [] int32, where the next block goes
+    size: chex.Array  # [] int32, filled rows
+
+
+def init(example: Transition, rows: int, envs: int) -> ReplayState:
+    """An empty buffer for `rows` vector steps of `envs` environments.
+
+    Args:
+        example: one transition (arrays or shape structs), without leading axes.
+    """
+    # zeros, not empty: a slot that was never written must not hold a NaN.
+    data = jax.tree.map(lambda x: jnp.zeros((rows, envs, *x.shape), x.dtype), example)
+    return ReplayState(data=data, cursor=jnp.int32(0), size=jnp.int32(0))
+
+
+def add(state: ReplayState, block: Transition) -> ReplayState:
+    """Appends a block `[K, envs, ...]`; K must divide the rows, so that no block wraps."""
+    rows, length = capacity(state), block.formal.shape[0]
+    if rows % length:
+        raise ValueError(f"replay rows ({rows}) must be a multiple of the block length ({length})")
+    data = jax.tree.map(
+        lambda ring, new: jax.lax.dynamic_update_slice_in_dim(ring, new, state.cursor, axis=0),
+        state.data,
+        block,
+    )
+    return ReplayState(
+        data=data,
+        cursor=(state.cursor + length) % rows,
+        size=jnp.minimum(state.size + length, rows),
+    )
+
+
+def capacity(state: ReplayState) -> int:
+    """Rows that the buffer can hold."""
+    return state.data.formal.shape[0]
+
+
+def sample_index(
+    state: ReplayState, key: chex.PRNGKey, shape: tuple[int, ...]
+) -> tuple[chex.Array, chex.Array]:
+    """Uniform over the filled part: `(age-ordered row, env)`, each int32 of the given shape.
+
+    Row 0 is the oldest filled row; `gather` turns it into a ring position.
+    """
+    row_key, env_key = jax.random.split(key)
+    row = jax.random.randint(row_key, shape, 0, jnp.maximum(state.size, 1))
+    env = jax.random.randint(env_key, shape, 0, state.data.formal.shape[1])
+    return row, env
+
+
+def gather(state: ReplayState, row: chex.Array, env: chex.Array) -> Transition:
+    """The transitions at age-ordered rows and envs, `row.shape + [...]`."""
+    rows, envs = state.data.formal.shape
+    position = (state.cursor - state.size + row) % rows
+    flat = position * envs + env
+    return jax.tree.map(lambda x: x.reshape(rows * envs, *x.shape[2:])[flat], state.data)
+
+
+class NStep(NamedTuple):
+    """An n-step transition: the sum of discounted rewards and where to bootstrap."""
+
+    obs: chex.Array
+    action: chex.Array
+    reward: chex.Array
+    next_obs: chex.Array
+    discount: chex.Array
+
+
+def gather_n_step(
+    state: ReplayState,
+    row: chex.Array,
+    env: chex.Array,
+    reward_fn: Callable[[Transition], chex.Array],
+    n: int,
+    gamma: float,
+) -> NStep:
+    """n-step windows that start at `(row, env)`, each `[B]`.
+
+    A window ends early at the end of an episode and at the newest row; it then bootstraps from
+    the true successor of its last step, with gamma to the power of the steps it has. Only a world
+    that ended (discount 0) does not bootstrap.
+
+    Args:
+        reward_fn: combines the reward components of transitions (`Transition -> [...]`).
+    """
+    first = gather(state, row, env)
+    if n == 1:
+        discount = gamma * first.discount
+        return NStep(first.obs, first.action, reward_fn(first), first.next_obs, discount)
+    offsets = jnp.arange(n)[:, None]
+    rows = row[None] + offsets
+    window = gather(state, jnp.minimum(rows, state.size - 1), jnp.broadcast_to(env, rows.shape))
+    ends = (window.cut > 0) | (rows >= state.size - 1)
+    # A step counts while no earlier step of its window ended it.
+    alive = jnp.cumsum(jnp.concatenate([jnp.zeros_like(ends[:1]), ends[:-1]]), axis=0) == 0
+    reward = jnp.sum(jnp.where(alive, gamma**offsets * reward_fn(window), 0.0), axis=0)
+    last = jnp.sum(alive, axis=0) - 1
+    pick = lambda x: jnp.take_along_axis(x, last.reshape(1, -1, *[1] * (x.ndim - 2)), axis=0)[0]  # noqa: E731
+    discount = gamma ** (last + 1) * pick(window.discount)
+    return NStep(first.obs, first.action, reward, pick(window.next_obs), discount)
+
+
+def sample_clips(
+    state: ReplayState, key: chex.PRNGKey, count: int, length: int, window: int
+) -> Transition:
+    """`count` clips of `length` consecutive steps of one episode, `[count, length, ...]`.
+
+    Uniform over the last `window` rows. A draw that crosses the end of an episode is moved to the
+    steps right after that end, or right before it where the buffer ends first; so that every clip
+    is whole, an episode must be at least `length` steps and the buffer hold `2 * length` rows.
+    """
+    envs = state.data.formal.shape[1]
+    row_key, env_key = jax.random.split(key)
+    newest = state.size - length  # last row at which a clip can start
+    oldest = jnp.maximum(jnp.minimum(state.size - window, newest), 0)
+    start = jax.random.randint(row_key, (count,), oldest, jnp.maximum(newest, 0) + 1)
+    env = jax.random.randint(env_key, (count,), 0, envs)
+    steps = jnp.arange(length)
+
+    def cut_of(start: chex.Array) -> chex.Array:
+        rows, envs = state.data.cut.shape
+        position = (state.cursor - state.size + start[:, None] + steps[:-1]) % rows
+        return state.data.cut.reshape(-1)[position * envs + env[:, None]]
+
+    cut = cut_of(start) > 0
+    crosses = jnp.any(cut, axis=1)
+    after = start + jnp.argmax(cut, axis=1) + 1
+    before = after - length
+    moved = jnp.where(after <= newest, after, jnp.maximum(before, 0))
+    start = jnp.where(crosses, moved, start)
+    return gather(state, start[:, None] + steps, jnp.broadcast_to(env[:, None], (count, length)))

@@ -1,0 +1,1 @@
+"""A run: the CoRe method and the loop that drives it."""

@@ -1,0 +1,174 @@
+"""What a run is: frozen dataclasses, presets per method, and checks that name what is wrong.
+
+Defaults are CoRe's schedule on Meta-World with the updates per environment step chosen for a
+laptop's CPU.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from typing import Literal
+
+import envs
+from agents.sac import SACConfig
+from core import methods
+from core.models.scripted import ScriptedConfig
+from reward_models.preference import PreferenceConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class FeedbackConfig:
+    """When preferences are asked for, and how many (CoRe on Meta-World)."""
+
+    labels: int = 500
+    """Questions asked per seed in the whole run, abstentions included."""
+    labels_per_round: int = 20
+    first_round: int = 20_000
+    """Environment step of the first round that fits the residual reward."""
+    round_every: int = 4_000
+    clip_length: int = 20
+    frames_shown: int = 3
+    window: int = 50_000
+    """Clips come from this many latest environment steps (100 episodes of 500)."""
+    alpha: float = 0.5
+    """Weight of the residual reward after the first fit; 0 before."""
+    critic_updates: int = 100
+    """Updates right after the first fit, on fresh critics."""
+
+
+@dataclasses.dataclass(frozen=True)
+class FormalConfig:
+    """How the formal reward is found and refined."""
+
+    select: Literal["label_agreement", "gt_score"] = "label_agreement"
+    """How the first one is chosen: by agreement with a first round of labels (needs no ground
+    truth), or by ground-truth success after a short training of each (the paper)."""
+    candidates: int = 4
+    """Replies asked for at once."""
+    attempts: int = 3
+    """Times that candidates are asked for before a refinement is given up."""
+    trial_fraction: float = 0.1
+    """Length of a candidate's training under `gt_score`, as a part of `steps`."""
+    refine_at: tuple[int, ...] = (25_000, 50_000, 75_000, 100_000)
+    """Environment steps at which a better formal reward is looked for."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """One run: a task, a method, a budget, and how fast to spend it."""
+
+    task: str = "drawer-open"
+    method: str = "core"
+    protocol: str = "paper"
+    """paper: nothing is random at reset; random: the benchmark's own resets."""
+    seeds: int = 1
+    """Seeds trained side by side, as one program."""
+    seed: int = 0
+    """The first seed; the others follow it."""
+    steps: int = 120_000
+    """Environment steps of each seed."""
+    teacher: str = "scripted"
+    model: str = "replay"
+
+    frm: bool = True
+    """Use a formal reward (off: an ablation)."""
+    rrm: bool = True
+    """Use a residual reward (off: an ablation)."""
+    importance: bool = True
+    """Use the teacher's per-frame scores (off: an ablation)."""
+
+    envs: int = 100
+    """Environments stepped side by side for each seed."""
+    rollout: int = 5
+    """Vector steps between two bursts of updates."""
+    updates: int = 64
+    """Updates in a burst. The paper does one per environment step; this is 0.128."""
+    random_steps: int = 4_000
+    """Environment steps with uniform random actions, before the first update."""
+    replay: int = 200_000
+    """Transitions kept for each seed."""
+    chunk: int = 1_000
+    """Environment steps between two rows of metrics."""
+    eval_every: int = 10_000
+    eval_episodes: int = 10
+    final_episodes: int = 50
+    checkpoint_every: int = 20_000
+    """Environment steps between checkpoints; 0 keeps only the last."""
+    dense_scale: float = 0.1
+    """Ground-truth dense reward is multiplied by this when it is learned from."""
+
+    sac: SACConfig = dataclasses.field(default_factory=SACConfig)
+    formal: FormalConfig = dataclasses.field(default_factory=FormalConfig)
+    residual: PreferenceConfig = dataclasses.field(default_factory=PreferenceConfig)
+    feedback: FeedbackConfig = dataclasses.field(default_factory=FeedbackConfig)
+    scripted: ScriptedConfig = dataclasses.field(default_factory=ScriptedConfig)
+
+    @property
+    def block(self) -> int:
+        """Environment steps of one block: a rollout, then a burst of updates."""
+        return self.envs * self.rollout
+
+    @property
+    def uses_formal(self) -> bool:
+        """Whether a formal reward is part of the reward."""
+        return self.frm and methods.get(self.method).formal
+
+    @property
+    def uses_residual(self) -> bool:
+        """Whether a residual reward is part of the reward."""
+        return self.rrm and methods.get(self.method).residual
+
+    @property
+    def trial_steps(self) -> int:
+        """Environment steps of a candidate's trial under `gt_score`, in whole chunks."""
+        return max(1, round(self.formal.trial_fraction * self.steps / self.chunk)) * self.chunk
+
+    @property
+    def replay_rows(self) -> int:
+        """Rows of the replay ring: a multiple of the rollout that holds the transitions kept."""
+        kept = min(self.replay, self.steps)
+        return -(-kept // self.block) * self.rollout
+
+
+def check(config: Config) -> Config:
+    """Returns the config, or raises a ValueError naming field, value and what is right."""
+    suggest("task", config.task, envs.names())
+    suggest("method", config.method, methods.names())
+    suggest("protocol", config.protocol, envs.PROTOCOLS)
+    suggest("teacher", config.teacher, ("scripted",))
+    suggest("model", config.model, ("replay",))
+    for name in ("seeds", "steps", "envs", "rollout", "chunk", "replay", "eval_every"):
+        if getattr(config, name) < 1:
+            raise ValueError(f"{name} must be at least 1, not {getattr(config, name)}")
+    if config.chunk % config.block:
+        raise ValueError(
+            f"chunk ({config.chunk}) must be a multiple of envs * rollout ({config.block})"
+        )
+    every = {
+        "steps": config.steps,
+        "eval_every": config.eval_every,
+        "checkpoint_every": config.checkpoint_every,
+        "random_steps": config.random_steps,
+    }
+    for name, value in every.items():
+        if value % config.chunk:
+            raise ValueError(f"{name} ({value}) must be a multiple of chunk ({config.chunk})")
+    clip_rows = 2 * config.feedback.clip_length
+    if config.uses_residual and config.random_steps < clip_rows * config.envs:
+        raise ValueError(
+            f"random_steps ({config.random_steps}) must be at least {clip_rows * config.envs}: two "
+            f"clips of {config.feedback.clip_length} steps in each of {config.envs} environments"
+        )
+    if not (config.uses_formal or config.uses_residual or methods.get(config.method).ground_truth):
+        raise ValueError(f"method {config.method} with --no-frm and --no-rrm has no reward left")
+    return config
+
+
+def suggest(what: str, value: str, valid: tuple[str, ...]) -> None:
+    """Raises ValueError unless `value` is one of `valid`; suggests the nearest."""
+    if value in valid:
+        return
+    near = difflib.get_close_matches(value, valid, n=1, cutoff=0.4)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise ValueError(f"unknown {what} {value!r}.{hint} Valid: {', '.join(valid)}.")

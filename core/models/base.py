@@ -1,0 +1,84 @@
+"""The two outside voices, as protocols: a chat model that writes rewards, a teacher that judges."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from core.prompts.formal import Message
+
+
+class Reply(NamedTuple):
+    """One sampled reply of a chat model."""
+
+    text: str
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost_usd: float = 0.0
+
+
+class ChatModel(Protocol):
+    """A language model. Implementations may be remote; the training never waits inside jit."""
+
+    name: str
+
+    def complete(self, messages: Sequence[Message], n: int, attempt: int = 0) -> list[Reply]:
+        """Up to `n` sampled replies to a conversation.
+
+        Args:
+            messages: at most four turns.
+            n: replies wanted.
+            attempt: how often this conversation was asked before in the same round.
+        """
+        ...
+
+
+class Clip(NamedTuple):
+    """H consecutive steps of one episode, on the host."""
+
+    next_obs: np.ndarray  # [H, O]
+    action: np.ndarray  # [H, A]
+    target: np.ndarray  # [H, G]
+    dense: np.ndarray  # [H] ground truth; only scripted teachers look at it
+    progress: np.ndarray  # [H] ground truth
+
+
+class Question(NamedTuple):
+    """Which of two clips is better?"""
+
+    a: Clip
+    b: Clip
+    instruction: str
+    seed: int
+    round: int
+
+    def key(self) -> str:
+        """Content hash: the same clips, asked again, are the same question."""
+        digest = hashlib.sha256(self.instruction.encode())
+        for array in (*self.a, *self.b):
+            digest.update(np.ascontiguousarray(array, np.float32).tobytes())
+        return digest.hexdigest()
+
+
+class Answer(NamedTuple):
+    """A teacher's answer. `preference` is P(B better): 0, 1, 0.5 for equal, None to abstain."""
+
+    preference: float | None
+    scores_a: tuple[float, ...]  # completion in [0, 1] of each shown frame
+    scores_b: tuple[float, ...]
+    reason: str
+    tokens: int = 0
+    cost_usd: float = 0.0
+
+
+class Teacher(Protocol):
+    """Whoever compares clips."""
+
+    name: str
+
+    def ask(self, questions: Sequence[Question], context: Any = None) -> list[Answer]:
+        """One answer per question, in order."""
+        ...

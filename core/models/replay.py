@@ -1,0 +1,49 @@
+"""The replay model: recorded replies of a language model to this project's exact prompts.
+
+A recording holds, per kind of question (`initial`, `refinement`), the conversation as it was sent
+and the replies as they came, verbatim. They were given before any training result existed and
+are never tuned. A refinement question holds statistics of the run, which differ from run to run;
+the recorded replies answer the same template with the statistics of random actions.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from core.models.base import Reply
+from core.prompts.formal import Message
+
+REPLIES = Path(__file__).parent / "replies"
+
+
+class ReplayModel:
+    """Hands out a task's recorded replies in their recorded order, `n` at a time."""
+
+    def __init__(self, task: str, folder: Path = REPLIES):
+        path = folder / f"{task}.json"
+        if not path.exists():
+            known = ", ".join(sorted(p.stem for p in folder.glob("*.json"))) or "none"
+            raise ValueError(f"no recorded replies for task {task!r}; recorded: {known}")
+        self.name = "replay"
+        self.recording = json.loads(path.read_text())
+        self._path = path
+
+    def complete(self, messages: Sequence[Message], n: int, attempt: int = 0) -> list[Reply]:
+        """Replies `attempt * n` to `(attempt + 1) * n` of the conversation's kind; fewer, or none,
+        once the recording is used up.
+
+        Raises:
+            ValueError: the question is not the one that was recorded.
+        """
+        kind = "initial" if len(messages) == 2 else "refinement"
+        recorded = self.recording[kind]
+        asked = [m["content"] for m in recorded["messages"][:2]]
+        if [m.content for m in messages[:2]] != asked:
+            raise ValueError(
+                f"the replies in {self._path.name} answer another prompt than the one asked now: "
+                "record new ones, or restore the prompt's text and the task's description"
+            )
+        texts = recorded["replies"][attempt * n : (attempt + 1) * n]
+        return [Reply(text) for text in texts]

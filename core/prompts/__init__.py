@@ -1,0 +1,1 @@
+"""Prompt texts, and the parsers of their replies."""

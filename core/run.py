@@ -1,0 +1,224 @@
+"""The host's loop: chunk, feedback round, refinement, evaluation, checkpoint, log.
+
+Everything that happens at a chunk's boundary is decided by the number of environment steps alone
+and draws from random streams of its own, so a resumed run is the undisturbed run.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from agents.evaluation import Episodes
+from core import checkpoint, metrics, run_folder, trials, warm_up
+from core.config import Config, check
+from core.formal_module import FormalModule
+from core.labels import LabelStore
+from core.models import ReplayModel, ScriptedTeacher
+from core.residual_module import ResidualModule
+from core.training import Train, TrainState, make_train
+
+
+def run(config: Config, out: Path, resume: bool = False, quiet: bool = False) -> dict[str, Any]:
+    """Runs a config to its end and returns the summary.
+
+    Args:
+        config: what to run; checked here.
+        out: the run's folder; must not exist, unless `resume`.
+        resume: go on from the last sound checkpoint of the folder.
+        quiet: no progress on stderr.
+
+    Raises:
+        ValueError: a bad config, an existing folder, or one of another config.
+    """
+    config = check(config)
+    run_folder.prepare(out, config, resume)
+    finished = run_folder.summary(out) if resume else None
+    if finished is not None:
+        return finished
+    return _Run(config, out, resume, quiet).finish()
+
+
+class _Run:
+    def __init__(self, config: Config, out: Path, resume: bool, quiet: bool):
+        self.config, self.out = config, out
+        self.began = time.monotonic()
+        self.earlier_seconds = 0.0
+        self.progress = metrics.Progress(config.steps, quiet)
+        self.train: Train = make_train(config)
+        self.store = LabelStore(out / "labels.sqlite")
+        teacher = ScriptedTeacher(config.scripted, config.seed, config.feedback.frames_shown)
+        self.teacher_name = teacher.name
+        self.residual = ResidualModule(config, self.train, teacher, self.store)
+        self.formal: FormalModule | None = None
+        if config.uses_formal:
+            model = ReplayModel(config.task)
+            self.formal = FormalModule(config, self.train.env.spec, model, out / "rewards")
+        self.state: TrainState = self.train.init(run_folder.seed_keys(config))
+        self.latest: dict[str, list[float]] = {}
+        restored = self._restore() if resume else None
+        self.file = metrics.MetricsFile(
+            out / "metrics.jsonl", keep_until=(restored or 0) if resume else None
+        )
+        warm_up.start(config, self.train, self.state)
+        if restored is None and self.formal is not None:
+            self._first_rewards()
+
+    def finish(self) -> dict[str, Any]:
+        config = self.config
+        while (env_steps := int(self.state.env_steps)) < config.steps:
+            began = time.monotonic()
+            formal = self.formal.current if self.formal else None
+            self.state, row = self.train.train_chunk(self.state, formal)
+            row = metrics.to_host(jax.device_get(row))
+            env_steps = int(self.state.env_steps)
+            if self.formal:
+                self.formal.observe(row)
+            row["events"] = self._feedback(env_steps, row)
+            if env_steps % config.eval_every == 0:
+                self._evaluate(env_steps)
+            row = self._row(env_steps, row, time.monotonic() - began)
+            self.file.write(row)
+            self.progress.update(env_steps, row, force=env_steps % config.eval_every == 0)
+            for event in row["events"]:
+                self.progress.note(f"  {env_steps:,}: {event}")
+            if config.checkpoint_every and env_steps % config.checkpoint_every == 0:
+                self._save(env_steps)
+        if not config.checkpoint_every or config.steps % config.checkpoint_every:
+            self._save(config.steps)
+        return self._finish()
+
+    def _feedback(self, env_steps: int, row: dict[str, Any]) -> list[str]:
+        """The round and the refinement that are due after this chunk."""
+        config, events, lanes = self.config, [], self.state.lanes
+        needs_labels = config.uses_formal or config.uses_residual
+        if self.formal and self.formal.current[0] is None and env_steps >= config.random_steps:
+            self.residual.ask(lanes, env_steps)
+            scores = np.stack(
+                [
+                    self.formal.agreements(self.candidates, self.residual.labels, s)
+                    for s in range(config.seeds)
+                ]
+            )
+            events += self.formal.select(self.candidates, scores, env_steps, "label_agreement")
+            lanes = self.train.relabel_formal(lanes, self.formal.current)
+        if needs_labels and self.residual.due(env_steps):
+            asked = self.residual.ask(lanes, env_steps)
+            row["feedback"] = asked
+            if config.uses_residual:
+                lanes, fitted = self.residual.fit(lanes)
+                row.update(metrics.to_host(fitted))
+        refine_at = config.formal.refine_at
+        if self.formal and any(0 <= env_steps - at < config.chunk for at in refine_at):
+            before = list(self.formal.current)
+            events += self.formal.refine(self.residual.labels, env_steps)
+            if self.formal.current != before:
+                lanes = self.train.relabel_formal(lanes, self.formal.current)
+        self.state = self.state.replace(lanes=lanes)
+        return events
+
+    def _first_rewards(self) -> None:
+        """Candidates for the first formal reward; under `gt_score` also their trials."""
+        self.candidates = self.formal.first_candidates()
+        if self.config.formal.select == "gt_score":
+            self.progress.note("training the candidates side by side (gt_score)")
+            scores = trials.ground_truth_scores(self.config, self.candidates)
+            for event in self.formal.select(self.candidates, scores, 0, "gt_score"):
+                self.progress.note(f"  {event}")
+
+    def _evaluate(self, env_steps: int) -> None:
+        episodes = self.train.evaluate(self.state.lanes, self._eval_keys(env_steps))
+        self.latest = _means(episodes)
+
+    def _eval_keys(self, offset: int) -> jax.Array:
+        seeds = self.config.seed + jnp.arange(self.config.seeds)
+        fold = lambda s: jax.random.fold_in(jax.random.key(s), 3_000_000 + offset)  # noqa: E731
+        return jax.vmap(fold)(seeds)
+
+    def _row(self, env_steps: int, row: dict[str, Any], seconds: float) -> dict[str, Any]:
+        formal = self.formal
+        return {
+            "env_steps": env_steps,
+            "wall_seconds": round(self._wall(), 2),
+            "steps_per_second": round(self.config.chunk * self.config.seeds / seconds, 1),
+            "evaluated": env_steps % self.config.eval_every == 0,
+            **self.latest,
+            "labels": self.residual.asked,
+            "tokens": formal.tokens if formal else 0,
+            "cost_usd": formal.cost_usd if formal else 0.0,
+            **row,
+        }
+
+    def _wall(self) -> float:
+        return self.earlier_seconds + time.monotonic() - self.began
+
+    def _arrays(self) -> dict[str, Any]:
+        return {"state": self.state, "labels": self.residual.labels}
+
+    def _save(self, env_steps: int) -> None:
+        meta = {"wall_seconds": self._wall(), "latest": self.latest}
+        if self.formal:
+            meta["formal"] = self.formal.state()
+        checkpoint.save(self.out / "checkpoints", env_steps, self._arrays(), meta)
+
+    def _restore(self) -> int | None:
+        found = checkpoint.load_latest(self.out / "checkpoints", self._arrays(), self.progress.note)
+        if found is None:
+            self.progress.note("no usable checkpoint: starting from the beginning")
+            return None
+        env_steps, arrays, meta = found
+        self.state = arrays["state"]
+        self.residual.labels = {k: np.array(v) for k, v in arrays["labels"].items()}
+        self.earlier_seconds, self.latest = meta["wall_seconds"], meta["latest"]
+        if self.formal:
+            self.formal.restore(meta["formal"])
+            if self.formal.current[0] is None:
+                self.candidates = self.formal.first_candidates()
+        self.progress.note(f"resuming at {env_steps:,} environment steps")
+        return env_steps
+
+    def _finish(self) -> dict[str, Any]:
+        config, lanes = self.config, self.state.lanes
+        rounds = -(-config.final_episodes // config.eval_episodes)
+        played = [
+            jax.device_get(self.train.evaluate(lanes, self._eval_keys(4_000_000 + i)))
+            for i in range(rounds)
+        ]
+        joined = [np.concatenate(x, axis=1) for x in zip(*played, strict=True)]
+        episodes = Episodes(*(x[:, : config.final_episodes] for x in joined))
+        spent = self.store.totals()
+        summary = {
+            "task": config.task,
+            "method": config.method,
+            "protocol": config.protocol,
+            "teacher": self.teacher_name,
+            "model": config.model,
+            "seeds": [config.seed + s for s in range(config.seeds)],
+            **_means(episodes),
+            "episodes": config.final_episodes,
+            "env_steps": int(self.state.env_steps),
+            "wall_seconds": round(self._wall(), 1),
+            "labels": self.residual.asked,
+            "tokens": int(spent["tokens"]) + (self.formal.tokens if self.formal else 0),
+            "cost_usd": spent["cost_usd"] + (self.formal.cost_usd if self.formal else 0.0),
+            "device": run_folder.device(),
+            "run": str(self.out),
+        }
+        title = f"{config.method} on {config.task} ({config.protocol})"
+        metrics.plot_curve(self.file.rows(), title, self.out / "curve.png")
+        run_folder.write_json(self.out / "summary.json", summary)
+        self.progress.close()
+        self.file.close()
+        self.store.close()
+        return summary
+
+
+def _means(episodes: Episodes) -> dict[str, list[float]]:
+    """Per-seed means of what an evaluation saw."""
+    named = {k: np.asarray(v).mean(axis=1) for k, v in episodes._asdict().items()}
+    return {k: [round(float(x), 4) for x in v] for k, v in named.items()}

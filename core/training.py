@@ -1,0 +1,298 @@
+"""Training as pure functions: `make_train(config)` gives `init` and `train_chunk`.
+
+A chunk is blocks of: act and step the worlds (one jitted scan), score the new steps with the
+formal reward (a small jitted function), add them to replay, update the learner (one jitted loop).
+The formal reward is a stage of its own so that a new one recompiles neither physics nor SAC; all
+stages are pure, so the whole chunk can also be traced into one program.
+
+Everything in a `Lane` has a leading seed axis S and is vmapped over it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import chex
+import flax
+import jax
+import jax.numpy as jnp
+
+import envs
+from agents import evaluation, replay, sac
+from core import methods
+from core.config import Config
+from core.rewards import Formal, score
+from envs.wrappers import TrainingWrapper
+from reward_models import preference
+from reward_models.combine import Weights, combine
+
+
+@flax.struct.dataclass
+class Lane:
+    """One seed's whole world: learner, replay, environments, residual reward, keys."""
+
+    key: chex.PRNGKey
+    env_state: Any  # brax State, leading axis N
+    learner: sac.SACState
+    replay: replay.ReplayState
+    residual: preference.PreferenceState
+    weights: Weights
+
+
+@flax.struct.dataclass
+class TrainState:
+    """All seeds. `lanes` leaves have a leading axis S; `env_steps` counts one seed's steps."""
+
+    lanes: Lane
+    env_steps: chex.Array  # [] int32
+
+
+class Train(NamedTuple):
+    """The functions of a run. All are pure; those marked * are jitted.
+
+    init(keys [S] or one key) -> TrainState *
+    train_chunk(state, formal) -> (TrainState, metrics): `config.chunk` environment steps; formal
+        is one `FormalReward` per seed, or None where the method has none.
+    learn(lanes, updates) -> (lanes, metrics) *: updates only
+    evaluate(lanes, key) -> Episodes [S, eval_episodes] *
+    fit(lanes, data, counts, keys) -> (lanes, metrics) *: residual reward on labels
+    relabel_residual(lanes) -> lanes *
+    relabel_formal(lanes, formal) -> lanes
+    reset_critic(lanes) -> lanes *
+    clips(lanes, key) -> Transition [S, 2 * labels_per_round, H, ...] *
+    """
+
+    env: envs.TaskEnv
+    init: Callable[..., TrainState]
+    train_chunk: Callable[..., tuple[TrainState, dict[str, Any]]]
+    learn: Callable[..., tuple[Lane, dict[str, chex.Array]]]
+    evaluate: Callable[..., evaluation.Episodes]
+    fit: Callable[..., tuple[Lane, dict[str, chex.Array]]]
+    relabel_residual: Callable[[Lane], Lane]
+    relabel_formal: Callable[..., Lane]
+    reset_critic: Callable[[Lane], Lane]
+    standardise: Callable[[Lane], Lane]
+    clips: Callable[..., replay.Transition]
+    stages: dict[str, Any]
+
+
+def make_train(config: Config, env: envs.TaskEnv | None = None) -> Train:
+    """Builds a run's functions.
+
+    Args:
+        config: a checked `Config`.
+        env: the environment; made from the config by default.
+    """
+    if env is None:
+        env = envs.make(config.task, protocol=config.protocol)
+    spec, sac_config = env.spec, config.sac
+    sizes = (env.observation_size, env.action_size)
+    worlds = TrainingWrapper(env, spec.horizon, stagger=True)
+    model = preference.make_preference(config.residual)
+    length = config.feedback.clip_length
+
+    def init_lane(key: chex.PRNGKey) -> Lane:
+        key, env_key, agent_key, residual_key = jax.random.split(key, 4)
+        env_state = worlds.reset(jax.random.split(env_key, config.envs))
+        one = jax.tree.map(lambda x: x[0], (env_state.obs, env_state.info["target"]))
+        zero = jnp.float32(0)
+        example = replay.Transition(
+            obs=one[0],
+            action=jnp.zeros(env.action_size),
+            next_obs=one[0],
+            target=one[1],
+            **dict.fromkeys(replay.Transition._fields[4:], zero),
+        )
+        return Lane(
+            key=key,
+            env_state=env_state,
+            learner=sac.init(agent_key, *sizes, sac_config),
+            replay=replay.init(example, config.replay_rows, config.envs),
+            residual=model.init(residual_key, spec.frame_view(one[0])),
+            weights=initial_weights(config),
+        )
+
+    def collect(lane: Lane, explore: chex.Array) -> tuple[Lane, replay.Transition]:
+        """`rollout` vector steps: `[K, N]` transitions without rewards of their own."""
+
+        def body(state, key):
+            policy = sac.act(lane.learner.actor, state.obs, key, sac_config, env.action_size)
+            uniform = jax.random.uniform(key, policy.shape, minval=-1.0, maxval=1.0)
+            action = jnp.where(explore, uniform, policy)
+            new = worlds.step(state, action)
+            zero = jnp.zeros_like(new.reward)
+            seen = replay.Transition(
+                obs=state.obs,
+                action=action,
+                next_obs=new.info["last_obs"],
+                target=state.info["target"],
+                formal=zero,
+                residual=zero,
+                dense=config.dense_scale * new.metrics["dense"],
+                progress=new.metrics["progress"],
+                success=new.metrics["success"],
+                discount=1.0 - (new.done - new.info["truncation"]),
+                cut=new.done,
+            )
+            ended = (new.done, new.done * new.info["episode_success"], new.metrics["nonfinite"])
+            return new, (seen, ended)
+
+        key, act_key = jax.random.split(lane.key)
+        env_state, (block, (done, succeeded, broken)) = jax.lax.scan(
+            body, lane.env_state, jax.random.split(act_key, config.rollout)
+        )
+        counts = {
+            "episodes": jnp.sum(done),
+            "episode_successes": jnp.sum(succeeded),
+            "nonfinite": jnp.sum(broken),
+        }
+        return lane.replace(key=key, env_state=env_state), block, counts
+
+    def insert(lane: Lane, block: replay.Transition, formal: chex.Array) -> tuple[Lane, dict]:
+        """Scores a block with the residual reward and adds it to replay."""
+        learned = model.predict(lane.residual, spec.frame_view(block.next_obs))
+        block = block._replace(formal=formal, residual=learned)
+        means = {k: jnp.mean(getattr(block, k)) for k in _REPORTED}
+        means["reward"] = jnp.mean(reward_of(lane.weights, block))
+        return lane.replace(replay=replay.add(lane.replay, block)), means
+
+    def learn(lane: Lane, updates: chex.Array) -> tuple[Lane, dict]:
+        """`updates` SAC updates on batches from replay."""
+
+        def body(_, carry):
+            learner, key, total = carry
+            key, sample_key, update_key = jax.random.split(key, 3)
+            row, env_index = replay.sample_index(lane.replay, sample_key, (sac_config.batch_size,))
+            drawn = replay.gather_n_step(
+                lane.replay,
+                row,
+                env_index,
+                lambda t: reward_of(lane.weights, t),
+                sac_config.n_step,
+                sac_config.gamma,
+            )
+            learner, metrics = sac.update(learner, sac.Batch(*drawn), update_key, sac_config)
+            return learner, key, jax.tree.map(jnp.add, total, metrics)
+
+        key, update_key = jax.random.split(lane.key)
+        zero = dict.fromkeys(("critic_loss", "actor_loss", "q", "temperature", "entropy"), 0.0)
+        start = (lane.learner, update_key, jax.tree.map(jnp.float32, zero))
+        learner, _, total = jax.lax.fori_loop(0, updates, body, start)
+        metrics = {k: v / jnp.maximum(updates, 1) for k, v in total.items()}
+        return lane.replace(key=key, learner=learner), metrics
+
+    def fit(lane: Lane, data: preference.Preferences, count, key) -> tuple[Lane, dict]:
+        frames = [spec.frame_view(x) for x in (data.frames_a, data.frames_b)]
+        data = data._replace(frames_a=frames[0], frames_b=frames[1])
+        residual, metrics = model.fit(lane.residual, data, count, key)
+        return lane.replace(residual=residual), metrics
+
+    def standardise(lane: Lane) -> Lane:
+        """Sets the residual reward's frame scale from 4,096 steps of replay."""
+        key, sample_key = jax.random.split(lane.key)
+        drawn = replay.gather(lane.replay, *replay.sample_index(lane.replay, sample_key, (4096,)))
+        frames = spec.frame_view(drawn.next_obs)
+        return lane.replace(key=key, residual=model.standardise(lane.residual, frames))
+
+    def relabel_residual(lane: Lane) -> Lane:
+        learned = model.predict(lane.residual, spec.frame_view(lane.replay.data.next_obs))
+        data = lane.replay.data._replace(residual=learned)
+        return lane.replace(replay=lane.replay.replace(data=data))
+
+    def reset_critic(lane: Lane) -> Lane:
+        key, critic_key = jax.random.split(lane.key)
+        learner = sac.reset_critic(lane.learner, critic_key, *sizes, sac_config)
+        return lane.replace(key=key, learner=learner)
+
+    def evaluate(lane: Lane, key: chex.PRNGKey) -> evaluation.Episodes:
+        act = lambda obs, key: sac.act(  # noqa: E731
+            lane.learner.actor, obs, key, sac_config, env.action_size, deterministic=True
+        )
+        return evaluation.rollout(env.reset, env.step, act, key, config.eval_episodes, spec.horizon)
+
+    def clips(lane: Lane, key: chex.PRNGKey) -> replay.Transition:
+        count = 2 * config.feedback.labels_per_round
+        window = config.feedback.window // config.envs
+        return replay.sample_clips(lane.replay, key, count, length, window)
+
+    over_seeds = lambda f, axes=0: jax.vmap(f, in_axes=axes)  # noqa: E731
+    jit_init = jax.jit(over_seeds(init_lane))
+    jit_collect = jax.jit(over_seeds(collect, (0, None)), donate_argnums=0)
+    jit_insert = jax.jit(over_seeds(insert), donate_argnums=0)
+    jit_learn = jax.jit(over_seeds(learn, (0, None)), donate_argnums=0)
+
+    def init(keys: chex.PRNGKey) -> TrainState:
+        return TrainState(lanes=jit_init(jnp.atleast_1d(keys)), env_steps=jnp.int32(0))
+
+    def train_chunk(
+        state: TrainState, formal: Sequence[Formal] | None = None
+    ) -> tuple[TrainState, dict[str, Any]]:
+        lanes, env_steps, rows = state.lanes, state.env_steps, []
+        for _ in range(config.chunk // config.block):
+            explore = env_steps < config.random_steps
+            lanes, block, counts = jit_collect(lanes, explore)
+            value, components = score(formal, spec, block)
+            lanes, means = jit_insert(lanes, block, value)
+            env_steps = env_steps + config.block
+            updates = jnp.where(env_steps < config.random_steps, 0, config.updates)
+            lanes, losses = jit_learn(lanes, updates)
+            rows.append({**counts, **means, **losses, "components": components})
+        return TrainState(lanes, env_steps), _merge(rows)
+
+    def relabel_formal(lanes: Lane, formal: Sequence[Formal]) -> Lane:
+        value, _ = score(formal, spec, lanes.replay.data)
+        data = lanes.replay.data._replace(formal=value)
+        return lanes.replace(replay=lanes.replay.replace(data=data))
+
+    return Train(
+        env=env,
+        init=init,
+        train_chunk=train_chunk,
+        learn=jit_learn,
+        evaluate=jax.jit(over_seeds(evaluate)),
+        fit=jax.jit(over_seeds(fit), donate_argnums=0),
+        relabel_residual=jax.jit(over_seeds(relabel_residual), donate_argnums=0),
+        relabel_formal=relabel_formal,
+        reset_critic=jax.jit(over_seeds(reset_critic), donate_argnums=0),
+        standardise=jax.jit(over_seeds(standardise), donate_argnums=0),
+        clips=jax.jit(over_seeds(clips)),
+        stages={"collect": jit_collect, "insert": jit_insert, "learn": jit_learn},
+    )
+
+
+_REPORTED = ("formal", "residual", "dense", "progress", "success")
+
+
+def reward_of(weights: Weights, step: replay.Transition) -> chex.Array:
+    """The reward that is optimised, from a transition's components."""
+    return combine(weights, step.formal, step.residual, step.dense, step.success)
+
+
+def initial_weights(config: Config) -> Weights:
+    """Weights before the first fit of the residual reward."""
+    truth = methods.get(config.method).ground_truth
+    formal = float(config.uses_formal)
+    return Weights(*(jnp.float32(w) for w in (formal, 0.0, truth == "dense", truth == "sparse")))
+
+
+def mixed_weights(config: Config) -> Weights:
+    """Weights after the first fit: CoRe's alpha, or the residual alone without a formal reward."""
+    alpha = config.feedback.alpha if config.uses_formal else 1.0
+    return Weights(*(jnp.float32(w) for w in (1.0 - alpha, alpha, 0.0, 0.0)))
+
+
+def _merge(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """One row per chunk: counts are summed, everything else averaged; leaves stay on device."""
+    summed = ("episodes", "episode_successes", "nonfinite")
+    merged = {}
+    for name in rows[0]:
+        if name == "components":
+            merged[name] = [
+                {k: sum(r[name][i][k] for r in rows) / len(rows) for k in rows[0][name][i]}
+                for i in range(len(rows[0][name]))
+            ]
+            continue
+        total = sum(r[name] for r in rows)
+        merged[name] = total if name in summed else total / len(rows)
+    return merged

@@ -1,0 +1,67 @@
+"""Worlds as pure functions: `make(name)` builds one, `names()` lists them.
+
+An environment is a `brax.envs.base.Env` over a single world; vectorise it with `jax.vmap`, with
+brax's wrappers, or with `envs.wrappers.TrainingWrapper`. Nothing here knows about agents or
+reward models.
+"""
+
+import difflib
+import importlib
+from collections.abc import Iterable
+from typing import Any
+
+from envs.task import TaskEnv, TaskSpec
+
+__all__ = ["PROTOCOLS", "TaskEnv", "TaskSpec", "make", "names"]
+
+PROTOCOLS = ("paper", "random")
+
+# Imported only when asked for: building one task must not compile or import another.
+_REGISTRY: dict[str, tuple[str, str]] = {
+    "drawer-open": ("envs.metaworld.drawer_open", "DrawerOpen"),
+}
+
+
+def names() -> tuple[str, ...]:
+    """Returns the names that `make` accepts, sorted."""
+    return tuple(sorted(_REGISTRY))
+
+
+def make(name: str, protocol: str = "paper", **overrides: Any) -> TaskEnv:
+    """Builds an environment.
+
+    Args:
+        name: one of `names()`.
+        protocol: `paper` (fixed start close to the object, as in every published CoRe number) or
+            `random` (the stock benchmark's resets).
+        **overrides: the task's own switches, listed in its class's `OVERRIDES`.
+
+    Returns:
+        A brax-compatible environment over one world.
+
+    Raises:
+        ValueError: for an unknown name, protocol, override or override value; the message names
+            it, suggests the nearest valid one and lists them all.
+    """
+    _check("task", name, names())
+    _check("protocol", protocol, PROTOCOLS)
+    module, class_name = _REGISTRY[name]
+    env_class = getattr(importlib.import_module(module), class_name)
+    for key, value in overrides.items():
+        _check(f"override of {name}", key, env_class.OVERRIDES)
+        valid = env_class.OVERRIDES[key]
+        if not any(value is v or (type(value) is type(v) and value == v) for v in valid):
+            raise ValueError(_message(f"value of {key}", value, valid))
+    return env_class(protocol=protocol, **overrides)
+
+
+def _check(what: str, value: Any, valid: Iterable[Any]) -> None:
+    if value not in tuple(valid):
+        raise ValueError(_message(what, value, valid))
+
+
+def _message(what: str, value: Any, valid: Iterable[Any]) -> str:
+    options = [str(v) for v in valid]
+    near = difflib.get_close_matches(str(value), options, n=1, cutoff=0.4)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return f"unknown {what}: {value!r}.{hint} Valid: {', '.join(options)}."

@@ -1,0 +1,236 @@
+"""`MetaWorldEnv`: what every Meta-World task shares; a task is one file that fills in its hooks.
+
+Actions, observation layout, reset and termination are Meta-World's (Yu et al. 2019, v3 package);
+the fixed starts of protocol `paper` are those of CoRe's code.
+"""
+
+import abc
+from typing import Any, ClassVar, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from brax.envs.base import State
+
+from envs.metaworld import hand
+from envs.metaworld.scene import Physics, Scene, SceneXml
+from envs.task import Field, TaskEnv
+
+# Bounds of the hand in an observation; the original clips to them.
+_HAND_LOW = (-0.525, 0.348, -0.0525)
+_HAND_HIGH = (0.525, 1.025, 0.7)
+
+ACTION_DESCRIPTION = (
+    "4 numbers in [-1, 1]: dx, dy, dz move the hand's target by up to 1 cm per step along world "
+    "x (right), y (away from the robot), z (up); the fourth closes the gripper (+) or opens it (-)."
+)
+
+
+def observation_fields(obj: str, second: str | None = None) -> tuple[Field, ...]:
+    """Names the 39 numbers of an observation.
+
+    Args:
+        obj: what the object is, for the descriptions.
+        second: what the second object is, if the task has one.
+    """
+    fields = []
+    for prefix, start, when in (("", 0, "now"), ("previous_", 18, "one step ago")):
+        parts = [
+            ("hand_pos", 3, "m", f"hand position xyz {when}"),
+            ("gripper_opening", 1, "1", f"gripper opening {when}, 0 closed to 1 open"),
+            ("object_pos", 3, "m", f"{obj}: position xyz {when}"),
+            ("object_quat", 4, "1", f"{obj}: orientation quaternion {when}"),
+        ]
+        if second:
+            parts += [
+                ("second_pos", 3, "m", f"{second}: position xyz {when}"),
+                ("second_quat", 4, "1", f"{second}: orientation quaternion {when}"),
+            ]
+        else:
+            parts += [("padding", 7, "1", "always 0")]
+        for name, size, unit, description in parts:
+            fields.append(Field(prefix + name, start, start + size, unit, description))
+            start += size
+    fields.append(Field("goal_pos", 36, 39, "m", "where the object should go, xyz"))
+    return tuple(fields)
+
+
+def formal_fields(obj: str) -> tuple[Field, ...]:
+    """Names the 11 numbers that a formal reward is called with."""
+    return tuple(f for f in observation_fields(obj) if f.stop <= 11)
+
+
+def formal_view(obs: jax.Array) -> jax.Array:
+    """Maps observations [..., 39] to hand xyz, opening, object xyz and quaternion [..., 11]."""
+    return obs[..., :11]
+
+
+def frame_view(obs: jax.Array) -> jax.Array:
+    """Maps observations [..., 39] to what one picture shows [..., 14]: no past, no padding."""
+    return jnp.concatenate([obs[..., :11], obs[..., 36:39]], axis=-1)
+
+
+class HandStart(NamedTuple):
+    """The hand at a reset, m; constants measured once in the original (MuJoCo 3.3.0).
+
+    Attributes:
+        target: mocap target.
+        settled: where the original's hand is after its 250 substeps under that target.
+        tcp: middle of the finger tips there; reward margins depend on it.
+    """
+
+    target: tuple[float, float, float]
+    settled: tuple[float, float, float]
+    tcp: tuple[float, float, float]
+
+
+class Placement(NamedTuple):
+    """Where a reset puts things: fixture [3], target [3], the task's joint positions [nq - 5]."""
+
+    fixture: jax.Array
+    target: jax.Array
+    object_qpos: jax.Array
+
+
+class Judgement(NamedTuple):
+    """Ground truth of one step: dense reward (0 to 10), success (0 or 1), progress (0 to 1)."""
+
+    dense: jax.Array
+    success: jax.Array
+    progress: jax.Array
+
+
+class MetaWorldEnv(TaskEnv):
+    """One hand-only Meta-World world. Subclasses define the hooks below and `spec`."""
+
+    OVERRIDES: ClassVar[dict[str, tuple[Any, ...]]] = {
+        "reward": ("dense", "sparse"),
+        "goal_observable": (True, False),
+    }
+    HAND_START: ClassVar[dict[str, HandStart]]
+
+    def __init__(
+        self, protocol: str = "paper", reward: str = "dense", goal_observable: bool = True
+    ):
+        """Compiles the scene. Use `envs.make`, which checks the arguments.
+
+        Args:
+            protocol: `paper` or `random`.
+            reward: which ground truth `state.reward` is: `dense` (v2, 0 to 10) or `sparse`.
+            goal_observable: whether the last three numbers of an observation are the goal or 0.
+        """
+        self.protocol = protocol
+        self._reward = reward
+        self._goal_observable = goal_observable
+        start = self.HAND_START[protocol]
+        self.hand_init = jnp.array(start.target)
+        self.hand_settled = jnp.array(start.settled)
+        self.tcp_init = jnp.array(start.tcp)
+        self.scene = Scene(self.scene_xml())
+
+    @abc.abstractmethod
+    def scene_xml(self) -> SceneXml:
+        """Returns the task's bodies and contacts."""
+
+    @abc.abstractmethod
+    def place(self, key: jax.Array) -> Placement:
+        """Draws where things are at a reset."""
+
+    @abc.abstractmethod
+    def objects(self, physics: Physics) -> jax.Array:
+        """Returns positions and quaternions of one object [7] or two [14]."""
+
+    @abc.abstractmethod
+    def judge(self, frame: jax.Array, action: jax.Array, physics: Physics) -> Judgement:
+        """Returns the ground truth of a step that ended in `frame` [18] after `action` [4]."""
+
+    @property
+    def observation_size(self) -> int:
+        """39."""
+        return 39
+
+    @property
+    def action_size(self) -> int:
+        """4."""
+        return 4
+
+    @property
+    def backend(self) -> str:
+        """The physics engine."""
+        return "mjx"
+
+    def reset(self, rng: jax.Array) -> State:
+        """Returns a world at its start.
+
+        Args:
+            rng: a key, typed or not; called `rng` because brax's signature is.
+        """
+        placed = self.place(rng)
+        physics = self.scene.rest(
+            self.hand_init, self.hand_settled, placed.fixture, placed.target, placed.object_qpos
+        )
+        frame = self._frame(physics)
+        judged = self.judge(frame, jnp.zeros(4), physics)
+        return State(
+            pipeline_state=physics,
+            obs=self._observe(frame, frame, physics.target),
+            reward=jnp.zeros(()),
+            done=jnp.zeros(()),
+            metrics=_metrics(judged, jnp.zeros(())),
+            info={"target": physics.target},
+        )
+
+    def step(self, state: State, action: jax.Array) -> State:
+        """Moves a world by one control step (12.5 ms).
+
+        A step whose physics is not finite ends the episode (`done` = 1, `metrics["nonfinite"]`
+        = 1): observation, metrics and world stay those of the step before and the reward is 0.
+
+        Args:
+            state: of one world.
+            action: [4], clipped to [-1, 1].
+        """
+        action = jnp.clip(action, -1.0, 1.0)
+        physics = self.scene.advance(state.pipeline_state, action)
+        frame = self._frame(physics)
+        judged = self.judge(frame, action, physics)
+        obs = self._observe(frame, state.obs[:18], physics.target)
+        reward = judged.dense if self._reward == "dense" else judged.success
+
+        finite = _all_finite((physics, obs, judged))
+        keep = lambda new, old: jax.tree.map(lambda a, b: jnp.where(finite, a, b), new, old)  # noqa: E731
+        nonfinite = 1.0 - finite.astype(jnp.float32)
+        metrics = keep(_metrics(judged, nonfinite), {k: state.metrics[k] for k in _METRICS})
+        return state.replace(
+            pipeline_state=keep(physics, state.pipeline_state),
+            obs=keep(obs, state.obs),
+            reward=jnp.where(finite, reward, 0.0),
+            done=nonfinite,
+            metrics={**state.metrics, **metrics, "nonfinite": nonfinite},
+        )
+
+    def _frame(self, physics: Physics) -> jax.Array:
+        objects = self.objects(physics)
+        return jnp.concatenate(
+            [
+                jnp.clip(physics.qpos[:3], jnp.array(_HAND_LOW), jnp.array(_HAND_HIGH)),
+                hand.opening(physics.qpos)[None],
+                objects,
+                jnp.zeros(14 - objects.shape[0]),
+            ]
+        )
+
+    def _observe(self, frame: jax.Array, previous: jax.Array, target: jax.Array) -> jax.Array:
+        goal = target if self._goal_observable else jnp.zeros(3)
+        return jnp.concatenate([frame, previous, goal])
+
+
+_METRICS = ("success", "progress", "dense", "sparse", "nonfinite")
+
+
+def _metrics(judged: Judgement, nonfinite: jax.Array) -> dict[str, jax.Array]:
+    values = (judged.success, judged.progress, judged.dense, judged.success, nonfinite)
+    return dict(zip(_METRICS, values, strict=True))
+
+
+def _all_finite(tree: Any) -> jax.Array:
+    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(x)) for x in jax.tree.leaves(tree)]))

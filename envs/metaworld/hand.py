@@ -1,0 +1,151 @@
+"""The gripper of Meta-World's Sawyer without its arm: three slides, two fingers, and a servo.
+
+The original drags a seven-joint arm by a weld to a mocap body. `response.py` says where that drags
+the hand in free motion; here a servo makes a 5 kg hand follow that path exactly while nothing
+touches it, and gives it the arm's measured static stiffness (8.3-8.5 kN/m) when something does.
+Finger joints, actuators and sizes are Meta-World's (Yu et al. 2019).
+"""
+
+import jax
+import jax.numpy as jnp
+from flax import struct
+
+MASS = 5.0  # kg, hand and fingers
+STIFFNESS = 1670.0  # 1/s^2: 8.35 kN/m for 5 kg
+DAMPING = 81.0  # 1/s, near critical (2 sqrt(STIFFNESS) = 81.7)
+GRAVITY = 9.81  # m/s^2
+
+ACTION_SCALE = 0.01  # m of mocap motion for an action of 1
+MOCAP_LOW = (-0.5, 0.40, 0.05)
+MOCAP_HIGH = (0.5, 1.0, 0.5)
+TABLE_LIMIT = 0.045  # m, hand height at which the finger tips touch the table
+FINGER_REST = 0.000172  # m, how far past its stop an open finger rests in the original
+
+# Joints in qpos: x y z of the hand, right finger, left finger; then the task's own.
+N_JOINTS = 5
+_FINGER_MASS = 0.0162
+
+# Geoms that a task's contact pairs may name: {right,left}_{finger,tip,root,palm} and palm. Fingers
+# and palm are capsules, for round things; the others are spheres at their ends, for walls: MJX's
+# capsule against box costs more to compile and to run than two spheres.
+
+PAD = 'condim="3" friction="2 2 .1 .002 .002" solref=".01 1" solimp=".99 .998 .003"'
+"""Contact of a finger pad with an object. The original's parameters mix to .97 .99 .01, spread over
+several box contacts with an elliptic cone; one pyramidal contact must be stiffer, or a hand that
+rams a handle passes through it."""
+
+
+def mjcf(z_low: float = TABLE_LIMIT) -> tuple[str, str]:
+    """Returns the hand's body and its actuators as MJCF.
+
+    Args:
+        z_low: lowest height of the hand, m; stands for the table under the finger tips.
+
+    Returns:
+        The body's XML and the actuators' XML.
+    """
+
+    # The hand's own x axis points down, as the mocap weld holds it. A finger is claw and pad
+    # together (9 mm thick): a capsule for what is gripped, and spheres at its ends, which are
+    # cheap, for walls.
+    def finger(side: str, y: float, joint: str, joint_range: str) -> str:
+        inner = -0.03 * y  # the pad sits 3 mm inside the claw: their middle is at 1.5 mm
+        return f"""
+      <body name="{side}claw" pos="0 {y} 0">
+        <joint name="{joint}" type="slide" axis="0 1 0" range="{joint_range}" armature="100"
+               damping="1000"/>
+        <geom name="{side}_finger" type="capsule" fromto="-.0405 {inner} 0 .0405 {inner} 0"
+              size=".0045" mass="{_FINGER_MASS}"/>
+        <geom name="{side}_tip" type="sphere" pos=".039 {inner} 0" size=".006" mass="0"/>
+        <geom name="{side}_root" type="sphere" pos="-.039 {inner} 0" size=".006" mass="0"/>
+      </body>"""
+
+    body = f"""
+    <body name="hand" quat=".70710678 0 .70710678 0">
+      <inertial pos="0 0 0" mass="{MASS - 2 * _FINGER_MASS}" diaginertia=".01 .01 .01"/>
+      <joint name="hand_x" type="slide" axis="0 0 1" limited="false"/>
+      <joint name="hand_y" type="slide" axis="0 1 0" limited="false"/>
+      <joint name="hand_z" type="slide" axis="-1 0 0" range="{z_low} 2"/>
+      <geom name="palm" type="capsule" fromto="-.066 -.026 0 -.066 .026 0" size=".027" mass="0"/>
+      <geom name="right_palm" type="sphere" pos="-.066 -.026 0" size=".027" mass="0"/>
+      <geom name="left_palm" type="sphere" pos="-.066 .026 0" size=".027" mass="0"/>
+      {finger("right", -0.05, "r_close", "0 .04")}
+      {finger("left", 0.05, "l_close", "-.03 0")}
+    </body>"""
+    actuators = "".join(
+        f'<position joint="{joint}" kp="400" ctrlrange="-1 1"/>' for joint in ("r_close", "l_close")
+    )
+    return body, actuators
+
+
+@struct.dataclass
+class Reference:
+    """Where the servo's path stands, in the integrator's own discretisation.
+
+    Attributes:
+        pos: [3] position at the end of the last substep, m.
+        vel: [3] the step that led there, divided by the substep, m/s.
+    """
+
+    pos: jax.Array
+    vel: jax.Array
+
+
+@struct.dataclass
+class Waypoints:
+    """What the servo aims at during the substeps of one control step.
+
+    Attributes:
+        pos: [substeps, 3] at the start of each substep, m.
+        vel: [substeps, 3] at the start of each substep, m/s.
+        acc: [substeps, 3] that takes a semi-implicit Euler step to the next waypoint, m/s^2.
+    """
+
+    pos: jax.Array
+    vel: jax.Array
+    acc: jax.Array
+
+
+def waypoints(reference: Reference, path: jax.Array, dt: float) -> tuple[Reference, Waypoints]:
+    """Turns a path into waypoints that the physics' integrator hits exactly.
+
+    Velocities are differences of the path's positions, not the filter's own: however the filter
+    is discretised, semi-implicit Euler then lands on every position.
+
+    Args:
+        reference: where the path stood before this control step.
+        path: [substeps, 3] position at the end of each substep, m.
+        dt: length of one substep, s.
+    """
+    pos = jnp.concatenate([reference.pos[None], path])
+    vel_after = jnp.diff(pos, axis=0) / dt
+    vel = jnp.concatenate([reference.vel[None], vel_after[:-1]])
+    points = Waypoints(pos=pos[:-1], vel=vel, acc=(vel_after - vel) / dt)
+    return Reference(pos=pos[-1], vel=vel_after[-1]), points
+
+
+def servo_force(point: Waypoints, pos: jax.Array, vel: jax.Array) -> jax.Array:
+    """Returns the force on the hand's three slides, N [3].
+
+    Args:
+        point: one waypoint (fields [3]).
+        pos: [3] the hand, m.
+        vel: [3] the hand, m/s.
+    """
+    acc = point.acc + STIFFNESS * (point.pos - pos) + DAMPING * (point.vel - vel)
+    return MASS * (acc + jnp.array([0.0, 0.0, GRAVITY]))
+
+
+def move_target(target: jax.Array, action: jax.Array) -> jax.Array:
+    """Returns the mocap target [3], m, after an action [4] already clipped to [-1, 1]."""
+    return jnp.clip(target + ACTION_SCALE * action[:3], jnp.array(MOCAP_LOW), jnp.array(MOCAP_HIGH))
+
+
+def finger_control(action: jax.Array) -> jax.Array:
+    """Returns the fingers' position targets [2] for an action [4]: positive closes."""
+    return jnp.stack([action[3], -action[3]])
+
+
+def opening(qpos: jax.Array) -> jax.Array:
+    """Returns the gripper's opening in [0, 1] from joint positions [nq]: claw distance / 0.1 m."""
+    return jnp.clip((0.1 - qpos[3] + qpos[4]) / 0.1, 0.0, 1.0)

@@ -1,0 +1,170 @@
+"""From a task's MJCF to physics that is small enough to scan: `Physics` and `Scene`.
+
+Explicit contact pairs only, primitive geoms only: MJX emits every candidate contact as rows. What
+flows through scans is `Physics`, some dozens of numbers; the rest of an `mjx.Data` is a constant
+that is filled in for the substeps and thrown away. A fixture is moved by its `body_pos`: children
+of a mocap body silently stay behind in MJX.
+"""
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import mujoco
+from flax import struct
+from mujoco import mjx
+
+from envs.metaworld import hand, response
+
+CONTROL_DT = 0.0125  # s; the original's 5 steps of 2.5 ms
+SUBSTEPS = 3
+
+
+@dataclass(frozen=True)
+class SceneXml:
+    """What a task adds to the hand.
+
+    Attributes:
+        bodies: MJCF of the task's bodies; the one named "fixture" is placed at each reset.
+        pairs: contacts as (geom, geom, attributes of the pair).
+        actuators: MJCF of further actuators.
+        hand_z_low: lowest height of the hand, m.
+    """
+
+    bodies: str
+    pairs: tuple[tuple[str, str, str], ...]
+    actuators: str = ""
+    hand_z_low: float = hand.TABLE_LIMIT
+
+
+@struct.dataclass
+class Physics:
+    """The state of one world: all that changes from step to step.
+
+    Attributes:
+        qpos: [nq] joint positions: hand x y z, right and left finger, then the task's.
+        qvel: [nv] joint velocities.
+        qacc_warmstart: [nv] the solver's starting point.
+        mocap: [3] target of the hand, m.
+        arm: the free-motion filter.
+        reference: where the servo's path stands.
+        fixture: [3] position of the body "fixture", m.
+        target: [3] where the object should go, m.
+    """
+
+    qpos: jax.Array
+    qvel: jax.Array
+    qacc_warmstart: jax.Array
+    mocap: jax.Array
+    arm: response.ArmState
+    reference: hand.Reference
+    fixture: jax.Array
+    target: jax.Array
+
+
+class Scene:
+    """A compiled scene: a constant model and two pure functions on `Physics`."""
+
+    def __init__(self, xml: SceneXml, iterations: int = 4, ls_iterations: int = 6):
+        """Compiles the scene on the host.
+
+        Args:
+            xml: the task's part of the scene.
+            iterations: of the Newton solver, per substep.
+            ls_iterations: of its line search.
+        """
+        self.dt = CONTROL_DT / SUBSTEPS
+        source = _document(xml, self.dt, iterations, ls_iterations)
+        self.mj_model = mujoco.MjModel.from_xml_string(source)
+        self._fixture = self.mj_model.body("fixture").id
+        self._model = mjx.put_model(self.mj_model, impl="jax")
+        self._data = mjx.make_data(self.mj_model, impl="jax")
+
+    def rest(
+        self,
+        hand_init: jax.Array,
+        hand_pos: jax.Array,
+        fixture: jax.Array,
+        target: jax.Array,
+        object_qpos: jax.Array,
+    ) -> Physics:
+        """Returns a world at rest with open fingers.
+
+        Args:
+            hand_init: [3] mocap target, m.
+            hand_pos: [3] where the hand has settled under that target, m.
+            fixture: [3] m.
+            target: [3] m.
+            object_qpos: [nq - 5] the task's joint positions.
+        """
+        fingers = jnp.array([-hand.FINGER_REST, hand.FINGER_REST])
+        n = self.mj_model.nv
+        return Physics(
+            qpos=jnp.concatenate([hand_pos, fingers, object_qpos]),
+            qvel=jnp.zeros(n),
+            qacc_warmstart=jnp.zeros(n),
+            mocap=hand_init,
+            arm=response.init(hand_pos, hand_init),
+            reference=hand.Reference(pos=hand_pos, vel=jnp.zeros(3)),
+            fixture=fixture,
+            target=target,
+        )
+
+    def advance(self, physics: Physics, action: jax.Array) -> Physics:
+        """Moves one world through one control step.
+
+        Args:
+            physics: the world.
+            action: [4] already clipped to [-1, 1].
+        """
+        mocap = hand.move_target(physics.mocap, action)
+        arm, path, _, _ = response.advance(physics.arm, mocap, self.dt, SUBSTEPS)
+        reference, points = hand.waypoints(physics.reference, path, self.dt)
+        model = self._model.replace(
+            body_pos=self._model.body_pos.at[self._fixture].set(physics.fixture)
+        )
+        data = self._data.replace(ctrl=hand.finger_control(action))
+        no_force = jnp.zeros(self.mj_model.nv - 3)
+
+        # The carry is three small vectors, not an mjx.Data: copies of it would dominate.
+        def substep(carry, point):
+            qpos, qvel, warmstart = carry
+            force = hand.servo_force(point, qpos[:3], qvel[:3])
+            after = mjx.step(
+                model,
+                data.replace(
+                    qpos=qpos,
+                    qvel=qvel,
+                    qacc_warmstart=warmstart,
+                    qfrc_applied=jnp.concatenate([force, no_force]),
+                ),
+            )
+            return (after.qpos, after.qvel, after.qacc_warmstart), None
+
+        carry = (physics.qpos, physics.qvel, physics.qacc_warmstart)
+        (qpos, qvel, warmstart), _ = jax.lax.scan(substep, carry, points)
+        return physics.replace(
+            qpos=qpos,
+            qvel=qvel,
+            qacc_warmstart=warmstart,
+            mocap=mocap,
+            arm=arm,
+            reference=reference,
+        )
+
+
+def _document(xml: SceneXml, dt: float, iterations: int, ls_iterations: int) -> str:
+    body, actuators = hand.mjcf(xml.hand_z_low)
+    pairs = "".join(f'<pair geom1="{a}" geom2="{b}" {how}/>' for a, b, how in xml.pairs)
+    return f"""
+<mujoco>
+  <compiler angle="radian" autolimits="true"/>
+  <option timestep="{dt}" iterations="{iterations}" ls_iterations="{ls_iterations}"
+          cone="pyramidal" solver="Newton" integrator="Euler">
+    <flag eulerdamp="disable"/>
+  </option>
+  <default><geom contype="0" conaffinity="0"/></default>
+  <worldbody>{body}{xml.bodies}</worldbody>
+  <actuator>{actuators}{xml.actuators}</actuator>
+  <contact>{pairs}</contact>
+</mujoco>"""

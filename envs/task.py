@@ -1,0 +1,118 @@
+"""What a task tells the rest of the project: `TaskSpec`, and the brax-compatible `TaskEnv` base.
+
+The spec is what language models, learners and reports read; the environment is what is stepped.
+The paper budget is Meta-World's in CoRe's code (500k steps, 500 labels).
+"""
+
+import abc
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import jax
+from brax.envs.base import Env
+
+
+@dataclass(frozen=True)
+class Field:
+    """One named slice `[start:stop]` of an array, as told to a language model.
+
+    Attributes:
+        name: snake_case name of the slice.
+        start: first index.
+        stop: one past the last index.
+        unit: unit of the numbers, "1" for dimensionless.
+        description: one line.
+    """
+
+    name: str
+    start: int
+    stop: int
+    unit: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A fixed pinhole camera in MuJoCo's convention (looks along its own -z).
+
+    Attributes:
+        pos: position, m, world frame.
+        xyaxes: the camera's x axis and y axis in the world frame, not necessarily unit length.
+        fovy: vertical field of view, degrees.
+    """
+
+    pos: tuple[float, float, float]
+    xyaxes: tuple[float, float, float, float, float, float]
+    fovy: float = 45.0
+
+
+@dataclass(frozen=True)
+class PaperBudget:
+    """How much experience and feedback the paper's runs spend on a task.
+
+    Attributes:
+        env_steps: environment steps of one run.
+        labels: preferences asked for in total.
+        labels_per_round: preferences asked for in one feedback round.
+        round_every: environment steps between feedback rounds.
+        first_round: environment steps before the first feedback round.
+        refine_at: environment steps at which the formal reward may be refined.
+        clip_length: steps in a clip.
+        frames_shown: frames of a clip that a teacher sees.
+    """
+
+    env_steps: int = 500_000
+    labels: int = 500
+    labels_per_round: int = 20
+    round_every: int = 4_000
+    first_round: int = 20_000
+    refine_at: tuple[int, ...] = (25_000, 50_000, 75_000, 100_000)
+    clip_length: int = 20
+    frames_shown: int = 3
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """Everything about a task that is not its dynamics.
+
+    Attributes:
+        name: the name `envs.make` knows it by.
+        instruction: one line for a vision-language model.
+        horizon: steps after which an episode is truncated.
+        observation_fields: the slices of an observation.
+        formal_fields: the slices of the formal view.
+        action_description: what an action does.
+        target_description: what `state.info["target"]` is.
+        success_description: when `metrics["success"]` is 1.
+        formal_view: observation [obs] -> what a formal reward is called with [formal].
+        frame_view: observation [obs] -> the part that one picture shows [frame].
+        camera: where clips are filmed from.
+        paper_budget: the paper's spending on this task.
+    """
+
+    name: str
+    instruction: str
+    horizon: int
+    observation_fields: tuple[Field, ...]
+    formal_fields: tuple[Field, ...]
+    action_description: str
+    target_description: str
+    success_description: str
+    formal_view: Callable[[jax.Array], jax.Array]
+    frame_view: Callable[[jax.Array], jax.Array]
+    camera: Camera
+    paper_budget: PaperBudget = PaperBudget()
+
+
+class TaskEnv(Env, abc.ABC):
+    """A brax environment over one world that carries a `TaskSpec`.
+
+    `state.metrics` holds at least `success`, `progress`, `dense`, `sparse`, `nonfinite`;
+    `state.info` holds at least `target`. `state.done` is termination only: time limits belong to
+    wrappers.
+    """
+
+    OVERRIDES: ClassVar[dict[str, tuple[Any, ...]]] = {}
+    spec: TaskSpec
+    protocol: str

@@ -1,0 +1,97 @@
+"""`TrainingWrapper`: a batch of worlds with time limits, fresh resets and contained NaNs."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from brax.envs.base import State, Wrapper
+
+from envs.task import TaskEnv
+
+
+class TrainingWrapper(Wrapper):
+    """Vectorises an environment and restarts its worlds, each with a fresh reset.
+
+    Adds to `state.info`, all with a leading axis [N]:
+        steps: int32, steps taken in the episode; a finishing step still counts the old episode.
+        truncation: 1.0 exactly when the time limit alone ended the episode.
+        last_obs: [N, obs] the observation this step led to, also where the world was reset since;
+            values bootstrap from it through time limits.
+        episode_success: 1.0 once the episode has been successful; a finishing step still tells
+            of the old episode.
+        key: [N] keys for the next resets.
+
+    `state.done` is termination or truncation. `state.reward` and `state.metrics` are the
+    finishing step's, `state.obs` and `state.pipeline_state` the new episode's.
+    """
+
+    def __init__(self, env: TaskEnv, episode_length: int | None = None, stagger: bool = False):
+        """Wraps an environment over one world.
+
+        Args:
+            env: the environment.
+            episode_length: steps before truncation; the task's horizon if None.
+            stagger: start each world's first episode at a random step count, which spreads the
+                truncations of a batch over time.
+        """
+        super().__init__(env)
+        self.episode_length = env.spec.horizon if episode_length is None else episode_length
+        self._stagger = stagger
+
+    def reset(self, rng: jax.Array) -> State:
+        """Starts N worlds from N keys [N]."""
+        keys = jax.vmap(lambda key: jax.random.split(key, 3))(rng)
+        state = jax.vmap(self.env.reset)(keys[:, 0])
+        n = state.done.shape[0]
+        steps = jnp.zeros(n, jnp.int32)
+        if self._stagger:
+            draw = lambda key: jax.random.randint(key, (), 0, self.episode_length)  # noqa: E731
+            steps = jax.vmap(draw)(keys[:, 1])
+        info = {
+            "steps": steps,
+            "truncation": jnp.zeros(n),
+            "last_obs": state.obs,
+            "episode_success": jnp.zeros(n),
+            "key": keys[:, 2],
+        }
+        return state.replace(info={**state.info, **info})
+
+    def step(self, state: State, action: jax.Array) -> State:
+        """Steps N worlds with actions [N, action] and restarts those that finish."""
+        info = dict(state.info)
+        began = state.done > 0  # the step before finished an episode, so this one begins one
+        steps = jnp.where(began, 0, info["steps"]) + 1
+        succeeded = jnp.where(began, 0.0, info["episode_success"])
+        own = {k: v for k, v in info.items() if k not in _ADDED}
+        after = jax.vmap(self.env.step)(
+            state.replace(done=jnp.zeros_like(state.done), info=own), action
+        )
+        truncation = jnp.where(steps >= self.episode_length, 1.0 - after.done, 0.0)
+        done = jnp.maximum(after.done, truncation)
+
+        keys = jax.vmap(jax.random.split)(info["key"])
+        fresh = jax.vmap(self.env.reset)(keys[:, 0])
+        pick = lambda new, old: _where(done > 0, new, old)  # noqa: E731
+        return after.replace(
+            pipeline_state=pick(fresh.pipeline_state, after.pipeline_state),
+            obs=pick(fresh.obs, after.obs),
+            done=done,
+            info={
+                **pick(fresh.info, after.info),
+                "steps": steps,
+                "truncation": truncation,
+                "last_obs": after.obs,
+                "episode_success": jnp.maximum(succeeded, after.metrics["success"]),
+                "key": pick(keys[:, 1], info["key"]),
+            },
+        )
+
+
+_ADDED = ("steps", "truncation", "last_obs", "episode_success", "key")
+
+
+def _where(mask: jax.Array, new: Any, old: Any) -> Any:
+    def leaf(a: jax.Array, b: jax.Array) -> jax.Array:
+        return jnp.where(mask.reshape(mask.shape + (1,) * (a.ndim - mask.ndim)), a, b)
+
+    return jax.tree.map(leaf, new, old)

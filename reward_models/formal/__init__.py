@@ -1,0 +1,11 @@
+"""The formal reward: Python text of a language model, checked and lowered to JAX.
+
+See CoRe (arXiv 2607.01721, formal reward module) and, for the dict of components, Eureka
+(arXiv 2310.12931). The text is untrusted: it is interpreted, never executed.
+"""
+
+from reward_models.formal.errors import Diagnostic, RewardError
+from reward_models.formal.parse import extract_code
+from reward_models.formal.reward import FormalReward, compile_reward
+
+__all__ = ["Diagnostic", "FormalReward", "RewardError", "compile_reward", "extract_code"]

@@ -1,0 +1,217 @@
+"""The whitelist: every syntax node a formal reward may hold, all violations reported at once.
+
+A whitelist, not a blacklist: what is not named here is refused. It is a first, readable answer to
+the author; safety does not rest on it alone, as the evaluator (`lower.py`) can only call the
+functions of the tables and never runs Python code of the source.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+
+from reward_models.formal.builtins_table import BUILTINS, METHOD_NAMES
+from reward_models.formal.errors import Diagnostic, diagnostic_for
+from reward_models.formal.numpy_table import MODULES
+
+MAX_DIAGNOSTICS = 20
+MAX_EXPONENT = 64
+_MODULE_NAMES = {"np", "numpy", "math"}
+ATTRIBUTES = METHOD_NAMES | {"linalg"} | {name for table in MODULES.values() for name in table}
+
+_ALLOWED = (
+    "Module FunctionDef arguments arg Return Assign AugAssign AnnAssign For If Expr Pass Break "
+    "Continue Assert Import ImportFrom alias BoolOp And Or BinOp Add Sub Mult Div FloorDiv Mod Pow "
+    "MatMult BitAnd BitOr BitXor UnaryOp UAdd USub Not Invert IfExp Dict List Tuple Compare Eq "
+    "NotEq Lt LtE Gt GtE Is IsNot In NotIn Call keyword Constant Attribute Subscript Slice Name "
+    "Load Store Starred ListComp DictComp GeneratorExp comprehension JoinedStr FormattedValue"
+)
+_ANNOTATION = "Name Attribute Subscript Tuple List Constant BinOp BitOr Load"
+ALLOWED = frozenset(getattr(ast, name) for name in _ALLOWED.split())
+ANNOTATION = frozenset(getattr(ast, name) for name in _ANNOTATION.split())
+
+_REFUSED = {
+    "While": ("`while` loops", "use `for i in range(N)` with a constant N"),
+    "Try": ("`try` statements", "test for the case beforehand with `if` or np.where"),
+    "TryStar": ("`try` statements", "test for the case beforehand with `if` or np.where"),
+    "With": ("`with` statements", "remove it"),
+    "ClassDef": ("classes", "use functions and dicts"),
+    "Lambda": ("`lambda`", "define a helper function with `def`"),
+    "Global": ("`global`", "pass the value as an argument and return it"),
+    "Nonlocal": ("`nonlocal`", "pass the value as an argument and return it"),
+    "Delete": ("`del`", "leave the name as it is"),
+    "Raise": ("`raise`", "return a reward instead"),
+    "Yield": ("generators", "collect the values in a list"),
+    "YieldFrom": ("generators", "collect the values in a list"),
+    "Await": ("`await`", "remove it"),
+    "AsyncFunctionDef": ("`async`", "use a plain `def`"),
+    "AsyncFor": ("`async`", "use a plain `for`"),
+    "AsyncWith": ("`async`", "remove it"),
+    "Match": ("`match`", "use if/elif/else"),
+    "NamedExpr": ("the walrus `:=`", "assign on a line of its own"),
+    "Set": ("sets", "use a tuple or a list"),
+    "SetComp": ("sets", "use a list"),
+    "LShift": ("bit shifts", "multiply or divide"),
+    "RShift": ("bit shifts", "multiply or divide"),
+    "TypeAlias": ("type aliases", "remove it"),
+}
+
+
+class _Checker:
+    def __init__(self, source: str, tree: ast.Module):
+        self.source = source
+        self.found: list[Diagnostic] = []
+        self.names = set(BUILTINS) | _MODULE_NAMES | _bound_names(tree)
+
+    def report(self, node: ast.AST, message: str, hint: str = "") -> None:
+        self.found.append(diagnostic_for(self.source, node, message, hint))
+
+    def visit(self, node: ast.AST, parent: ast.AST | None = None) -> None:
+        if type(node) not in ALLOWED:
+            name = type(node).__name__
+            what, hint = _REFUSED.get(name, (f"`{name}` syntax", "use plain arithmetic, if, for"))
+            located = node if hasattr(node, "lineno") else parent or node
+            self.report(located, f"{what} cannot be used in a formal reward", hint)
+            return
+        method = getattr(self, f"check_{type(node).__name__}", None)
+        if method:
+            method(node)
+        if isinstance(node, ast.Starred) and not isinstance(parent, ast.Tuple | ast.List):
+            self.report(node, "`*` arguments cannot be used", "pass the arguments one by one")
+        for name, child in ast.iter_fields(node):
+            for item in child if isinstance(child, list) else [child]:
+                if isinstance(item, ast.AST):
+                    if name in ("annotation", "returns"):
+                        self.check_annotation(item)
+                    else:
+                        self.visit(item, node)
+
+    def check_annotation(self, root: ast.AST) -> None:
+        """Annotations are erased, so only their form matters."""
+        for node in ast.walk(root):
+            name = getattr(node, "id", getattr(node, "attr", ""))
+            if type(node) not in ANNOTATION or str(name).startswith("_"):
+                self.report(root, "this annotation is too complicated", "use float, np.ndarray")
+                return
+
+    def check_identifier(self, node: ast.AST, name: str) -> None:
+        if name.startswith("_"):
+            self.report(
+                node, f"the name `{name}` starts with an underscore", "use a name without it"
+            )
+
+    def check_Name(self, node: ast.Name) -> None:
+        if node.id == "_" and isinstance(node.ctx, ast.Store):
+            return
+        if node.id.startswith("_"):
+            self.check_identifier(node, node.id)
+        elif isinstance(node.ctx, ast.Load) and node.id not in self.names:
+            close = difflib.get_close_matches(node.id, sorted(self.names), 1, 0.6)
+            hint = f"did you mean `{close[0]}`?" if close else "define it before it is used"
+            self.report(node, f"the name `{node.id}` is unknown", hint)
+
+    def check_Attribute(self, node: ast.Attribute) -> None:
+        if node.attr.startswith("_"):
+            self.check_identifier(node, node.attr)
+        elif node.attr not in ATTRIBUTES:
+            close = difflib.get_close_matches(node.attr, sorted(ATTRIBUTES), 1, 0.6)
+            hint = f"did you mean `{close[0]}`?" if close else "use plain arithmetic or np.where"
+            self.report(node, f"`.{node.attr}` is not available", hint)
+        if not isinstance(node.ctx, ast.Load):
+            self.report(node, "attributes cannot be assigned", "use a variable")
+
+    def check_FunctionDef(self, node: ast.FunctionDef) -> None:
+        self.check_identifier(node, node.name)
+        if node.decorator_list:
+            self.report(node.decorator_list[0], "decorators cannot be used", "remove it")
+            node.decorator_list[:] = []
+        if node.args.vararg or node.args.kwarg:
+            self.report(node, "`*args` and `**kwargs` cannot be used", "name every parameter")
+        if getattr(node, "type_params", None):
+            self.report(node, "type parameters cannot be used", "remove them")
+
+    def check_arg(self, node: ast.arg) -> None:
+        self.check_identifier(node, node.arg)
+
+    def check_keyword(self, node: ast.keyword) -> None:
+        if node.arg is None:
+            self.report(node, "`**` arguments cannot be used", "pass the arguments one by one")
+        else:
+            self.check_identifier(node, node.arg)
+
+    def check_Dict(self, node: ast.Dict) -> None:
+        if None in node.keys:
+            self.report(node, "`**` in a dict cannot be used", "use dict.update")
+
+    def check_For(self, node: ast.For) -> None:
+        if node.orelse:
+            self.report(node.orelse[0], "`else` of a loop cannot be used", "use a flag variable")
+
+    def check_comprehension(self, node: ast.comprehension) -> None:
+        if node.is_async:
+            self.report(node.iter, "`async` cannot be used", "use a plain `for`")
+
+    def check_Constant(self, node: ast.Constant) -> None:
+        value = node.value
+        if isinstance(value, bytes | complex):
+            kind = "bytes" if isinstance(value, bytes) else "complex numbers"
+            self.report(node, f"{kind} cannot be used", "use real numbers")
+        elif isinstance(value, int) and abs(value) > 2**53:
+            self.report(node, "the integer is too large", "use a float such as 1e6")
+
+    def check_BinOp(self, node: ast.BinOp) -> None:
+        if isinstance(node.op, ast.Pow) and isinstance(node.right, ast.Constant):
+            exponent = node.right.value
+            if isinstance(exponent, int | float) and abs(exponent) > MAX_EXPONENT:
+                message = f"the exponent is larger than {MAX_EXPONENT}"
+                self.report(node.right, message, "use np.exp or a smaller exponent")
+
+    def check_Import(self, node: ast.Import) -> None:
+        for alias in node.names:
+            if alias.name not in ("numpy", "math", "typing"):
+                hint = "only numpy and math can be used; remove this import"
+                self.report(node, f"`{alias.name}` cannot be imported", hint)
+            if alias.asname:
+                self.check_identifier(node, alias.asname)
+
+    def check_ImportFrom(self, node: ast.ImportFrom) -> None:
+        if node.module in ("typing", "__future__") and not node.level:
+            return
+        table = MODULES.get(node.module or "", None)
+        for alias in node.names:
+            known = table is not None and (
+                alias.name in table
+                or (node.module, alias.name)
+                == (
+                    "numpy",
+                    "linalg",
+                )
+            )
+            if node.level or not known:
+                what = f"{node.module or '.'}.{alias.name}"
+                hint = "only functions of numpy and math can be used; remove this import"
+                self.report(node, f"`{what}` cannot be imported", hint)
+            if alias.asname:
+                self.check_identifier(node, alias.asname)
+
+
+def _bound_names(tree: ast.Module) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+        elif isinstance(node, ast.FunctionDef):
+            names.add(node.name)
+        elif isinstance(node, ast.arg):
+            names.add(node.arg)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names.update(alias.asname or alias.name.split(".")[0] for alias in node.names)
+    return names
+
+
+def check(source: str, tree: ast.Module) -> tuple[Diagnostic, ...]:
+    """All uses of what the whitelist does not hold, in source order, at most MAX_DIAGNOSTICS."""
+    checker = _Checker(source, tree)
+    checker.visit(tree)
+    unique = sorted(set(checker.found), key=lambda found: (found.line, found.column))
+    return tuple(unique[:MAX_DIAGNOSTICS])

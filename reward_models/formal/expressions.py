@@ -1,0 +1,239 @@
+"""Evaluate the expressions of a formal reward at trace time (CoRe, formal reward module).
+
+One method per node of the whitelist. Static values are computed in Python or NumPy, traced ones
+become JAX operations. The evaluator carries the condition under which the present code runs
+(`active`), so that dangerous operands are made harmless on branches that are not taken.
+"""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from reward_models.formal import indexing
+from reward_models.formal.builtins_table import (
+    ARRAY_METHODS,
+    BUILTINS,
+    CONTAINER_METHODS,
+    PROPERTIES,
+    call_method,
+)
+from reward_models.formal.numpy_table import MODULES
+from reward_models.formal.operations import Operations
+from reward_models.formal.values import (
+    BoundMethod,
+    Frame,
+    Function,
+    Missing,
+    Module,
+    Primitive,
+    ValueProblem,
+    check_items,
+    describe,
+    is_array,
+    is_number,
+    is_traced,
+    to_array,
+)
+
+MAX_OPERATIONS = 20_000
+
+
+class Expressions(Operations):
+    """Expression half of the evaluator; `lower.Evaluator` adds statements and calls."""
+
+    frame: Frame
+    operations: int
+
+    def value(self, node: ast.expr) -> Any:
+        """The value of an expression; counted, tidied, and located if it fails."""
+        self.operations += 1
+        if self.operations > MAX_OPERATIONS:
+            self.fail(node, f"the reward needs more than {MAX_OPERATIONS} operations", "simplify")
+        method = getattr(self, f"eval_{type(node).__name__}", None)
+        if method is None:
+            return self.fail(node, f"`{type(node).__name__}` cannot be used here")
+        result = self.at(node, lambda: self._checked(method(node)))
+        if isinstance(result, Missing):
+            return self.fail(node, result.reason, result.hint)
+        return result
+
+    def eval_Constant(self, node: ast.Constant) -> Any:
+        return node.value
+
+    def eval_Name(self, node: ast.Name) -> Any:
+        frame: Frame | None = self.frame
+        while frame is not None:
+            if node.id in frame.names:
+                return frame.names[node.id]
+            frame = frame.parent
+        if node.id in BUILTINS:
+            return BUILTINS[node.id]
+        return self.fail(node, f"`{node.id}` has no value here", "assign it before it is used")
+
+    def eval_Attribute(self, node: ast.Attribute) -> Any:
+        owner = self.value(node.value)
+        if isinstance(owner, Module):
+            path = f"{owner.name}.{node.attr}"
+            if path in MODULES:
+                return Module(path)
+            if node.attr in MODULES[owner.name]:
+                return MODULES[owner.name][node.attr]
+            return self.fail(node, f"`{path}` is not available", "use another NumPy function")
+        if is_array(owner) or is_number(owner):
+            if node.attr in PROPERTIES:
+                return getattr(owner if is_array(owner) else np.asarray(owner), node.attr)
+            if node.attr in ARRAY_METHODS:
+                return BoundMethod(owner, node.attr)
+        elif node.attr in CONTAINER_METHODS.get(type(owner), ()):
+            return BoundMethod(owner, node.attr)
+        return self.fail(node, f"{describe(owner)} has no `.{node.attr}` here", "use np functions")
+
+    def eval_Subscript(self, node: ast.Subscript) -> Any:
+        return indexing.read(self.value(node.value), self.key(node.slice))
+
+    def key(self, node: ast.expr) -> Any:
+        """The index or key in a subscript."""
+        if isinstance(node, ast.Slice):
+            parts = (node.lower, node.upper, node.step)
+            return slice(*(None if part is None else self.value(part) for part in parts))
+        if isinstance(node, ast.Tuple):
+            return tuple(self.key(part) for part in node.elts)
+        return self.value(node)
+
+    def eval_BinOp(self, node: ast.BinOp) -> Any:
+        left, right = self.value(node.left), self.value(node.right)
+        return self.arithmetic(type(node.op).__name__, left, right)
+
+    def eval_UnaryOp(self, node: ast.UnaryOp) -> Any:
+        operand = self.value(node.operand)
+        if isinstance(node.op, ast.Not):
+            truth = self.truth(operand)
+            return jnp.logical_not(truth) if is_traced(truth) else not truth
+        operand = to_array(operand) if is_array(operand) else operand
+        if not (is_number(operand) or is_array(operand)):
+            raise ValueProblem(f"a number is needed here, not {describe(operand)}")
+        signs = {"USub": operator.neg, "UAdd": operator.pos, "Invert": operator.invert}
+        return signs[type(node.op).__name__](operand)
+
+    def eval_BoolOp(self, node: ast.BoolOp) -> Any:
+        return self._bool(isinstance(node.op, ast.And), node.values)
+
+    def _bool(self, conjunction: bool, nodes: list[ast.expr]) -> Any:
+        first = self.value(nodes[0])
+        if len(nodes) == 1:
+            return first
+        truth = self.truth(first)
+        if not is_traced(truth):
+            return self._bool(conjunction, nodes[1:]) if truth == conjunction else first
+        rest = lambda: self._bool(conjunction, nodes[1:])  # noqa: E731
+        last = lambda: first  # noqa: E731
+        return self.fork(nodes[0], truth, *((rest, last) if conjunction else (last, rest)))
+
+    def eval_IfExp(self, node: ast.IfExp) -> Any:
+        truth = self.at(node.test, lambda: self.truth(self.value(node.test)))
+        if not is_traced(truth):
+            return self.value(node.body if truth else node.orelse)
+        yes, no = (lambda: self.value(node.body)), (lambda: self.value(node.orelse))
+        return self.fork(node, truth, yes, no)
+
+    def eval_Compare(self, node: ast.Compare) -> Any:
+        values = [self.value(part) for part in (node.left, *node.comparators)]
+        result: Any = True
+        for index, op in enumerate(node.ops):
+            one = self._compare(type(op).__name__, values[index], values[index + 1])
+            if len(node.ops) == 1:
+                return one
+            one = self.truth(one)
+            both = is_traced(result) or is_traced(one)
+            result = jnp.logical_and(result, one) if both else result and one
+        return result
+
+    def eval_Tuple(self, node: ast.Tuple) -> Any:
+        return tuple(self._elements(node.elts))
+
+    def eval_List(self, node: ast.List) -> Any:
+        return self._elements(node.elts)
+
+    def _elements(self, nodes: list[ast.expr]) -> list:
+        values: list = []
+        for node in nodes:
+            if isinstance(node, ast.Starred):
+                values.extend(self.items(self.value(node.value)))
+            else:
+                values.append(self.value(node))
+        return values
+
+    def eval_Dict(self, node: ast.Dict) -> Any:
+        result: dict = {}
+        for key, value in zip(node.keys, node.values, strict=True):
+            indexing.write(result, self.value(key), self.value(value))
+        return result
+
+    def eval_JoinedStr(self, node: ast.JoinedStr) -> Any:
+        return "".join(str(self.value(part)) for part in node.values)
+
+    def eval_FormattedValue(self, node: ast.FormattedValue) -> Any:
+        value = self.value(node.value)  # numbers that are known only at run time cannot be shown
+        return str(value) if is_number(value) or isinstance(value, str) else "..."
+
+    def eval_ListComp(self, node: ast.ListComp) -> Any:
+        values: list = []
+        self._comprehend(node.generators, lambda: values.append(self.value(node.elt)))
+        return values
+
+    eval_GeneratorExp = eval_ListComp
+
+    def eval_DictComp(self, node: ast.DictComp) -> Any:
+        values: dict = {}
+        self._comprehend(
+            node.generators,
+            lambda: indexing.write(values, self.value(node.key), self.value(node.value)),
+        )
+        return values
+
+    def _comprehend(self, generators: list[ast.comprehension], body: Callable[[], Any]) -> None:
+        outer = self.frame
+        self.frame = Frame({}, outer)
+        try:
+            self._generate(generators, body)
+        finally:
+            self.frame = outer
+
+    def _generate(self, generators: list[ast.comprehension], body: Callable[[], Any]) -> None:
+        if not generators:
+            body()
+            return
+        first = generators[0]
+        for item in self.loop_items(first.iter):
+            self.assign(first.target, item)
+            if all(self._keeps(test) for test in first.ifs):
+                self._generate(generators[1:], body)
+
+    def _keeps(self, test: ast.expr) -> bool:
+        truth = self.at(test, lambda: self.truth(self.value(test)))
+        if is_traced(truth):
+            hint = "multiply by the condition or use np.where instead of the `if`"
+            return self.fail(test, "a comprehension can only filter by constants", hint)
+        return truth
+
+    def eval_Call(self, node: ast.Call) -> Any:
+        function = self.value(node.func)
+        if isinstance(function, Primitive) and function.name == "print":
+            return None
+        args = tuple(self.value(argument) for argument in node.args)
+        kwargs = {keyword.arg: self.value(keyword.value) for keyword in node.keywords}
+        if isinstance(function, Primitive):
+            return function.call(self, args, kwargs)
+        if isinstance(function, BoundMethod):
+            result = call_method(self, function.owner, function.name, args, kwargs)
+            check_items(function.owner)
+            return result
+        if isinstance(function, Function):
+            return self.call(node, function, args, kwargs)
+        return self.fail(node, f"{describe(function)} cannot be called")

@@ -1,0 +1,214 @@
+"""Lower the statements of a formal reward to JAX operations, by walking its tree at trace time.
+
+The program is a linked list of steps. A condition that is known takes one branch. One that is
+traced runs both, each with everything that follows up to the point where the two surely meet
+again (the end of the `if`, of the loop round, of the loop, or of the function, whichever its
+`return`, `break` and `continue` reach), and joins them there with `jnp.where`.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+
+from reward_models.formal.merge import Snapshot, first_missing, merge, merge_names
+from reward_models.formal.statements import RETURN, Statements
+from reward_models.formal.steps import LOOP, ROUND, Bind, Steps, after, chain, meeting_point
+from reward_models.formal.values import (
+    Frame,
+    Function,
+    Module,
+    frozen,
+    is_traced,
+)
+
+MAX_TRIPS = 1_000
+MAX_CALLS = 20
+_LEFT = "<loop left by break>"  # no name of Python, so no name of a source
+
+
+class Returned:
+    """The value that a function returned."""
+
+    def __init__(self, value: Any, node: ast.AST):
+        self.value, self.node = value, node
+
+
+class Evaluator(Statements):
+    """One run of a program on one (traced) observation, action and target."""
+
+    def __init__(self, source: str, tree: ast.Module):
+        self.source, self.tree = source, tree
+        self.active = None
+        self.operations = 0
+        self.calls: list[ast.FunctionDef] = []
+        modules = {"np": Module("numpy"), "numpy": Module("numpy"), "math": Module("math")}
+        self.frame = Frame(modules)
+
+    def run(self, function: ast.FunctionDef, arguments: tuple) -> tuple[Any, dict[str, Any]]:
+        """Run the module's statements, then the reward function.
+
+        Returns:
+            0-d float32 reward and its named 0-d float32 components.
+
+        Raises:
+            RewardError: the program does not do this for values of these shapes.
+        """
+        try:
+            self.execute(chain(self.tree.body))
+            reward = self.frame.names.get(function.name)
+            if not isinstance(reward, Function) or reward.node is not function:
+                self.fail(function, f"`{function.name}` is assigned again later", "rename it")
+            return self.call(function, reward, arguments, {}, is_reward=True)
+        except RecursionError:
+            return self.fail(function, "the reward is nested too deeply", "simplify it")
+
+    def call(
+        self, node: ast.AST, function: Function, args: tuple, kwargs: dict, is_reward: bool = False
+    ) -> Any:
+        """Call a function of the source."""
+        definition = function.node
+        if definition in self.calls:
+            self.fail(node, f"`{definition.name}` calls itself", "use a `for` loop")
+        if len(self.calls) >= MAX_CALLS:
+            self.fail(node, "the calls are nested too deeply")
+        names = self._arguments(node, function, args, kwargs)
+        outer, self.frame = self.frame, Frame(names, function.frame, is_reward)
+        self.calls.append(definition)
+        try:
+            result = self.execute(chain(definition.body))
+            if result is None and is_reward:
+                self.fail(definition, "the reward function may end without `return`", RETURN)
+            return None if result is None else result.value
+        finally:
+            self.calls.pop()
+            self.frame = outer
+
+    def execute(self, steps: Steps | None, stop: Steps | None = None) -> Returned | None:
+        """Run steps until `stop`, the end or a `return`."""
+        while steps is not None and steps is not stop:
+            step, rest = steps.step, steps.rest
+            if step is ROUND:
+                left = self.frame.names[_LEFT]
+                meeting = meeting_point(None, rest) if is_traced(left) else None
+                if is_traced(left):
+                    node = self.calls[-1] if self.calls else self.tree
+                    returned = self._branch(node, left, after(LOOP, rest), rest, meeting)
+                    if meeting is None:
+                        return returned
+                    steps = meeting
+                else:
+                    steps = after(LOOP, rest) if left else rest
+            elif step is LOOP:
+                self.frame.names[_LEFT] = False
+                steps = rest
+            elif isinstance(step, Bind):
+                self.frame.names[_LEFT] = False
+                self.at(step.target, lambda s=step: self.assign(s.target, s.value))
+                steps = rest
+            elif isinstance(step, ast.If):
+                truth = self.at(step.test, lambda s=step: self.truth(self.value(s.test)))
+                if not is_traced(truth):
+                    steps = chain(step.body if truth else step.orelse, rest)
+                    continue
+                meeting = meeting_point(step, rest)
+                yes, no = chain(step.body, rest), chain(step.orelse, rest)
+                returned = self._branch(step, truth, yes, no, meeting)
+                if meeting is None:
+                    return returned
+                steps = meeting
+            elif isinstance(step, ast.For):
+                steps = self._unroll(step, rest)
+            elif isinstance(step, ast.Break | ast.Continue):
+                self.frame.names[_LEFT] = isinstance(step, ast.Break)
+                steps = after(ROUND, rest)
+                if steps is None:
+                    self.fail(step, "`break` and `continue` belong inside a loop")
+            elif isinstance(step, ast.Return):
+                return self._return(step)
+            else:
+                self.statement(step)
+                steps = rest
+        return None
+
+    def _unroll(self, step: ast.For, rest: Steps | None) -> Steps | None:
+        items = self.loop_items(step.iter)
+        steps = Steps(LOOP, rest)
+        for item in reversed(items):
+            steps = Steps(Bind(step.target, item), chain(step.body, Steps(ROUND, steps)))
+        return steps
+
+    def loop_items(self, node: ast.expr) -> list:
+        """The items of a loop over the expression `node`, at most MAX_TRIPS."""
+        items = self.at(node, lambda: self.items(self.value(node)))
+        if len(items) > MAX_TRIPS:
+            self.fail(node, f"the loop runs {len(items)} times; the limit is {MAX_TRIPS}")
+        return items
+
+    def _branch(
+        self,
+        node: ast.AST,
+        truth: Any,
+        yes_steps: Steps | None,
+        no_steps: Steps | None,
+        meeting: Steps | None,
+    ) -> Returned | None:
+        """Run both sides of a traced condition up to `meeting` and join them."""
+        before, outcomes = self.frame.names, []
+
+        def side(steps: Steps | None) -> Callable[[], Any]:
+            def run() -> None:
+                self.frame.names = dict(before)
+                returned = self.execute(steps, meeting)
+                if returned is not None:  # the other side must not change what this one returned
+                    returned = Returned(frozen(returned.value), returned.node)
+                outcomes.append((self.frame.names, returned))
+
+            return run
+
+        self.fork(node, truth, side(yes_steps), side(no_steps))
+        (yes_names, yes), (no_names, no) = outcomes
+        if meeting is not None:
+            self.frame.names = merge_names(truth, yes_names, no_names)
+            return None
+        self.frame.names = before
+        if yes is None and no is None:
+            return None
+        if self.frame.is_reward and (yes is None or no is None):
+            self.fail(node, "the reward function may end without `return`", RETURN)
+        values = [None if side is None else side.value for side in (yes, no)]
+        value = merge(truth, *values, "the returned value")
+        missing = first_missing(value)
+        if self.frame.is_reward and missing is not None:
+            hint = "return the same components, under the same names, on every path"
+            self.fail(no.node, missing.reason.replace(" of the returned value", ""), hint)
+        return Returned(value, (no or yes).node)
+
+    def fork(self, node: ast.AST, truth: Any, yes: Callable[[], Any], no: Callable[[], Any]) -> Any:
+        """Evaluate both sides of a traced condition from the same start; the joined value.
+
+        Lists and dicts that a side changes in place are joined in place.
+        """
+        roots, frame = [], self.frame
+        while frame is not None:
+            roots.extend(frame.names.values())
+            frame = frame.parent
+        snapshot, outer = Snapshot(roots), self.active
+        results, contents = [], []
+        for condition, run in ((truth, yes), (jnp.logical_not(truth), no)):
+            self.active = condition if outer is None else jnp.logical_and(outer, condition)
+            try:
+                results.append(frozen(run()))
+            finally:
+                self.active = outer
+            contents.append(snapshot.contents())
+            snapshot.restore()
+        snapshot.merge_into_place(truth, *contents)
+        return self.at(node, lambda: merge(truth, *results))
+
+    def _return(self, node: ast.Return) -> Returned:
+        value = None if node.value is None else self.value(node.value)
+        return Returned(self._reward(node, value) if self.frame.is_reward else value, node)

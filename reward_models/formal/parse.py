@@ -1,0 +1,145 @@
+"""From a model's reply to a syntax tree: find the code, parse it, choose the reward function.
+
+Eureka and the released CoRe keep only the text from the last `def` of the first fenced block, and
+so lose helper functions; here the whole block is kept and read with `ast`. Nothing is executed.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+from collections.abc import Iterator
+
+from reward_models.formal.errors import RewardError, diagnostic_at, diagnostic_for
+
+MAX_CHARACTERS = 20_000
+MAX_NODES = 5_000
+MAX_DEPTH = 60
+PREFERRED_NAMES = ("compute_reward", "reward", "get_reward", "calculate_reward")
+
+_FENCE = re.compile(
+    r"^[ \t]*(`{3,}|~{3,})[ \t]*([\w+-]*)[^\n]*\n(.*?)^[ \t]*\1[ \t]*$", re.S | re.M
+)
+_DEF = re.compile(r"^[ \t]*def\s", re.M)
+_TOO_DEEP = "the source is nested too deeply"
+_FLATTEN = "split long expressions into named intermediate values"
+
+
+def extract_code(reply_text: str) -> str:
+    """The Python code of a model's reply.
+
+    Args:
+        reply_text: prose with fenced code blocks, or bare code.
+
+    Returns:
+        The first ```python block that holds a `def`, else the first other block that holds one,
+        else the whole text if it parses and holds a `def`. Helpers and constants are kept.
+
+    Raises:
+        RewardError: no code in the reply.
+    """
+    text = reply_text.replace("\r\n", "\n")
+    blocks = [(m[2].lower(), _dedent(m[3])) for m in _FENCE.finditer(text + "\n")]
+    python = [code for language, code in blocks if language in ("python", "py", "python3")]
+    for code in python + [code for _, code in blocks]:
+        if _DEF.search(code):
+            return code.strip("\n") + "\n"
+    unclosed = re.search(r"^[ \t]*`{3,}[ \t]*\w*[ \t]*\n(.*)\Z", text, re.S | re.M)
+    for code in ([unclosed[1]] if unclosed else []) + [text]:
+        if _DEF.search(code) and _parses(code):
+            return code.strip("\n") + "\n"
+    message = "the reply holds no Python code block with a function definition"
+    hint = "answer with one ```python block that defines the reward function"
+    raise RewardError([diagnostic_at(reply_text, 1, 0, message, hint)])
+
+
+def parse(source: str) -> ast.Module:
+    """Parse `source` within the size limits.
+
+    Raises:
+        RewardError: too long, a syntax error, too many nodes or nested too deeply.
+    """
+    if len(source) > MAX_CHARACTERS:
+        message = f"the source has {len(source)} characters; the limit is {MAX_CHARACTERS}"
+        raise RewardError([diagnostic_at(source, 1, 0, message, "write a shorter reward")])
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(source)
+    except SyntaxError as error:
+        offset = (error.offset or 1) - 1
+        found = diagnostic_at(source, error.lineno, offset, f"syntax error: {error.msg}")
+        raise RewardError([found]) from None
+    except (RecursionError, MemoryError):
+        raise RewardError([diagnostic_at(source, 1, 0, _TOO_DEEP, _FLATTEN)]) from None
+    except ValueError as error:  # null bytes, lone surrogates, integers of thousands of digits
+        raise RewardError([diagnostic_at(source, 1, 0, f"cannot parse: {error}")]) from None
+    _check_size(source, tree)
+    return tree
+
+
+def _check_size(source: str, tree: ast.Module) -> None:
+    """Refuse trees that would exhaust the evaluator. Iterative, as the tree may be deep."""
+    count, stack = 0, [(tree, 0, tree)]
+    while stack:
+        node, depth, located = stack.pop()
+        located = node if hasattr(node, "lineno") else located
+        count += 1
+        if depth > MAX_DEPTH:
+            message = f"{_TOO_DEEP} (limit {MAX_DEPTH})"
+            raise RewardError([diagnostic_for(source, located, message, _FLATTEN)])
+        if count > MAX_NODES:
+            message = f"the source has more than {MAX_NODES} syntax nodes"
+            raise RewardError([diagnostic_for(source, located, message, "write a shorter reward")])
+        stack.extend((child, depth + 1, located) for child in ast.iter_child_nodes(node))
+
+
+def reward_function(source: str, tree: ast.Module) -> ast.FunctionDef:
+    """The last top-level function of three parameters, preferring the names in PREFERRED_NAMES.
+
+    Raises:
+        RewardError: there is none.
+    """
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    fitting = [node for node in functions if _takes_three(node.args)]
+    named = [node for node in fitting if node.name in PREFERRED_NAMES]
+    if fitting:
+        return (named or fitting)[-1]
+    hint = "define `def compute_reward(observation, action, target_pos):` at the top level"
+    if functions:
+        message = "no function takes exactly (observation, action, target_pos)"
+        raise RewardError([diagnostic_for(source, functions[-1], message, hint)])
+    raise RewardError([diagnostic_at(source, 1, 0, "no function is defined", hint)])
+
+
+def returns_of(function: ast.FunctionDef) -> Iterator[ast.Return]:
+    """Return statements of a function, without those of functions nested in it."""
+    stack: list[ast.AST] = list(reversed(function.body))
+    while stack:
+        node = stack.pop()
+        if isinstance(node, ast.Return):
+            yield node
+        if not isinstance(node, ast.FunctionDef):
+            stack.extend(reversed(list(ast.iter_child_nodes(node))))
+
+
+def _takes_three(arguments: ast.arguments) -> bool:
+    positional = len(arguments.posonlyargs) + len(arguments.args)
+    required = positional - len(arguments.defaults)
+    keywords_ok = all(default is not None for default in arguments.kw_defaults)
+    return keywords_ok and required <= 3 <= positional and (required == 3 or positional == 3)
+
+
+def _dedent(code: str) -> str:
+    """Remove the indentation of the first line, as of a fence inside a Markdown list."""
+    match = re.match(r"(?:[ \t]*\n)*([ \t]+)\S", code)
+    return re.sub(rf"^{match[1]}", "", code, flags=re.M) if match else code
+
+
+def _parses(code: str) -> bool:
+    try:
+        parse(code)
+    except RewardError:
+        return False
+    return True

@@ -1,0 +1,141 @@
+"""NumPy's functions on JAX arrays with gradients that stay finite.
+
+Values are NumPy's, NaN and infinity included. Where a derivative does not exist (a norm at zero,
+a division by zero inside `np.where`) it is zero instead of NaN: the singular points are computed
+under `stop_gradient`, everywhere else the argument is replaced by a harmless one (the double
+`where`), so that the unused side of a `where` cannot poison a gradient.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+from reward_models.formal.values import ValueProblem, is_number
+
+_TINY = 1e-15
+
+
+def _away_from(regular: Array, function: Callable[..., Array], *arguments: Any, fill: float = 1.0):
+    safe = (jnp.where(regular, argument, fill) for argument in arguments)
+    exact = function(*(jax.lax.stop_gradient(jnp.asarray(a)) for a in arguments))
+    return jnp.where(regular, function(*safe), exact)
+
+
+def _floating(x: Any) -> Array:
+    x = jnp.asarray(x)
+    return x if jnp.issubdtype(x.dtype, jnp.floating) else x.astype(jnp.float32)
+
+
+def divide(x: Any, y: Any) -> Array:
+    """`x / y`, elementwise."""
+    if is_number(y) and y != 0:
+        return jnp.true_divide(x, y)
+    return _away_from(jnp.abs(y) > _TINY, jnp.true_divide, _floating(x), _floating(y))
+
+
+def power(x: Any, y: Any) -> Array:
+    """`x ** y`, elementwise; exact for small whole exponents, also of negative bases."""
+    if is_number(y) and float(y).is_integer() and abs(y) <= 64:
+        if isinstance(y, float) or y < 0:
+            x = _floating(x)
+        whole = jnp.power(x, abs(int(y)))
+        return whole if y >= 0 else divide(1.0, whole)
+    x, y = _floating(x), _floating(y)
+    return _away_from((x > _TINY) & jnp.isfinite(y), jnp.power, x, y)
+
+
+def sqrt(x: Any) -> Array:
+    """Square root; NaN for negative numbers, derivative zero at zero."""
+    return _away_from(_floating(x) > 1e-30, jnp.sqrt, _floating(x))
+
+
+def cbrt(x: Any) -> Array:
+    return _away_from(jnp.abs(_floating(x)) > _TINY, jnp.cbrt, _floating(x))
+
+
+def log(x: Any) -> Array:
+    return _away_from(_floating(x) > 1e-30, jnp.log, _floating(x))
+
+
+def log2(x: Any) -> Array:
+    return _away_from(_floating(x) > 1e-30, jnp.log2, _floating(x))
+
+
+def log10(x: Any) -> Array:
+    return _away_from(_floating(x) > 1e-30, jnp.log10, _floating(x))
+
+
+def log1p(x: Any) -> Array:
+    return _away_from(_floating(x) > -1.0, jnp.log1p, _floating(x))
+
+
+def arcsin(x: Any) -> Array:
+    return _away_from(jnp.abs(_floating(x)) < 1.0, jnp.arcsin, _floating(x), fill=0.0)
+
+
+def arccos(x: Any) -> Array:
+    return _away_from(jnp.abs(_floating(x)) < 1.0, jnp.arccos, _floating(x), fill=0.0)
+
+
+def arctanh(x: Any) -> Array:
+    return _away_from(jnp.abs(_floating(x)) < 1.0, jnp.arctanh, _floating(x), fill=0.0)
+
+
+def arctan2(y: Any, x: Any) -> Array:
+    y, x = _floating(y), _floating(x)
+    return _away_from((jnp.abs(x) > _TINY) | (jnp.abs(y) > _TINY), jnp.arctan2, y, x)
+
+
+def hypot(x: Any, y: Any) -> Array:
+    return sqrt(jnp.square(_floating(x)) + jnp.square(_floating(y)))
+
+
+def reciprocal(x: Any) -> Array:
+    return divide(1.0, x)
+
+
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Array:
+    """Norm of a vector, or over `axis`: orders 1, 2, inf, -inf, 0 and None; 'fro' of a matrix.
+
+    Raises:
+        ValueProblem: an order that is not in this list, or a matrix norm other than 'fro'.
+    """
+    x = _floating(x)
+    if ord is None or (ord == "fro" and x.ndim == 2 and axis is None):
+        return sqrt(jnp.sum(jnp.square(x), axis=axis, keepdims=keepdims))
+    if axis is None and x.ndim != 1 or isinstance(axis, tuple | list):
+        raise ValueProblem("only the Frobenius norm of a matrix is supported", "pass axis=")
+    if ord == 2:
+        return sqrt(jnp.sum(jnp.square(x), axis=axis, keepdims=keepdims))
+    if ord == 1:
+        return jnp.sum(jnp.abs(x), axis=axis, keepdims=keepdims)
+    if ord == 0:
+        return jnp.sum((x != 0).astype(jnp.float32), axis=axis, keepdims=keepdims)
+    if is_number(ord) and abs(ord) == float("inf"):
+        extreme = jnp.max if ord > 0 else jnp.min
+        return extreme(jnp.abs(x), axis=axis, keepdims=keepdims)
+    if is_number(ord) and 0 < ord <= 64:
+        total = jnp.sum(power(jnp.abs(x), ord), axis=axis, keepdims=keepdims)
+        return power(total, 1.0 / ord)
+    raise ValueProblem(f"the norm of order {ord!r} is not supported", "use ord=1, 2 or np.inf")
+
+
+def var(x: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Array:
+    return jnp.var(_floating(x), axis=axis, ddof=ddof, keepdims=keepdims)
+
+
+def std(x: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> Array:
+    return sqrt(var(x, axis, ddof, keepdims))
+
+
+def cross(a: Any, b: Any) -> Array:
+    """Cross product of 3-vectors, or the scalar one of 2-vectors (gone from newer JAX)."""
+    a, b = jnp.asarray(a), jnp.asarray(b)
+    if a.shape[-1] == b.shape[-1] == 2:
+        return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
+    return jnp.cross(a, b)

@@ -1,0 +1,157 @@
+"""Statements that do not branch: assignments, definitions, imports and what is returned."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+import jax.numpy as jnp
+
+from reward_models.formal import indexing
+from reward_models.formal.builtins_table import scalar
+from reward_models.formal.expressions import Expressions
+from reward_models.formal.numpy_table import MODULES
+from reward_models.formal.values import (
+    Function,
+    Missing,
+    Module,
+    ValueProblem,
+    describe,
+    is_array,
+    to_jax,
+)
+
+RETURN = "return the total reward and a dict of its named components: `return total, {...}`"
+
+
+class Statements(Expressions):
+    """Statement half of the evaluator, without control flow."""
+
+    def _arguments(self, node: ast.AST, function: Function, args: tuple, kwargs: dict) -> dict:
+        parameters = function.node.args
+        positional = [arg.arg for arg in (*parameters.posonlyargs, *parameters.args)]
+        known = positional + [arg.arg for arg in parameters.kwonlyargs]
+        name = function.node.name
+        if len(args) > len(positional):
+            self.fail(node, f"`{name}` takes {len(positional)} arguments, not {len(args)}")
+        names = dict(function.defaults)
+        given = dict(zip(positional, args, strict=False))
+        for key, value in kwargs.items():
+            if key not in known or key in given:
+                self.fail(node, f"`{name}` has no free parameter `{key}`", ", ".join(known))
+            given[key] = value
+        names |= given
+        lacking = [key for key in known if key not in names]
+        if lacking:
+            self.fail(node, f"`{name}` needs a value for `{lacking[0]}`")
+        return names
+
+    def statement(self, node: ast.stmt) -> None:
+        """Run a statement that does not change the course of the program."""
+        if isinstance(node, ast.Expr):
+            self.value(node.value)
+        elif isinstance(node, ast.Assign):
+            value = self.value(node.value)
+            for target in node.targets:
+                self.at(target, lambda t=target: self.assign(t, value))
+        elif isinstance(node, ast.AnnAssign):
+            if node.value is not None:
+                value = self.value(node.value)
+                self.at(node.target, lambda: self.assign(node.target, value))
+        elif isinstance(node, ast.AugAssign):
+            old = self.value(node.target)
+            operation = type(node.op).__name__
+            new = self.at(node, lambda: self._augmented(operation, old, self.value(node.value)))
+            self.at(node.target, lambda: self.assign(node.target, new))
+        elif isinstance(node, ast.FunctionDef):
+            self._define(node)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            self._import(node)
+        elif not isinstance(node, ast.Pass | ast.Assert):
+            self.fail(node, f"`{type(node).__name__}` cannot be used here")
+
+    def _augmented(self, operation: str, old: Any, value: Any) -> Any:
+        if isinstance(old, list) and operation == "Add":
+            old.extend(self.items(value))  # in place, as in Python
+            return old
+        return self.arithmetic(operation, old, value)
+
+    def _define(self, node: ast.FunctionDef) -> None:
+        parameters = node.args
+        positional = [*parameters.posonlyargs, *parameters.args]
+        defaulted = positional[len(positional) - len(parameters.defaults) :]
+        pairs = list(zip(defaulted, parameters.defaults, strict=True))
+        pairs += zip(parameters.kwonlyargs, parameters.kw_defaults, strict=True)
+        defaults = {arg.arg: self.value(value) for arg, value in pairs if value is not None}
+        self.frame.names[node.name] = Function(node, self.frame, defaults)
+
+    def _import(self, node: ast.Import | ast.ImportFrom) -> None:
+        for alias in node.names:
+            if isinstance(node, ast.Import):
+                if alias.name in MODULES:
+                    self.frame.names[alias.asname or alias.name] = Module(alias.name)
+            elif node.module in MODULES:
+                path = f"{node.module}.{alias.name}"
+                found = Module(path) if path in MODULES else MODULES[node.module][alias.name]
+                self.frame.names[alias.asname or alias.name] = found
+
+    def assign(self, target: ast.expr, value: Any) -> None:
+        """Assign to a name, a subscript or a tuple of such."""
+        if isinstance(target, ast.Name):
+            self.frame.names[target.id] = value
+        elif isinstance(target, ast.Subscript):
+            owner, key = self.value(target.value), self.key(target.slice)
+            new = self.at(target, lambda: indexing.write(owner, key, value))
+            if new is not owner:
+                if isinstance(target.value, ast.Name):
+                    name = target.value.id
+                    if name not in self.frame.names:
+                        hint = f"write `{name} = {name}.copy()` first"
+                        raise ValueProblem(f"`{name}` is not local to this function", hint)
+                self.assign(target.value, new)
+        elif isinstance(target, ast.Tuple | ast.List):
+            self._unpack(target, self.items(value))
+        else:
+            self.fail(target, "this cannot be assigned to", "assign to a name")
+
+    def _unpack(self, target: ast.Tuple | ast.List, items: list) -> None:
+        targets = list(target.elts)
+        starred = [i for i, part in enumerate(targets) if isinstance(part, ast.Starred)]
+        if starred:
+            first, after = starred[0], len(targets) - starred[0] - 1
+            if len(items) >= len(targets) - 1:
+                middle = items[first : len(items) - after]
+                items = [*items[:first], middle, *items[len(items) - after :]]
+                targets[first] = targets[first].value
+        if len(items) != len(targets):
+            self.fail(target, f"{len(items)} values for {len(targets)} names")
+        for part, item in zip(targets, items, strict=True):
+            self.assign(part, item)
+
+    def _reward(self, node: ast.Return, value: Any) -> tuple[Any, dict[str, Any]]:
+        """The reward and its components, checked at the `return` that gave them."""
+        if not isinstance(value, tuple | list) or len(value) != 2:
+            count = f"{len(value)} values" if isinstance(value, tuple) else describe(value)
+            self.fail(node, f"the reward function returns {count}, not two values", RETURN)
+        total, components = value
+        if not isinstance(components, dict):
+            self.fail(node, f"the second value is {describe(components)}, not a dict", RETURN)
+        total = self._scalar(node, "the reward", total)
+        named = {}
+        for name, component in components.items():
+            if not isinstance(name, str):
+                self.fail(node, f"the component name {name!r} is not a string", RETURN)
+            named[name] = self._scalar(node, f"the component {name!r}", component)
+        return total, named
+
+    def _scalar(self, node: ast.AST, what: str, value: Any) -> Any:
+        if isinstance(value, Missing):
+            self.fail(node, value.reason, value.hint)
+        shape = getattr(value, "shape", ()) if is_array(value) else ()
+        try:
+            if shape == ():
+                return to_jax(scalar(value)).astype(jnp.float32)
+        except ValueProblem:
+            pass
+        hint = "reduce it with np.sum, np.mean or np.linalg.norm"
+        return self.fail(node, f"{what} is {describe(value)}, not a single number", hint)

@@ -1,0 +1,86 @@
+"""A program as a linked list of steps, so that control flow is a choice of what comes next."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, eq=False)
+class Mark:
+    """The end of a loop round, where `continue` and `break` lead, or of a loop."""
+
+    name: str
+
+
+@dataclass(frozen=True, eq=False)
+class Bind:
+    """Assign an item of an unrolled loop to the loop's target."""
+
+    target: ast.expr
+    value: Any
+
+
+ROUND, LOOP = Mark("end of a loop round"), Mark("end of a loop")
+Step = ast.stmt | Mark | Bind
+
+
+@dataclass(frozen=True, eq=False)
+class Steps:
+    """A step and all that follow it; None is the end of the function."""
+
+    step: Step
+    rest: Steps | None
+
+
+def chain(body: list[ast.stmt], rest: Steps | None = None) -> Steps | None:
+    """The statements of `body`, followed by `rest`."""
+    for statement in reversed(body):
+        rest = Steps(statement, rest)
+    return rest
+
+
+def after(mark: Mark, steps: Steps | None) -> Steps | None:
+    """The steps from the next `mark` on; None if there is none."""
+    while steps is not None and steps.step is not mark:
+        steps = steps.rest
+    return steps
+
+
+def meeting_point(branch: ast.stmt | None, rest: Steps | None) -> Steps | None:
+    """The first point that both sides of a condition surely reach; None is the function's end.
+
+    Args:
+        branch: the `if`; None for the choice, at the end of a round, to leave the loop.
+        rest: the steps that follow.
+
+    Returns:
+        Without jumps, `rest`. A `continue` or `break` moves it to the end of the loop round (where
+        a flag tells whether to go on), leaving the loop to the end of the loop, and a `return` to
+        the end of the function. What lies between is looked at as well.
+    """
+    jumps = _jumps(branch) if branch is not None else frozenset({"leave"})
+    if not jumps:
+        return rest
+    mark = ROUND if branch is not None else LOOP
+    while "return" not in jumps and rest is not None and rest.step is not mark:
+        if isinstance(rest.step, ast.stmt):
+            jumps |= _jumps(rest.step)
+        rest = rest.rest
+    return None if "return" in jumps else rest
+
+
+def _jumps(statement: ast.stmt) -> frozenset[str]:
+    """Kinds of jumps that leave `statement`. Nested functions keep their own."""
+    if isinstance(statement, ast.Return):
+        return frozenset({"return"})
+    if isinstance(statement, ast.Break | ast.Continue):
+        return frozenset({"round"})
+    if isinstance(statement, ast.If):
+        parts = (*statement.body, *statement.orelse)
+        return frozenset().union(*(_jumps(part) for part in parts))
+    if isinstance(statement, ast.For):
+        inner = frozenset().union(*(_jumps(part) for part in statement.body))
+        return inner & {"return"}
+    return frozenset()

@@ -1,0 +1,240 @@
+"""The values a formal reward handles while it is lowered (CoRe, formal reward module).
+
+Static values are Python numbers, strings, None, tuples, lists, dicts and NumPy arrays: they are
+folded at trace time. Traced values are JAX arrays, whose numbers are never looked at. The classes
+here are the few things that are neither.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+MAX_ELEMENTS = 10_000
+MAX_ITEMS = 2_000
+
+
+class ValueProblem(Exception):
+    """A refusal raised where no syntax node is at hand; the evaluator adds the place."""
+
+    def __init__(self, message: str, hint: str = ""):
+        self.message, self.hint = message, hint
+        super().__init__(message)
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Stands for a value that exists on some paths only; using it is an error."""
+
+    reason: str
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class Module:
+    """`np`, `np.linalg` or `math`."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Primitive:
+    """A function of the tables: `call(evaluator, args, kwargs)` with evaluated arguments."""
+
+    name: str
+    call: Callable[[Any, tuple, dict], Any]
+
+
+@dataclass(frozen=True)
+class BoundMethod:
+    """A method of a value, such as `components.items`."""
+
+    owner: Any
+    name: str
+
+
+@dataclass
+class Frame:
+    """Names of one call. Closures keep the frame, so they see what the running branch assigned."""
+
+    names: dict[str, Any]
+    parent: Frame | None = None
+    is_reward: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Function:
+    """A function defined in the source."""
+
+    node: ast.FunctionDef
+    frame: Frame
+    defaults: dict[str, Any] = field(default_factory=dict)
+
+
+def is_traced(value: Any) -> bool:
+    return isinstance(value, jax.Array)
+
+
+def is_array(value: Any) -> bool:
+    return isinstance(value, jax.Array | np.ndarray)
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, bool | int | float)
+
+
+def holds_traced(value: Any) -> bool:
+    """Whether a traced value is in `value`, at any depth of tuples, lists and dicts."""
+    if isinstance(value, list | tuple):
+        return any(holds_traced(item) for item in value)
+    if isinstance(value, dict):
+        return any(holds_traced(item) for item in value.values())
+    return is_traced(value)
+
+
+def tidy(value: Any) -> Any:
+    """Results of NumPy and JAX as the evaluator keeps them: float32, int32, bool, plain scalars.
+
+    Raises:
+        ValueProblem: more than MAX_ELEMENTS elements, or a complex or other odd type.
+    """
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, tuple | list):
+        return type(value)(tidy(item) for item in value)
+    if is_array(value):
+        if value.size > MAX_ELEMENTS:
+            raise ValueProblem(
+                f"an array of shape {value.shape} is too large (limit {MAX_ELEMENTS} elements)"
+            )
+        if isinstance(value, np.ndarray):
+            if value.dtype.kind not in "bif":
+                raise ValueProblem("this is not an array of numbers")
+            return value.item() if value.ndim == 0 else value
+        return value.astype(_narrow(value.dtype))
+    if isinstance(value, complex):
+        raise ValueProblem("the result is a complex number", "keep the base non-negative")
+    if isinstance(value, int) and abs(value) > 2**63:
+        raise ValueProblem("the integer is too large", "use a float such as 1e6")
+    return value
+
+
+def _narrow(dtype: Any) -> Any:
+    if dtype == jnp.bool_:
+        return jnp.bool_
+    if jnp.issubdtype(dtype, jnp.integer):
+        return jnp.int32
+    if jnp.issubdtype(dtype, jnp.floating):
+        return jnp.float32
+    raise ValueProblem(f"values of type {dtype} are not supported", "use real numbers")
+
+
+def to_array(value: Any) -> Any:
+    """A number, an array or nested lists of them, as a number or an array (static if it can be).
+
+    Raises:
+        ValueProblem: not numeric, or rows of different shapes.
+    """
+    if is_number(value) or is_array(value):
+        return value
+    if isinstance(value, list | tuple):
+        rows = [to_array(item) for item in value]
+        shapes = {np.shape(row) for row in rows}
+        if len(shapes) > 1:
+            raise ValueProblem(f"the rows have different shapes: {sorted(shapes)}")
+        if len(rows) * max(1, int(np.prod(next(iter(shapes), ())))) > MAX_ELEMENTS:
+            raise ValueProblem(f"an array may have at most {MAX_ELEMENTS} elements")
+        if any(is_traced(row) for row in rows):
+            return jnp.stack([to_jax(row) for row in rows])
+        return np.asarray(rows)
+    raise ValueProblem(f"a number or an array is needed here, not {describe(value)}")
+
+
+def to_jax(value: Any) -> Any:
+    """`value` as a JAX array of float32, int32 or bool."""
+    value = to_array(value)
+    if isinstance(value, np.ndarray):
+        return jnp.asarray(value, _narrow(value.dtype))
+    if isinstance(value, bool):
+        return jnp.asarray(value)
+    if isinstance(value, int):
+        return jnp.asarray(value, jnp.int32 if abs(value) < 2**31 else jnp.float32)
+    if isinstance(value, float):
+        return jnp.asarray(value, jnp.float32)
+    return value
+
+
+def weak(value: Any) -> Any:
+    """Like `to_jax`, but Python numbers stay numbers, so that they take the other side's type."""
+    value = to_array(value)
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 2**31:
+        return float(value)
+    return value if is_number(value) else to_jax(value)
+
+
+def check_items(value: Any) -> Any:
+    """`value`, unless its tuples, lists and dicts hold more than MAX_ITEMS items at all depths.
+
+    Raises:
+        ValueProblem: too many items; a list that contains itself counts as that.
+    """
+    count, stack = 0, [value]
+    while stack:
+        item = stack.pop()
+        count += len(item) // 64 if isinstance(item, str) else 1
+        if count > MAX_ITEMS:
+            raise ValueProblem(f"a container may hold at most {MAX_ITEMS} items")
+        if isinstance(item, list | tuple | dict):
+            if len(item) > MAX_ITEMS:
+                raise ValueProblem(f"a container may hold at most {MAX_ITEMS} items")
+            stack.extend(item.values() if isinstance(item, dict) else item)
+    return value
+
+
+def frozen(value: Any) -> Any:
+    """`value` with its lists and dicts copied, so that later changes do not reach it."""
+    if isinstance(value, dict):
+        return {key: frozen(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(frozen(item) for item in value)
+    return value
+
+
+def containers(roots: list[Any]) -> Iterator[list | dict]:
+    """Every list and dict that can be reached from `roots`, once each."""
+    seen: set[int] = set()
+    stack = list(roots)
+    while stack:
+        value = stack.pop()
+        if not isinstance(value, list | dict | tuple) or id(value) in seen:
+            if isinstance(value, Function):
+                stack.extend(value.defaults.values())
+            elif isinstance(value, BoundMethod):
+                stack.append(value.owner)
+            continue
+        seen.add(id(value))
+        stack.extend(value.values() if isinstance(value, dict) else value)
+        if not isinstance(value, tuple):
+            yield value
+
+
+def describe(value: Any) -> str:
+    """A short name of a value's kind, for messages."""
+    if is_array(value):
+        return f"an array of shape {tuple(value.shape)}" if value.ndim else "a number"
+    if isinstance(value, Function):
+        return f"the function {value.node.name}"
+    if isinstance(value, Primitive | Module | BoundMethod):
+        return f"the {type(value).__name__.lower()} {value.name}"
+    if value is None:
+        return "None"
+    if isinstance(value, Missing):
+        return "a value that is missing on some path"
+    names = {"str": "a string", "float": "a number", "int": "a number", "bool": "a truth value"}
+    return names.get(type(value).__name__, f"a {type(value).__name__}")

@@ -1,0 +1,205 @@
+"""A reward learned from preferences between clips, and from the teacher's scores of frames.
+
+Bradley-Terry cross-entropy on the clips' summed rewards (Christiano et al. 2017) plus CoRe's
+state-importance term: the teacher's scores of the shown frames, interpolated over the clip, are a
+distribution over time that the softmax of the predicted rewards should match,
+L = CE + 5 [KL(p_A || q_A) + KL(p_B || q_B)].
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import NamedTuple
+
+import chex
+import flax
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from reward_models import networks
+
+
+@dataclasses.dataclass(frozen=True)
+class PreferenceConfig:
+    """The residual reward: its ensemble and how a round of labels is fitted."""
+
+    hidden: tuple[int, ...] = (128, 128)
+    members: int = 3
+    learning_rate: float = 3e-4
+    batch_size: int = 32
+    """Pairs in a batch."""
+    epochs: int = 10
+    """Most passes over all labels in one round."""
+    stop_accuracy: float = 0.97
+    """A round's fit stops once the members' mean accuracy over a pass is above this."""
+    importance_weight: float = 5.0
+
+
+class Preferences(NamedTuple):
+    """Labelled pairs of clips, padded to M; rows from `count` on are ignored."""
+
+    frames_a: chex.Array  # [M, H, F]
+    frames_b: chex.Array  # [M, H, F]
+    target: chex.Array  # [M] P(B is better): 0, 1, or 0.5 for equal
+    importance_a: chex.Array  # [M, H] the teacher's scores over the clip
+    importance_b: chex.Array  # [M, H]
+
+
+@flax.struct.dataclass
+class PreferenceState:
+    """Ensemble parameters, their optimiser, and the scale of the frames."""
+
+    params: chex.ArrayTree
+    opt: optax.OptState
+    shift: chex.Array  # [F]
+    scale: chex.Array  # [F]
+
+
+class PreferenceModel(NamedTuple):
+    """A residual reward as pure functions.
+
+    init(key, example_frame [F]) -> PreferenceState
+    standardise(state, frames [B, F]) -> PreferenceState, with the frames' mean and spread
+    predict(state, frames [..., F]) -> reward [...] in (-1, 1), the members' mean
+    fit(state, data, count, key) -> (PreferenceState, {"loss", "accuracy", "epochs"})
+    """
+
+    init: Callable[..., PreferenceState]
+    standardise: Callable[..., PreferenceState]
+    predict: Callable[..., chex.Array]
+    members: Callable[..., chex.Array]
+    fit: Callable[..., tuple[PreferenceState, dict[str, chex.Array]]]
+
+
+def bradley_terry_loss(
+    return_a: chex.Array, return_b: chex.Array, target: chex.Array
+) -> chex.Array:
+    """Cross-entropy of `P(B better) = sigmoid(return_b - return_a)` with `target`, elementwise.
+
+    Args:
+        return_a, return_b: summed rewards of the clips, any one shape.
+        target: probability that B is better, same shape; 0.5 says equal.
+    """
+    chex.assert_equal_shape([return_a, return_b, target])
+    return optax.sigmoid_binary_cross_entropy(return_b - return_a, target)
+
+
+def importance_loss(scores: chex.Array, rewards: chex.Array) -> chex.Array:
+    """KL( softmax_t(scores) || softmax_t(rewards) ) over the last axis.
+
+    Args:
+        scores: the teacher's scores along the clip [..., H].
+        rewards: predicted rewards along the clip [..., H].
+    """
+    chex.assert_equal_shape([scores, rewards])
+    log_p = jax.nn.log_softmax(scores, axis=-1)
+    log_q = jax.nn.log_softmax(rewards, axis=-1)
+    return jnp.sum(jnp.exp(log_p) * (log_p - log_q), axis=-1)
+
+
+def shown_frames(length: int, shown: int) -> np.ndarray:
+    """Which of a clip's frames a teacher sees: `shown` evenly spaced positions, ends included."""
+    return np.round(np.linspace(0, length - 1, shown)).astype(int)
+
+
+def interpolate_scores(scores: np.ndarray, length: int) -> np.ndarray:
+    """Scores of the shown frames [..., K] spread linearly over the clip [..., length], >= 1e-6."""
+    scores = np.asarray(scores, np.float64)
+    at, flat = shown_frames(length, scores.shape[-1]), scores.reshape(-1, scores.shape[-1])
+    spread = np.stack([np.interp(np.arange(length), at, row) for row in flat])
+    return np.maximum(spread, 1e-6).reshape(*scores.shape[:-1], length).astype(np.float32)
+
+
+def make_preference(
+    config: PreferenceConfig, network: networks.Network | None = None
+) -> PreferenceModel:
+    """Builds the model. `network` is one member; an MLP over state frames by default."""
+    single = networks.state_network(config.hidden) if network is None else network
+    net = networks.ensemble(single, config.members)
+    optimizer = optax.adam(config.learning_rate)
+
+    def init(key: chex.PRNGKey, example: chex.Array) -> PreferenceState:
+        params = net.init(key, example)
+        shift = jnp.zeros_like(example)
+        return PreferenceState(params, optimizer.init(params), shift, jnp.ones_like(example))
+
+    def standardise(state: PreferenceState, frames: chex.Array) -> PreferenceState:
+        # A floor keeps a feature that has not moved yet from being blown up when it first does.
+        scale = jnp.maximum(jnp.std(frames, axis=0), 0.05)
+        return state.replace(shift=jnp.mean(frames, axis=0), scale=scale)
+
+    def members(state: PreferenceState, frames: chex.Array) -> chex.Array:
+        return net.apply(state.params, (frames - state.shift) / state.scale)
+
+    def predict(state: PreferenceState, frames: chex.Array) -> chex.Array:
+        return jnp.mean(members(state, frames), axis=0)
+
+    def loss(params, batch: Preferences, valid: chex.Array):
+        # Each member has its own shuffle: batch leaves are [E, B, ...].
+        chex.assert_equal_shape([batch.frames_a, batch.frames_b])
+        both = jnp.concatenate([batch.frames_a, batch.frames_b], axis=1)
+        rewards = jax.vmap(single.apply)(params, both)  # [E, 2B, H]
+        reward_a, reward_b = jnp.split(rewards, 2, axis=1)
+        return_a, return_b = reward_a.sum(-1), reward_b.sum(-1)
+        value = bradley_terry_loss(return_a, return_b, batch.target)
+        if config.importance_weight:
+            value += config.importance_weight * (
+                importance_loss(batch.importance_a, reward_a)
+                + importance_loss(batch.importance_b, reward_b)
+            )
+        right = (return_b > return_a) == (batch.target > 0.5)
+        decided = valid * (batch.target != 0.5)
+        total = jnp.sum(jnp.mean(value * valid, axis=1) * valid.shape[1] / jnp.sum(valid, axis=1))
+        return total, (jnp.sum(right * decided), jnp.sum(decided))
+
+    def fit(state: PreferenceState, data: Preferences, count: chex.Array, key: chex.PRNGKey):
+        rows = data.target.shape[0]
+        size = min(config.batch_size, rows)
+        batches = (count + size - 1) // size
+        data = data._replace(
+            frames_a=(data.frames_a - state.shift) / state.scale,
+            frames_b=(data.frames_b - state.shift) / state.scale,
+        )
+
+        def epoch(carry):
+            params, opt, key, done, _, _ = carry
+            key, shuffle = jax.random.split(key)
+            # Unlabelled rows sort behind every labelled one; wrapping them round keeps the slice
+            # of the last batch inside the array, and `valid` leaves them out.
+            order = jax.random.uniform(shuffle, (config.members, rows))
+            order = jnp.argsort(order + 2.0 * (jnp.arange(rows) >= count), axis=1)
+
+            def step(i, carry):
+                params, opt, total, right, decided = carry
+                slots = i * size + jnp.arange(size)
+                index = order[:, jnp.minimum(slots, rows - 1)]
+                valid = jnp.broadcast_to(slots < count, index.shape).astype(jnp.float32)
+                batch = jax.tree.map(lambda x: x[index], data)
+                (value, (hit, n)), grads = jax.value_and_grad(loss, has_aux=True)(
+                    params, batch, valid
+                )
+                updates, opt = optimizer.update(grads, opt, params)
+                params = optax.apply_updates(params, updates)
+                return params, opt, total + value, right + hit, decided + n
+
+            zero = jnp.float32(0)
+            params, opt, total, right, decided = jax.lax.fori_loop(
+                0, batches, step, (params, opt, zero, zero, zero)
+            )
+            accuracy = right / jnp.maximum(decided, 1.0)
+            mean_loss = total / (jnp.maximum(batches, 1) * config.members)
+            return params, opt, key, done + 1, mean_loss, accuracy
+
+        def unfinished(carry):
+            _, _, _, done, _, accuracy = carry
+            return (done < config.epochs) & (accuracy <= config.stop_accuracy) & (count > 0)
+
+        start = (state.params, state.opt, key, jnp.int32(0), jnp.float32(0), jnp.float32(0))
+        params, opt, _, done, value, accuracy = jax.lax.while_loop(unfinished, epoch, start)
+        metrics = {"loss": value, "accuracy": accuracy, "epochs": done}
+        return state.replace(params=params, opt=opt), metrics
+
+    return PreferenceModel(init, standardise, predict, members, fit)

@@ -1,0 +1,47 @@
+"""Trains: `python scripts/train.py --task drawer-open --method core --seeds 3 --out runs/NAME`.
+
+Every field of `core.config.Config` is a flag. Progress goes to stderr; the last line of stdout is
+the summary as one JSON object.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+
+import tyro
+
+from core import cache
+from core.config import Config
+from core.run import run
+
+
+@dataclasses.dataclass(frozen=True)
+class Flags(Config):
+    """CoRe-JAX: learn a manipulation task without writing its reward."""
+
+    out: Path = Path("runs/latest")
+    """The run's folder; must not exist yet."""
+    resume: bool = False
+    """Go on with the run in --out, from its last sound checkpoint."""
+    quiet: bool = False
+    """No progress on stderr."""
+
+
+def main() -> int:
+    flags = tyro.cli(Flags)
+    cache.enable()
+    fields = {f.name: getattr(flags, f.name) for f in dataclasses.fields(Config)}
+    try:
+        summary = run(Config(**fields), flags.out, flags.resume, flags.quiet)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(json.dumps(summary))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

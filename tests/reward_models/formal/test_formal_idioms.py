@@ -1,0 +1,55 @@
+"""Short idioms, each compared with the same text run under NumPy."""
+
+import numpy as np
+import pytest
+
+from reward_models.formal import compile_reward
+
+HEAD = "import numpy as np\ndef compute_reward(observation, action, target_pos):\n"
+IDIOMS = [
+    "x = np.linalg.norm(observation[:3], axis=0, keepdims=True)[0]",
+    "x = np.clip(action, a_min=None, a_max=1.0).sum()",
+    "x = np.max([action[0], action[1], 0.5])",
+    "x = action.max() - action.min() + np.mean(action, axis=-1)",
+    "x = (action[0] > 0) * 1.0 + (action[1] > 0)",
+    "x = 1.0 - (action[0] > 0)",
+    "x = -(action[0] > 0).astype(float)",
+    "x = float(np.all(np.isclose(action, 0.0)))",
+    "x = np.interp(action[0], [0, 1], [0, 2])",
+    "x = max([abs(a) for a in action], default=0)",
+    "x = np.array([1,2,3]) @ target_pos",
+    "f = np.tanh\nx = f(action[0])",
+    "x = np.exp(-np.square(target_pos / 0.1)).sum()",
+    "a, b = (action[0], action[1]) if action[2] > 0 else (0.0, 1.0)\nx = a - b",
+    "x = 0.0\nx += 1 if action[0] > 0 else 0\nx -= np.float32(2)",
+    "idx = int(np.argmin(np.abs(action)))\nx = action[idx]",
+    "x = bool(action[0] > 0) + 0.0",
+    "x: float = 0.0\ny: 'float'\nx = np.full(3, action[0]).sum()",
+    "x = np.where(action > 0, action, 0).sum() ** 2",
+    "x = observation[:3].dot(target_pos) / (np.linalg.norm(target_pos) + 1e-8)",
+    "r = [0.0, 0.0]\nr[0] = action[0]\nif action[1] > 0:\n    r[1] = 2.0\nx = sum(r)",
+    "x = min(max(action[0], 0.0), 1.0)",
+    "x = np.array([action[0], 1]).mean()",
+    "from math import sqrt as s\nx = s(abs(action[0]))",
+    "from numpy.linalg import norm\nx = norm(action)",
+    "import numpy\nx = numpy.linalg.norm(action)",
+    "x = {'a': 1}.get('b', 0.0)",
+    "m = np.zeros((2, 3))\nm[0] = target_pos\nm[1, 2] = 4\nx = m.sum()",
+    "def g(d):\n    if d > 0.3:\n        return None\n    return d\nx = 1.0",
+    "def g(d, s):\n    if d > 0.3:\n        s['k'] = 5.0\n        return 1.0\n"
+    "    s['k'] = s['k'] + 1\n    return d\ns = {'k': 0.0}\ny = g(action[0], s)\nx = y + s['k']",
+]
+
+
+@pytest.mark.parametrize("idiom", IDIOMS)
+def test_idiom_agrees_with_numpy(idiom):
+    lines = "\n".join("    " + line for line in idiom.split("\n"))
+    source = f"{HEAD}{lines}\n    return x, {{'x': x}}\n"
+    reward = compile_reward(source)
+    namespace = {}
+    exec(source, namespace)  # trusted text of this test, the oracle
+    generator = np.random.default_rng(3)
+    for _ in range(3):
+        state = [0.5 * generator.standard_normal(n) for n in (11, 4, 3)]
+        expected = namespace["compute_reward"](*(part.copy() for part in state))[0]
+        np.testing.assert_allclose(reward(*state)[0], expected, rtol=1e-5, atol=1e-5)

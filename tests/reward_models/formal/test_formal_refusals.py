@@ -1,0 +1,321 @@
+"""What a formal reward may not be: every refusal is located and says what to write instead."""
+
+import pickle
+import random
+
+import jax
+import jax.numpy as jnp
+import pytest
+from formal_sources import PLAIN, SOURCES
+
+from reward_models.formal import FormalReward, RewardError, compile_reward, extract_code
+
+HEAD = "import numpy as np\ndef compute_reward(observation, action, target_pos):\n"
+TAIL = "\n    return x, {'x': x}\n"
+
+
+def body(text: str) -> str:
+    lines = "\n".join("    " + line for line in text.strip().splitlines())
+    return HEAD + lines + TAIL
+
+
+def refusal(source: str) -> RewardError:
+    with pytest.raises(RewardError) as caught:
+        compile_reward(source)
+    return caught.value
+
+
+ESCAPES = [
+    "x = ().__class__.__bases__[0].__subclasses__()",
+    "x = ().__class__",
+    "x = (1).__class__",
+    "x = observation.__class__",
+    "x = observation.__array_interface__",
+    "x = observation._value",
+    "x = np.__builtins__",
+    "x = np.__dict__['load']",
+    "x = np.load('/etc/passwd')",
+    "x = np.fromfile('/etc/passwd')",
+    "x = np.genfromtxt('/etc/passwd')",
+    "x = np.save('/tmp/x', action)",
+    "x = np.memmap('/tmp/x')",
+    "x = np.lib.format.open_memmap('/tmp/x')",
+    "x = np.core.multiarray",
+    "x = np.ctypeslib.load_library('c', '/')",
+    "x = np.f2py",
+    "x = np.testing.runstring('1', {})",
+    "x = np.random.rand()",
+    "x = np.vectorize(len)",
+    "x = np.frompyfunc(len, 1, 1)",
+    "x = np.apply_along_axis(len, 0, action)",
+    "x = np.fromiter(action, float)",
+    "x = np.array(['a'])",
+    "x = np.array([1], dtype='object')",
+    "x = np.array([1], dtype=object)",
+    "x = np.zeros(3, dtype='O')",
+    "x = action.astype('object')",
+    "x = action.tofile('/tmp/x')",
+    "x = action.dump('/tmp/x')",
+    "x = action.at[0].set(1)",
+    "x = action.addressable_data(0)",
+    "x = action.view('int8')",
+    "x = action.data",
+    "x = open('/etc/passwd').read()",
+    "x = eval('1')",
+    "exec('import os')\nx = 1",
+    "x = compile('1', '', 'eval')",
+    "x = __import__('os').system('true')",
+    "import os\nx = 1",
+    "import os.path as np\nx = 1",
+    "import jax\nx = 1",
+    "from os import system\nx = 1",
+    "from numpy import *\nx = 1",
+    "from numpy import load\nx = 1",
+    "from numpy.lib import format\nx = 1",
+    "from . import reward\nx = 1",
+    "from .. import reward as r\nx = 1",
+    "import importlib\nx = 1",
+    "x = getattr(np, 'load')",
+    "x = setattr(np, 'pi', 3)",
+    "x = vars(np)",
+    "x = dir(np)",
+    "x = globals()['np']",
+    "x = locals()",
+    "x = type(action)",
+    "x = object()",
+    "x = isinstance(action, float)",
+    "x = input()",
+    "x = breakpoint()",
+    "x = help()",
+    "x = memoryview(action)",
+    "x = '{0.__class__}'.format(action)",
+    "x = f'{action.__class__}'",
+    "x = f'{action!r:{action.__class__}}'",
+    "x = '%s' % action",
+    "x = (lambda: 1)()",
+    "x = [c for c in ().__class__.__mro__]",
+    "x = (g for g in [1]).gi_frame",
+    "class A: pass\nx = 1",
+    "def f(): yield 1\nx = f()",
+    "async def f(): pass\nx = 1",
+    "@print\ndef f(): pass\nx = 1",
+    "def f(a=().__class__): return a\nx = f()",
+    "def f(a: __import__('os')): return a\nx = f(1)",
+    "def f(): return f.__globals__\nx = f()",
+    "def f(): return 1\nx = f.func_globals",
+    "def f(): return 1\nf.attribute = 1\nx = f()",
+    "np.pi = 3\nx = 1",
+    "x = print.__self__",
+    "x = sum.__call__",
+    "try:\n    x = 1 / 0\nexcept Exception as e:\n    x = e.__traceback__",
+    "with open('x') as f:\n    x = 1",
+    "global np\nx = 1",
+    "del action\nx = 1",
+    "raise SystemExit",
+    "x = (y := 1)",
+    "match action:\n    case _:\n        x = 1",
+    "while True:\n    x = 1",
+    "x = max(*action)",
+    "x = dict(**{'a': 1})",
+    "x = {**{'a': 1}}",
+    "x = {1, 2}",
+    "x = b'abc'",
+    "x = 1j",
+    "x = [__name__ for __name__ in range(2)]",
+    "_x = 1\nx = _x",
+    "x = np.array(__file__)",
+]
+
+
+@pytest.mark.parametrize("trick", ESCAPES)
+def test_escapes_are_refused(trick):
+    error = refusal(body(trick))
+    first = error.diagnostics[0]
+    lines = body(trick).split("\n")
+    assert 3 <= first.line < 3 + len(trick.splitlines()) or "return x" in first.source_line
+    assert first.source_line == lines[first.line - 1] and 1 <= first.column <= len(lines[0]) + 99
+    assert first.message and first.message in str(error) and "^" in str(error)
+
+
+LOCATED = [
+    ("while True:\n    x = 1", 3, 5, "`while`", "range(N)"),
+    ("x = np.exq(action[0])", 3, 9, ".exq", "`exp`"),
+    ("x = obsrvation[0]", 3, 9, "obsrvation", "`observation`"),
+    ("x = observation[20]", 3, 9, "out of range", "0 to 10"),
+    ("x = observation[-12]", 3, 9, "out of range", "0 to 10"),
+    ("x = 0\nfor i in range(action[0]):\n    x += 1", 4, 14, "range()", "np.where"),
+    ("x = 1 if action > 0 else 0", 3, 14, "ambiguous", "np.any"),
+    ("x = observation[:3] - action", 3, 9, "", "shapes"),
+    ("import os\nx = 1", 3, 5, "`os` cannot be imported", "numpy"),
+    ("if action[0] > 0:\n    y = 1.0\nx = y", 5, 9, "only one branch", "before the `if`"),
+    ("d = {}\nif action[0] > 0:\n    d['a'] = 1.0\nx = d['a']", 6, 9, "only one", "before"),
+    ("def f(n):\n    return f(n)\nx = f(1)", 4, 16, "calls itself", "for"),
+    ("x = [a for a in action if a > 0][0]", 3, 31, "filter", "np.where"),
+    ("x = 9 ** 9 ** 9", 3, 9, "too large", ""),
+    ("x = observation[action[0]]", 3, 9, "integer", "int"),
+    ("x = {}['a']", 3, 9, "'a'", ""),
+    ("x = np.sum(action, out=action)", 3, 9, "`out`", "axis"),
+    ("é = 'ü'; x = zzzz", 3, 18, "zzzz", "define"),
+]
+
+
+@pytest.mark.parametrize("text, line, column, message, hint", LOCATED)
+def test_refusals_are_located(text, line, column, message, hint):
+    first = refusal(body(text)).diagnostics[0]
+    assert (first.line, first.column) == (line, column), str(first)
+    assert message in first.message and hint in first.hint, str(first)
+
+
+RETURNS = [
+    ("return 1.0", "not two values"),
+    ("return 1.0, {}, 2", "3 values"),
+    ("return action, {'a': 1}", "the reward is an array"),
+    ("return 1.0, 2.0", "not a dict"),
+    ("return 1.0, {'a': action}", "'a' is an array"),
+    ("return 1.0, {'a': None}", "'a' is None"),
+    ("return 1.0, {'a': 'b'}", "'a' is a string"),
+    ("return 1.0, {1: 2.0}", "not a string"),
+    ("return", "not two values"),
+    ("pass", "without `return`"),
+    ("if action[0] > 0:\n        return 1.0, {'a': 1}", "without `return`"),
+    ("if action[0] > 0:\n        return 1.0, {'a': 1}\n    return 0, {'b': 1}", "'a'"),
+]
+
+
+@pytest.mark.parametrize("text, message", RETURNS)
+def test_wrong_returns(text, message):
+    error = refusal(HEAD + "    " + text + "\n")
+    assert message in error.diagnostics[0].message, str(error)
+
+
+def test_non_finite_values_name_the_component():
+    error = refusal(HEAD + "    a = 1 / action[0]\n    return a, {'fine': 0.0, 'bad': a}\n")
+    assert "non-finite value" in str(error) and "'bad'" in str(error)
+    assert error.diagnostics[0].source_line.lstrip().startswith("return")
+    assert "log" in str(refusal(body("x = np.log(action[0])")))
+
+
+def test_several_diagnostics_at_once():
+    error = refusal(body("import os\nx = eval('1')\nwhile x:\n    x = _y\nz = lambda: 1"))
+    assert [found.line for found in error.diagnostics] == [3, 4, 5, 7]
+    for found in error.diagnostics:
+        assert found.message in str(error) and found.hint in str(error)
+        assert found.source_line in str(error)
+
+
+HOSTILE = [
+    "",
+    "\0",
+    "def f(:",
+    "\ud800",
+    "x = 1",
+    "def f(a):\n    return a",
+    "def f(a, b, c):\n    return",
+    "x = " + "(" * 300 + ")" * 300,
+    "x = " + "-" * 9_000 + "1",
+    "x = " + "1+" * 9_000 + "1",
+    "x = 1" + ".a" * 9_000,
+    "x = [" * 100 + "]" * 100,
+    "a" * 20_001,
+    "x = " + "9" * 5_000,
+    "x = 1\n" * 3_000,
+    body("x = 0\nfor i in range(1001):\n    x += 1"),
+    body("x = 0\nfor i in range(200):\n    for j in range(200):\n        x += 1"),
+    body("x = range(10**12)"),
+    body("x = [0] * 10**9"),
+    body("x = 'a' * 10**9"),
+    body("x = np.zeros(10**9)"),
+    body("x = np.ones((1000, 1000, 1000))"),
+    body("x = np.outer(np.ones(1000), np.ones(1000))"),
+    body("x = np.tile(action, 10**9)"),
+    body("x = np.linspace(0, 1, 10**9)"),
+    body("x = 2\nfor i in range(100):\n    x = x * x"),
+    body("x = 'ab'\nfor i in range(100):\n    x = x + x"),
+    body("x = [1]\nfor i in range(100):\n    x = x + x"),
+    body("x = [1]\nfor i in range(100):\n    x = [x, x]"),
+    body("x = []\nx.append(x)"),
+    body("x = {}\nx['a'] = x"),
+    body("x = [1]\nfor i in x:\n    x.append(i)\n    x.extend(x)\n    x *= 900"),
+    body(
+        "x = 0\nfor a in range(40):\n    x = x + 1 if action[0] > x else x\n    y = [x, x] * 99999"
+    ),
+    body("def f(a): return g(a)\ndef g(a): return f(a)\nx = f(1)"),
+    body("x = compute_reward(observation, action, target_pos)[0]"),
+]
+
+
+@pytest.mark.parametrize("index", range(len(HOSTILE)))
+def test_limits(index):
+    assert refusal(HOSTILE[index]).diagnostics
+
+
+def test_fuzz_raises_nothing_else():
+    generator = random.Random(0)
+    tokens = "( ) [ ] : , . = + - * / ** @ if for in not np. None {} 0 -1 1e9 'a' x action".split()
+    sources = [text for name, text in sorted(SOURCES.items()) if name not in ("loops", "arrays")]
+    refused = 0
+    for _ in range(300):
+        text = list(generator.choice(sources))
+        for _ in range(generator.randint(1, 2)):
+            place = generator.randrange(60, len(text))
+            kind = generator.random()
+            if kind < 0.4:
+                text[place] = generator.choice(tokens)
+            elif kind < 0.7:
+                del text[place : place + generator.randint(1, 4)]
+            else:
+                start = generator.randrange(len(text))
+                text[place:place] = text[start : start + generator.randint(1, 30)]
+        try:
+            compile_reward("".join(text))
+        except RewardError as error:
+            refused += 1
+            assert str(error) and error.diagnostics
+    assert refused > 100
+
+
+def test_reward_is_a_value():
+    first, second = compile_reward(PLAIN), compile_reward(PLAIN)
+    assert isinstance(first, FormalReward) and first == second and hash(first) == hash(second)
+    assert first.name == "compute_reward" and first.source == PLAIN
+    assert pickle.loads(pickle.dumps(first)) == first
+    jitted = jax.jit(lambda reward, *x: reward(*x)[0], static_argnums=0)
+    assert jitted(first, jnp.ones(11), jnp.ones(4), jnp.zeros(3)).shape == ()
+    with pytest.raises(ValueError, match="shapes"):
+        first(jnp.ones(5), jnp.ones(4), jnp.zeros(3))
+
+
+def test_other_sizes():
+    reward = compile_reward(
+        body("x = observation[20] + action[5] + target_pos[1, 1]"),
+        observation_size=21,
+        action_size=6,
+        target_shape=(2, 2),
+    )
+    value, _ = reward(jnp.ones(21), jnp.ones(6), jnp.ones((2, 2)))
+    assert value == 3.0
+
+
+def test_assertions_are_dropped_with_a_warning():
+    reward = compile_reward(body("assert action[0] > 0, 'no'\nx = action[0]"))
+    assert len(reward.warnings) == 1 and "line 3" in reward.warnings[0]
+
+
+def test_the_named_function_is_preferred():
+    text = PLAIN + "\ndef other(a, b, c):\n    return 0.0, {}\n"
+    assert compile_reward(text).name == "compute_reward"
+    assert compile_reward(text.replace("compute_reward", "first")).name == "other"
+
+
+def test_extract_code():
+    reply = f"Here:\n```\nno code\n```\n1. so\n```python\nK = 2\n{PLAIN}```\nand\n```python\nx\n```"
+    code = extract_code(reply)
+    assert code.startswith("K = 2\n") and compile_reward(code).name == "compute_reward"
+    assert extract_code(PLAIN).strip() == PLAIN.strip()
+    assert "def compute_reward" in extract_code(f"```\n{PLAIN}\n```")
+    assert "def compute_reward" in extract_code(f"Sure.\n```python\n{PLAIN}")
+    indented = "\n".join("   " + line for line in f"```python\n{PLAIN}\n```".splitlines())
+    assert compile_reward(extract_code("1. reward\n" + indented)).name == "compute_reward"
+    for empty in ("", "I cannot help.", "```python\nx = 1\n```", "```"):
+        with pytest.raises(RewardError, match="no Python code"):
+            extract_code(empty)
