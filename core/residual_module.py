@@ -20,26 +20,30 @@ from core.training import Lane, Train, mixed_weights
 from reward_models.preference import Preferences, interpolate_scores
 
 
+def empty_labels(config: Config, env: Any) -> dict[str, np.ndarray]:
+    """Room for every label of a run: arrays [S, M, ...], two clips of H steps a label."""
+    seeds, f = config.seeds, config.feedback
+    goal = jax.eval_shape(env.reset, jax.random.key(0)).info["target"].shape
+    shape = (seeds, f.labels, 2, f.clip_length)
+    return {
+        "next_obs": np.zeros((*shape, env.observation_size), np.float32),
+        "action": np.zeros((*shape, env.action_size), np.float32),
+        "target": np.zeros((*shape, *goal), np.float32),
+        "importance": np.zeros(shape, np.float32),
+        "preference": np.zeros((seeds, f.labels), np.float32),
+        "count": np.zeros(seeds, np.int32),  # usable answers
+        "asked": np.zeros(seeds, np.int32),  # abstentions included
+        "rounds": np.zeros((), np.int32),
+        "fits": np.zeros((), np.int32),
+    }
+
+
 class ResidualModule:
     """Labels of all seeds, and what is done with them."""
 
     def __init__(self, config: Config, train: Train, teacher: Teacher, store: LabelStore):
         self._config, self._train, self._teacher, self._store = config, train, teacher, store
-        seeds, f = config.seeds, config.feedback
-        env = train.env
-        goal = jax.eval_shape(env.reset, jax.random.key(0)).info["target"].shape
-        shape = (seeds, f.labels, 2, f.clip_length)
-        self.labels: dict[str, np.ndarray] = {
-            "next_obs": np.zeros((*shape, env.observation_size), np.float32),
-            "action": np.zeros((*shape, env.action_size), np.float32),
-            "target": np.zeros((*shape, *goal), np.float32),
-            "importance": np.zeros(shape, np.float32),
-            "preference": np.zeros((seeds, f.labels), np.float32),
-            "count": np.zeros(seeds, np.int32),  # usable answers
-            "asked": np.zeros(seeds, np.int32),  # abstentions included
-            "rounds": np.zeros((), np.int32),
-            "fits": np.zeros((), np.int32),
-        }
+        self.labels = empty_labels(config, train.env)
 
     @property
     def asked(self) -> int:

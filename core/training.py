@@ -10,6 +10,8 @@ Everything in a `Lane` has a leading seed axis S and is vmapped over it.
 
 from __future__ import annotations
 
+import collections
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -54,7 +56,9 @@ class Train(NamedTuple):
     init(keys [S] or one key) -> TrainState *
     train_chunk(state, formal) -> (TrainState, metrics): `config.chunk` environment steps; formal
         is one `FormalReward` per seed, or None where the method has none.
-    learn(lanes, updates) -> (lanes, metrics) *: updates only
+    collect(lanes, explore) -> (lanes, block, counts) *: act and step, a block's first stage
+    insert(lanes, block, formal values) -> (lanes, means) *: its third stage, after scoring
+    learn(lanes, updates) -> (lanes, metrics) *: its last stage
     evaluate(lanes, key) -> Episodes [S, eval_episodes] *
     fit(lanes, data, counts, keys) -> (lanes, metrics) *: residual reward on labels
     relabel_residual(lanes) -> lanes *
@@ -74,7 +78,9 @@ class Train(NamedTuple):
     reset_critic: Callable[[Lane], Lane]
     standardise: Callable[[Lane], Lane]
     clips: Callable[..., replay.Transition]
-    stages: dict[str, Any]
+    collect: Callable[..., tuple[Lane, replay.Transition, dict[str, chex.Array]]]
+    insert: Callable[..., tuple[Lane, dict[str, chex.Array]]]
+    traces: collections.Counter[str]  # how often each function was traced
 
 
 def make_train(config: Config, env: envs.TaskEnv | None = None) -> Train:
@@ -216,11 +222,20 @@ def make_train(config: Config, env: envs.TaskEnv | None = None) -> Train:
         window = config.feedback.window // config.envs
         return replay.sample_clips(lane.replay, key, count, length, window)
 
-    over_seeds = lambda f, axes=0: jax.vmap(f, in_axes=axes)  # noqa: E731
-    jit_init = jax.jit(over_seeds(init_lane))
-    jit_collect = jax.jit(over_seeds(collect, (0, None)), donate_argnums=0)
-    jit_insert = jax.jit(over_seeds(insert), donate_argnums=0)
-    jit_learn = jax.jit(over_seeds(learn, (0, None)), donate_argnums=0)
+    traces: collections.Counter[str] = collections.Counter()
+
+    def over_seeds(f: Callable, axes: Any = 0, donate: bool = False) -> Callable:
+        @functools.wraps(f)
+        def counted(*args):
+            traces[f.__name__] += 1  # Python runs this when it traces, not when it runs
+            return f(*args)
+
+        return jax.jit(jax.vmap(counted, in_axes=axes), donate_argnums=0 if donate else ())
+
+    jit_init = over_seeds(init_lane)
+    jit_collect = over_seeds(collect, (0, None), donate=True)
+    jit_insert = over_seeds(insert, donate=True)
+    jit_learn = over_seeds(learn, (0, None), donate=True)
 
     def init(keys: chex.PRNGKey) -> TrainState:
         return TrainState(lanes=jit_init(jnp.atleast_1d(keys)), env_steps=jnp.int32(0))
@@ -250,14 +265,16 @@ def make_train(config: Config, env: envs.TaskEnv | None = None) -> Train:
         init=init,
         train_chunk=train_chunk,
         learn=jit_learn,
-        evaluate=jax.jit(over_seeds(evaluate)),
-        fit=jax.jit(over_seeds(fit), donate_argnums=0),
-        relabel_residual=jax.jit(over_seeds(relabel_residual), donate_argnums=0),
+        evaluate=over_seeds(evaluate),
+        fit=over_seeds(fit, donate=True),
+        relabel_residual=over_seeds(relabel_residual, donate=True),
         relabel_formal=relabel_formal,
-        reset_critic=jax.jit(over_seeds(reset_critic), donate_argnums=0),
-        standardise=jax.jit(over_seeds(standardise), donate_argnums=0),
-        clips=jax.jit(over_seeds(clips)),
-        stages={"collect": jit_collect, "insert": jit_insert, "learn": jit_learn},
+        reset_critic=over_seeds(reset_critic, donate=True),
+        standardise=over_seeds(standardise, donate=True),
+        clips=over_seeds(clips),
+        collect=jit_collect,
+        insert=jit_insert,
+        traces=traces,
     )
 
 

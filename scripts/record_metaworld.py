@@ -31,7 +31,7 @@ FAR_AWAY = (5.0, 5.0, 0.0)  # where the drawer cannot be touched
 DRAWER = (0.0, 0.9, 0.0)
 LAGS = (3.0, 8.0, 20.0, 40.0)  # control steps: how smooth the random actions are
 HAND_STARTS = {"random": (0.0, 0.6, 0.2), "paper": (0.0, 0.72, 0.15)}
-UNIT = 2e-5  # m: fitting traces are stored as integers, to keep the files small
+UNIT = 4e-5  # m: fitting traces are stored as integers, to keep the files small
 
 
 def original_env(task: str, protocol: str) -> Any:

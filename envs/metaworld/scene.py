@@ -29,12 +29,16 @@ class SceneXml:
         pairs: contacts as (geom, geom, attributes of the pair).
         actuators: MJCF of further actuators.
         hand_z_low: lowest height of the hand, m.
+        iterations: of the Newton solver, per substep.
+        ls_iterations: of its line search.
     """
 
     bodies: str
     pairs: tuple[tuple[str, str, str], ...]
     actuators: str = ""
     hand_z_low: float = hand.TABLE_LIMIT
+    iterations: int = 4
+    ls_iterations: int = 6
 
 
 @struct.dataclass
@@ -65,17 +69,14 @@ class Physics:
 class Scene:
     """A compiled scene: a constant model and two pure functions on `Physics`."""
 
-    def __init__(self, xml: SceneXml, iterations: int = 4, ls_iterations: int = 6):
+    def __init__(self, xml: SceneXml):
         """Compiles the scene on the host.
 
         Args:
             xml: the task's part of the scene.
-            iterations: of the Newton solver, per substep.
-            ls_iterations: of its line search.
         """
         self.dt = CONTROL_DT / SUBSTEPS
-        source = _document(xml, self.dt, iterations, ls_iterations)
-        self.mj_model = mujoco.MjModel.from_xml_string(source)
+        self.mj_model = mujoco.MjModel.from_xml_string(_document(xml, self.dt))
         self._fixture = self.mj_model.body("fixture").id
         self._model = mjx.put_model(self.mj_model, impl="jax")
         self._data = mjx.make_data(self.mj_model, impl="jax")
@@ -153,13 +154,13 @@ class Scene:
         )
 
 
-def _document(xml: SceneXml, dt: float, iterations: int, ls_iterations: int) -> str:
+def _document(xml: SceneXml, dt: float) -> str:
     body, actuators = hand.mjcf(xml.hand_z_low)
     pairs = "".join(f'<pair geom1="{a}" geom2="{b}" {how}/>' for a, b, how in xml.pairs)
     return f"""
 <mujoco>
   <compiler angle="radian" autolimits="true"/>
-  <option timestep="{dt}" iterations="{iterations}" ls_iterations="{ls_iterations}"
+  <option timestep="{dt}" iterations="{xml.iterations}" ls_iterations="{xml.ls_iterations}"
           cone="pyramidal" solver="Newton" integrator="Euler">
     <flag eulerdamp="disable"/>
   </option>

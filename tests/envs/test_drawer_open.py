@@ -175,6 +175,45 @@ def test_a_closed_drawer_needs_a_finger_behind_the_bar(step, reset):
     assert state.metrics["progress"] < 0.01
 
 
+def centred(state):
+    """Returns a random reset with its drawer moved to x = 0."""
+    fixture = jnp.array([0.0, 0.9, 0.0])
+    physics = state.pipeline_state
+    return state.replace(pipeline_state=physics.replace(fixture=fixture))
+
+
+def play(step, state, *parts):
+    for count, action in parts:
+        for _ in range(count):
+            state = step(state, action)
+    return state
+
+
+def test_a_hand_that_rams_the_handle_does_not_pass_through(step, reset):
+    forward = ((13, [0, 0, -1, -1]), (40, [0, 1, 0, -1]), (40, OPEN))
+    state = play(step, centred(reset(jax.random.key(3))), *forward)
+    # the original's hand stops at 0.722 and its drawer gives 4 mm
+    assert state.obs[1] == pytest.approx(0.722, abs=0.008)
+    assert state.pipeline_state.qpos[5] == pytest.approx(0.004, abs=0.003)
+    state = play(step, state, (40, [0, -1, 0, -1]))
+    assert state.metrics["progress"] < 0.05
+
+
+def test_the_handle_catches_a_finger_sideways(step, reset):
+    parts = ((13, [0, 1, 0, -1]), (30, OPEN), (13, [0, 0, -1, -1]), (30, OPEN))
+    state = play(step, centred(reset(jax.random.key(3))), *parts, (40, [0.3, 0, 0, -1]), (30, OPEN))
+    np.testing.assert_allclose(state.pipeline_state.mocap[0], 0.12, atol=1e-4)
+    assert state.obs[0] == pytest.approx(0.030, abs=0.006)  # the original's
+
+
+def test_pressing_on_the_bar_drags_it_by_friction(step, reset):
+    parts = ((13, [0, 1, 0, 1]), (40, CLOSE), (15, [0, 0, -1, 1]), (30, CLOSE))
+    state = play(
+        step, centred(reset(jax.random.key(3))), *parts, (40, [0, -0.5, 0, 1]), (40, CLOSE)
+    )
+    assert state.pipeline_state.qpos[5] == pytest.approx(-0.173, abs=0.005)  # the original's
+
+
 def test_experts_and_demonstrations(paper_env):
     with pytest.raises(ValueError, match="drawer-open"):
         experts.expert("soccer-with-hands")

@@ -134,10 +134,11 @@ def test_episode_success_lasts_to_the_end_of_the_episode(wrapped):
 def test_stagger_spreads_the_first_episodes(random_env):
     wrapper = TrainingWrapper(random_env, stagger=True)
     assert wrapper.episode_length == 500
-    steps = np.asarray(wrapper.reset(jax.random.split(jax.random.key(0), 1000)).info["steps"])
+    state = jax.jit(wrapper.reset)(jax.random.split(jax.random.key(0), 1000))
+    steps = np.asarray(state.info["steps"])
     assert steps.min() >= 0 and steps.max() < 500
     assert abs(steps.mean() - 249.5) < 20 and len(np.unique(steps)) > 300
-    plain = TrainingWrapper(random_env).reset(jax.random.split(jax.random.key(0), 8))
+    plain = jax.jit(TrainingWrapper(random_env).reset)(jax.random.split(jax.random.key(0), 8))
     assert not plain.info["steps"].any()
 
 
@@ -151,3 +152,12 @@ def test_brax_wrappers(random_env):
     np.testing.assert_array_equal(state.info["truncation"], 1)
     np.testing.assert_array_equal(state.obs, first.obs)
     assert len(np.unique(first.obs[:, 4])) == 2
+
+
+def test_a_seed_axis_goes_over_the_batch(random_env):
+    wrapper = TrainingWrapper(random_env)
+    keys = jax.random.split(jax.random.key(0), (2, N))
+    run = jax.vmap(lambda k: wrapper.step(wrapper.reset(k), jnp.zeros((N, 4))))
+    state = jax.eval_shape(run, keys)
+    assert state.obs.shape == (2, N, 39)
+    assert state.info["steps"].shape == state.done.shape == (2, N)

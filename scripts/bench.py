@@ -1,0 +1,267 @@
+"""Speed, with the machine named: `python scripts/bench.py env|sac|reward|train [--task T]`.
+
+Prints a few lines, then one JSON object as the last line of stdout. Rates are medians of repeats;
+what is compared is measured in turns within one run, because a shared machine drifts.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+
+import envs
+from agents import sac
+from core.config import Config, check
+from core.models import ReplayModel
+from core.prompts import formal as prompts
+from core.rewards import batch_function
+from core.run_folder import device
+from core.training import make_train
+from reward_models.formal import FormalReward, RewardError, compile_reward, extract_code
+
+
+def seconds(call: Callable[[], Any], repeats: int = 5) -> float:
+    """Median wall seconds of a call that is already compiled."""
+    taken = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        jax.block_until_ready(call())
+        taken.append(time.perf_counter() - began)
+    return float(np.median(taken))
+
+
+def bench_env(task: str, original: Path | None) -> dict[str, Any]:
+    """Environment steps per second under random actions, and compile seconds."""
+    env = envs.make(task, protocol="random")
+    traces, found = [], {"task": task}
+    for batch in (1, 32, 128):
+        length = 64 if batch > 1 else 256
+
+        @jax.jit
+        def play(state, key, batch=batch, length=length):
+            traces.append(batch)
+
+            def body(state, key):
+                action = jax.random.uniform(key, (batch, env.action_size), minval=-1.0)
+                return jax.vmap(env.step)(state, action), None
+
+            return jax.lax.scan(body, state, jax.random.split(key, length))[0]
+
+        state = jax.vmap(env.reset)(jax.random.split(jax.random.key(0), batch))
+        began = time.perf_counter()
+        state = jax.block_until_ready(play(state, jax.random.key(1)))
+        first = time.perf_counter() - began
+        rates, theirs = [], []
+        for _ in range(3):
+            rates.append(batch * length / seconds(lambda s=state: play(s, jax.random.key(2)), 3))
+            if original and batch == 128:
+                theirs.append(original_rate(original, task))
+        found[f"steps_per_second_{batch}"] = round(float(np.median(rates)))
+        found[f"compile_seconds_{batch}"] = round(first, 1)
+        found[f"traces_{batch}"] = traces.count(batch)
+        print(f"batch {batch:>4}: {np.median(rates):>9,.0f} steps/s, {first:.1f} s to compile")
+        if theirs:
+            ratio = float(np.median(rates) / np.median(theirs))
+            found |= {"original": round(float(np.median(theirs))), "ratio": round(ratio, 2)}
+            print(f"Meta-World, one process: {np.median(theirs):,.0f} steps/s; ratio {ratio:.2f}")
+    return found
+
+
+def original_rate(python: Path, task: str) -> float:
+    """Steps per second of the original Meta-World, run by a Python that has it installed."""
+    script = Path(__file__).with_name("record_metaworld.py")
+    command = [str(python), str(script), "--task", task, "--rate"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return float(done.stdout.strip().splitlines()[-1])
+
+
+def bench_sac(config: Config) -> dict[str, Any]:
+    """Updates per second, beside the same matrix products with nothing between them."""
+    obs, action, c = 39, 4, config.sac
+    size, count = c.batch_size, 64
+    products = update_products(obs, action, c)
+    flops = sum(2.0 * m * k * n for m, k, n in products)
+
+    def updates(seeds: int) -> Callable[[], Any]:
+        state = jax.vmap(lambda k: sac.init(k, obs, action, c))(
+            jax.random.split(jax.random.key(0), seeds)
+        )
+        shapes = ((obs,), (action,), (), (obs,), ())
+        batch = sac.Batch(*(jnp.ones((seeds, size, *s)) * 0.1 for s in shapes))
+
+        def run(state, batch, key):
+            body = lambda s, k: sac.update(s, batch, k, c)  # noqa: E731
+            return jax.lax.scan(body, state, jax.random.split(key, count))
+
+        run = jax.jit(jax.vmap(run))
+        return lambda: run(state, batch, jax.random.split(jax.random.key(1), seeds))
+
+    def plain() -> Callable[[], Any]:
+        operands = [(jnp.ones((m, k)) * 1e-3, jnp.ones((k, n)) * 1e-3) for m, k, n in products]
+
+        @jax.jit
+        def run(operands):
+            def body(total, _):
+                # A product must depend on the last one, or the loop would be run once.
+                for a, b in operands:
+                    total = total + ((a + total * 1e-9) @ b)[0, 0]
+                return total, None
+
+            return jax.lax.scan(body, jnp.float32(0), None, length=count)[0]
+
+        return lambda: run(operands)
+
+    calls = {"one": updates(1), "three": updates(3), "matmul": plain()}
+    compile_seconds = {}
+    for name, call in calls.items():
+        began = time.perf_counter()
+        jax.block_until_ready(call())
+        compile_seconds[name] = time.perf_counter() - began
+    taken = {name: [] for name in calls}
+    for _ in range(7):
+        for name, call in calls.items():
+            taken[name].append(seconds(call, 1) / count)
+    median = {name: float(np.median(t)) for name, t in taken.items()}
+    found = {
+        "batch": size,
+        "hidden": list(c.hidden),
+        "updates_per_second": round(1 / median["one"], 1),
+        "gflops_per_update": round(flops / 1e9, 3),
+        "gflops_per_second": round(flops / median["one"] / 1e9, 1),
+        "matmul_gflops_per_second": round(flops / median["matmul"] / 1e9, 1),
+        "of_matmul": round(median["matmul"] / median["one"], 3),
+        "three_seeds_cost": round(median["three"] / median["one"], 2),
+        "compile_seconds": round(compile_seconds["one"], 1),
+    }
+    print("\n".join(f"{k}: {v}" for k, v in found.items()))
+    return found
+
+
+def update_products(obs: int, action: int, c: sac.SACConfig) -> list[tuple[int, int, int]]:
+    """The matrix products (m, k, n) of one SAC update: every layer of every pass."""
+    b = c.batch_size
+
+    def layers(first: int, last: int) -> list[tuple[int, int]]:
+        widths = (first, *c.hidden, last)
+        return list(zip(widths[:-1], widths[1:], strict=True))
+
+    actor, critic = layers(obs, 2 * action), layers(obs + action, 1)
+    forward = lambda net: [(b, i, o) for i, o in net]  # noqa: E731
+    to_input = lambda net: [(b, o, i) for i, o in net]  # noqa: E731
+    to_kernel = lambda net: [(i, b, o) for i, o in net]  # noqa: E731
+    critic_pass = forward(critic) + to_input(critic[1:]) + to_kernel(critic)
+    through_critic = forward(critic) + to_input(critic)
+    actor_pass = forward(actor) + to_input(actor[1:]) + to_kernel(actor)
+    return forward(actor) + actor_pass + 2 * (forward(critic) + critic_pass + through_critic)
+
+
+def bench_reward(config: Config) -> dict[str, Any]:
+    """Compiling a recorded reward, evaluating it, and swapping it in a running training."""
+    train = make_train(config)
+    rewards, refused = recorded_rewards(config.task, train.env.spec)
+    state = train.init(jax.vmap(jax.random.key)(jnp.arange(config.seeds)))
+    state, _ = train.train_chunk(state, [rewards[0]] * config.seeds)
+    swaps = []
+    for reward in rewards[1:]:
+        began = time.perf_counter()
+        lanes = train.relabel_formal(state.lanes, [reward] * config.seeds)
+        state, _ = train.train_chunk(state.replace(lanes=lanes), [reward] * config.seeds)
+        jax.block_until_ready(state)
+        first = time.perf_counter() - began
+        chunk = time.perf_counter()
+        state, _ = train.train_chunk(state, [reward] * config.seeds)
+        jax.block_until_ready(state)
+        swaps.append(first - (time.perf_counter() - chunk))
+    views = jnp.zeros((4096, train.env.observation_size))
+    evaluate = batch_function(rewards[0], train.env.spec.formal_view)
+    inputs = (views, jnp.zeros((4096, 4)), jnp.zeros((4096, 3)))
+    jax.block_until_ready(evaluate(*inputs))
+    found = {
+        "rewards": len(rewards),
+        "refused": refused,
+        "swap_seconds": round(float(np.median(swaps)), 2),
+        "swap_seconds_worst": round(float(np.max(swaps)), 2),
+        "evaluations_per_second": round(4096 / seconds(lambda: evaluate(*inputs))),
+        "traces": dict(train.traces),
+    }
+    print("\n".join(f"{k}: {v}" for k, v in found.items()))
+    return found
+
+
+def recorded_rewards(task: str, spec: Any) -> tuple[list[FormalReward], int]:
+    """The recorded replies that compile, and how many do not."""
+    model, rewards, refused = ReplayModel(task), [], 0
+    refinement = prompts.feedback_messages(spec, "", 0, {"score": [0.0]})
+    for messages in (prompts.initial_messages(spec), refinement):
+        for reply in model.complete(messages, 100):
+            try:
+                rewards.append(compile_reward(extract_code(reply.text)))
+            except RewardError:
+                refused += 1
+    return rewards, refused
+
+
+def bench_train(config: Config) -> dict[str, Any]:
+    """Environment steps per second of training, one seed beside three, and where time goes."""
+    found, state, trains = {}, {}, {}
+    for seeds in (1, 3):
+        train = trains[seeds] = make_train(dataclasses.replace(config, seeds=seeds))
+        began = time.perf_counter()
+        state[seeds] = train.init(jax.vmap(jax.random.key)(jnp.arange(seeds)))
+        while int(state[seeds].env_steps) < config.random_steps + config.chunk:
+            state[seeds], _ = train.train_chunk(state[seeds])
+        found[f"compile_seconds_{seeds}"] = round(time.perf_counter() - began, 1)
+    taken = {1: [], 3: []}
+    for _ in range(7):
+        for seeds, train in trains.items():
+            began = time.perf_counter()
+            state[seeds], _ = train.train_chunk(state[seeds])
+            jax.block_until_ready(state[seeds])
+            taken[seeds].append(time.perf_counter() - began)
+    one, three = (float(np.median(taken[s])) for s in (1, 3))
+    found |= {
+        "steps_per_second": round(config.chunk / one),
+        "updates_per_second": round(config.updates * config.chunk / config.block / one, 1),
+        "three_seeds_steps_per_second": round(3 * config.chunk / three),
+        "three_seeds_cost": round(three / one, 2),
+        "traces": dict(trains[1].traces),
+    }
+    print("\n".join(f"{k}: {v}" for k, v in found.items()))
+    return found
+
+
+def main(
+    what: Annotated[Literal["env", "sac", "reward", "train"], tyro.conf.Positional],
+    task: str = "drawer-open",
+    original: Path | None = None,
+) -> int:
+    """Measures one part's speed.
+
+    Args:
+        what: the part.
+        task: the task to measure on.
+        original: a Python with metaworld==3.1.1 installed, to compare `env` with.
+    """
+    config = check(Config(task=task))
+    print(f"{what} on {device()}, jax {jax.__version__}")
+    if what == "env":
+        found = bench_env(task, original)
+    else:
+        found = {"sac": bench_sac, "reward": bench_reward, "train": bench_train}[what](config)
+    print(json.dumps({"bench": what, "device": device(), **found}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(tyro.cli(main))

@@ -1,0 +1,47 @@
+"""The evaluation rollout on a world whose every number is known."""
+
+import brax.envs.base
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from agents import evaluation
+
+
+def reset(key):
+    return brax.envs.base.State(
+        pipeline_state=jnp.float32(0),
+        obs=jax.random.uniform(key, (1,)),
+        reward=jnp.float32(0),
+        done=jnp.float32(0),
+        metrics={"success": jnp.float32(0), "progress": jnp.float32(0)},
+        info={},
+    )
+
+
+def step(state, action):
+    """Counts steps; reward 1; success at step 3 only; breaks at step 5 if obs > 0.5."""
+    t = state.pipeline_state + 1
+    broken = (t == 5) & (state.obs[0] > 0.5)
+    progress = jnp.where(broken, jnp.nan, t / 10)
+    return state.replace(
+        pipeline_state=t,
+        reward=jnp.where(broken, jnp.nan, 1.0),
+        done=broken.astype(jnp.float32),
+        metrics={"success": (t == 3).astype(jnp.float32), "progress": progress},
+    )
+
+
+def test_rollout_counts_once_and_freezes_a_broken_world():
+    play = jax.jit(
+        lambda key: evaluation.rollout(reset, step, lambda obs, key: obs, key, 20, 10)
+    )
+    key = jax.random.key(0)
+    got = play(key)
+    start = jax.vmap(reset)(jax.random.split(jax.random.split(key)[0], 20))
+    broken = np.asarray(start.obs[:, 0]) > 0.5
+    assert broken.any() and not broken.all()
+    np.testing.assert_array_equal(got.success, np.ones(20))
+    np.testing.assert_array_equal(got.first_success, 2)  # the third step
+    np.testing.assert_allclose(got.episode_return, np.where(broken, 4.0, 10.0))
+    np.testing.assert_allclose(got.progress, np.where(broken, 0.4, 1.0))

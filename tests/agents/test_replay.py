@@ -1,0 +1,111 @@
+"""Replay: what goes in comes out, in order, over wraps; windows and clips end where they must."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from agents import replay
+
+ENVS = 2
+EXAMPLE = replay.Transition(
+    obs=jnp.zeros(1),
+    action=jnp.zeros(1),
+    next_obs=jnp.zeros(1),
+    target=jnp.zeros(1),
+    **dict.fromkeys(replay.Transition._fields[4:], jnp.float32(0)),
+)
+
+
+def rows(start, count, cut_at=(), dead_at=()):
+    """`count` rows; a step's obs is 10 * row + env, its reward (in `formal`) the row's number."""
+    row = np.arange(start, start + count, dtype=np.float32)
+    label = 10.0 * row[:, None] + np.arange(ENVS)
+    cut = np.isin(row, cut_at).astype(np.float32)[:, None] * np.ones(ENVS)
+    dead = np.isin(row, dead_at).astype(np.float32)[:, None] * np.ones(ENVS)
+    wide = jnp.asarray(label[..., None])
+    flat = jnp.asarray(np.broadcast_to(row[:, None], label.shape))
+    return replay.Transition(
+        obs=wide, action=wide, next_obs=wide + 10.0, target=wide, formal=flat, residual=flat,
+        dense=flat, progress=flat, success=flat, discount=jnp.asarray(1.0 - dead, jnp.float32),
+        cut=jnp.asarray(np.maximum(cut, dead), jnp.float32),
+    )  # fmt: skip
+
+
+def filled(total, capacity=12, block=4, **kinds):
+    state = replay.init(EXAMPLE, capacity, ENVS)
+    for start in range(0, total, block):
+        state = replay.add(state, rows(start, block, **kinds))
+    return state
+
+
+def test_oldest_first_after_wrapping():
+    state = filled(20)
+    assert int(state.size) == 12
+    got = replay.gather(state, jnp.arange(12), jnp.ones(12, jnp.int32))
+    np.testing.assert_array_equal(got.formal, np.arange(8, 20))
+    np.testing.assert_array_equal(got.obs[:, 0], 10.0 * np.arange(8, 20) + 1)
+
+
+def test_blocks_must_divide_the_rows():
+    state = replay.init(EXAMPLE, 10, ENVS)
+    with pytest.raises(ValueError, match="multiple of the block length"):
+        replay.add(state, rows(0, 4))
+
+
+def test_samples_only_what_was_written():
+    state = filled(4)
+    row, env = replay.sample_index(state, jax.random.key(0), (500,))
+    assert int(row.max()) == 3 and int(row.min()) == 0
+    assert set(np.asarray(env)) == {0, 1}
+
+
+def n_step(state, row, n, gamma=0.5):
+    row = jnp.asarray(row)
+    env = jnp.zeros_like(row)
+    return replay.gather_n_step(state, row, env, lambda t: t.formal, n, gamma)
+
+
+def test_n_step_sums_discounted_rewards():
+    got = n_step(filled(12), [0, 5], 3)
+    np.testing.assert_allclose(got.reward, [0 + 0.5 * 1 + 0.25 * 2, 5 + 0.5 * 6 + 0.25 * 7])
+    np.testing.assert_allclose(got.discount, [0.125, 0.125])
+    np.testing.assert_allclose(got.next_obs[:, 0], [30.0, 80.0])
+
+
+def test_n_step_bootstraps_through_a_time_limit_and_not_through_an_end():
+    truncated = n_step(filled(12, cut_at=(6,)), [5], 3)
+    np.testing.assert_allclose(truncated.reward, [5 + 0.5 * 6])
+    np.testing.assert_allclose(truncated.discount, [0.25])
+    np.testing.assert_allclose(truncated.next_obs[:, 0], [70.0])
+    ended = n_step(filled(12, dead_at=(6,)), [5], 3)
+    np.testing.assert_allclose(ended.reward, truncated.reward)
+    np.testing.assert_allclose(ended.discount, [0.0])
+
+
+def test_n_step_window_ends_at_the_newest_row():
+    got = n_step(filled(20), [11], 3)  # row 11 by age is step 19, the newest
+    np.testing.assert_allclose(got.reward, [19.0])
+    np.testing.assert_allclose(got.discount, [0.5])
+
+
+def test_one_step_is_the_transition_itself():
+    state = filled(12, dead_at=(4,))
+    got = n_step(state, [3, 4], 1)
+    np.testing.assert_allclose(got.discount, [0.5, 0.0])
+    np.testing.assert_allclose(got.reward, [3.0, 4.0])
+
+
+@pytest.mark.parametrize("total", [12, 20])
+def test_clips_are_consecutive_and_within_an_episode(total):
+    state = filled(total, cut_at=(5, 13, 17))
+    clips = replay.sample_clips(state, jax.random.key(0), 200, 4, 100)
+    steps = np.diff(np.asarray(clips.formal), axis=1)
+    np.testing.assert_array_equal(steps, 1.0)
+    assert not np.asarray(clips.cut)[:, :-1].any()
+    assert len(np.unique(np.asarray(clips.formal)[:, 0])) > 2
+
+
+def test_clips_come_from_the_window():
+    clips = replay.sample_clips(filled(20), jax.random.key(0), 200, 3, 5)
+    assert np.asarray(clips.formal).min() == 15.0
