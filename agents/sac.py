@@ -30,7 +30,7 @@ class SACConfig:
     """Layer norm in the critics."""
     actor_lr: float = 3e-4
     critic_lr: float = 3e-4
-    temperature_lr: float = 3e-4
+    temperature_lr: float = 1e-4
     init_temperature: float = 0.1
     gamma: float = 0.99
     tau: float = 0.005

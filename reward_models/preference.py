@@ -167,15 +167,15 @@ def make_preference(
         def epoch(carry):
             params, opt, key, done, _, _ = carry
             key, shuffle = jax.random.split(key)
-            # Unlabelled rows sort behind every labelled one; wrapping them round keeps the slice
-            # of the last batch inside the array, and `valid` leaves them out.
+            # Unlabelled rows sort behind every labelled one. Where the last batch runs out of
+            # labels it repeats a labelled row, and `valid` leaves that out.
             order = jax.random.uniform(shuffle, (config.members, rows))
             order = jnp.argsort(order + 2.0 * (jnp.arange(rows) >= count), axis=1)
 
             def step(i, carry):
                 params, opt, total, right, decided = carry
                 slots = i * size + jnp.arange(size)
-                index = order[:, jnp.minimum(slots, rows - 1)]
+                index = order[:, jnp.where(slots < count, slots, 0)]
                 valid = jnp.broadcast_to(slots < count, index.shape).astype(jnp.float32)
                 batch = jax.tree.map(lambda x: x[index], data)
                 (value, (hit, n)), grads = jax.value_and_grad(loss, has_aux=True)(

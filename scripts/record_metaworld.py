@@ -3,10 +3,11 @@
 Runs in a virtual environment with `metaworld==3.1.1 mujoco==3.3.0` and nothing of this project. It
 writes numbers measured there (traces of the hand, resets, rewards), never files of Meta-World:
 
-- `hand_fit.npz`    free-motion traces of hand and mocap target, for scripts/fit_hand.py
-- `hand_held.npz`   held-out ones with actions and gripper, for tests/envs/test_parity.py
+- `hand_held.npz`, `hand_fresh.npz`  free-motion traces of mocap target, hand and gripper, left
+                    out of the fit, for tests/envs/test_parity.py
 - `drawer_open.npz` pairs of observation and reward, resets, the hand at its two starts, its static
                     stiffness, the scripted expert
+- with `--fit FILE` only the traces that scripts/fit_hand.py fits (too many to keep)
 
 It prints what it measured; the last line is one JSON object.
 
@@ -31,7 +32,6 @@ FAR_AWAY = (5.0, 5.0, 0.0)  # where the drawer cannot be touched
 DRAWER = (0.0, 0.9, 0.0)
 LAGS = (3.0, 8.0, 20.0, 40.0)  # control steps: how smooth the random actions are
 HAND_STARTS = {"random": (0.0, 0.6, 0.2), "paper": (0.0, 0.72, 0.15)}
-UNIT = 4e-5  # m: fitting traces are stored as integers, to keep the files small
 
 
 def original_env(task: str, protocol: str) -> Any:
@@ -80,14 +80,16 @@ def place_drawer(env: Any, pos: tuple[float, ...]) -> None:
     mujoco.mj_forward(env.model, env.data)
 
 
-def trace(env: Any, actions: np.ndarray, centre: np.ndarray, drawer: tuple[float, ...]) -> Arrays:
+def trace(
+    env: Any, actions: np.ndarray, centre: np.ndarray, drawer: tuple[float, ...], pull: float = 4.0
+) -> Arrays:
     """Plays actions, biased so that the target stays around a centre, from a reset."""
     env.reset()
     place_drawer(env, drawer)
     rows: dict[str, list] = {k: [] for k in ("action", "target", "hand", "opening", "touch")}
     start = env.data.body("hand").xpos.copy()
     for noise in actions:
-        bias = 4.0 * (centre - env.data.mocap_pos[0])
+        bias = pull * (centre - env.data.mocap_pos[0])
         action = np.clip(noise + np.append(bias, 0.0), -1, 1).astype(np.float32)
         env.step(action)
         rows["action"].append(action)
@@ -99,13 +101,27 @@ def trace(env: Any, actions: np.ndarray, centre: np.ndarray, drawer: tuple[float
 
 
 def fit_traces(env: Any, seed: int, count: int) -> list[Arrays]:
-    """Smooth random episodes all over the workspace, with the drawer out of the way."""
+    """Episodes of every style all over the workspace, from both starts, the drawer out of the way.
+
+    Smooth noise of several lags, the white noise that a learner explores with, and full-speed
+    moves with stops between; half of them drawn to a centre, half free to run into the bounds.
+    """
     rng = np.random.default_rng(seed)
     traces = []
     for i in range(count):
-        actions = smooth_actions(rng, 500, LAGS[i % 4], scale=1.0)
-        centre = rng.uniform([-0.3, 0.5, 0.1], [0.3, 0.9, 0.4])
-        traces.append(trace(env, actions, centre, FAR_AWAY))
+        style = i % 6
+        if style < 4:
+            actions = smooth_actions(rng, 500, LAGS[style], scale=1.0)
+        elif style == 4:
+            actions = rng.uniform(-1.0, 1.0, (500, 4))
+        else:
+            held = np.repeat(rng.uniform(-2.0, 2.0, (20, 4)), 25, axis=0)
+            actions = held * np.repeat(rng.random(20) < 0.7, 25)[:, None]
+        centre = rng.uniform([-0.3, 0.45, 0.1], [0.3, 0.95, 0.45])
+        pull = 4.0 if rng.random() < 0.5 else 0.5
+        env.hand_init_pos = np.array(HAND_STARTS[("random", "paper")[(i // 6) % 2]])
+        traces.append(trace(env, actions, centre, FAR_AWAY, pull))
+    env.hand_init_pos = np.array(HAND_STARTS["random"])
     return traces
 
 
@@ -204,21 +220,45 @@ def expert_run(task: str, episodes: int) -> Arrays:
     }
 
 
+def random_rate(task: str, steps: int = 3000) -> float:
+    """Control steps per second of one process under random actions, the action drawing left out."""
+    env = original_env(task, "random")
+    actions = np.random.default_rng(0).uniform(-1.0, 1.0, (steps, 4))
+    seconds = 0.0
+    for i, action in enumerate(actions):
+        if i % 450 == 0:
+            env.reset()
+        began = time.perf_counter()
+        env.step(action)
+        seconds += time.perf_counter() - began
+    return steps / seconds
+
+
 def main() -> None:
     """Records everything into the output folder."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--task", default="drawer-open", choices=sorted(PAPER_STARTS))
     parser.add_argument("--out", type=Path, default=Path("tests/data/metaworld"))
+    parser.add_argument("--fit", type=Path, help="only write traces to fit the hand to, here")
+    parser.add_argument("--fit-count", type=int, default=360)
+    parser.add_argument("--rate", action="store_true", help="only print env steps per second")
     args = parser.parse_args()
-    args.out.mkdir(parents=True, exist_ok=True)
+    if args.rate:
+        print(random_rate(args.task))
+        return
     np.random.seed(0)  # Meta-World draws its resets from the global generator
 
     env = original_env(args.task, "random")
-    fit = stacked(fit_traces(env, seed=1, count=48))
-    whole = {k: np.round(fit[k] / UNIT).astype(np.int16) for k in ("start", "target", "hand")}
-    np.savez_compressed(args.out / "hand_fit.npz", unit=UNIT, touch=fit["touch"], **whole)
+    if args.fit:
+        fit = as_float32(stacked(fit_traces(env, seed=1, count=args.fit_count)))
+        np.savez_compressed(args.fit, **{k: fit[k] for k in ("start", "target", "hand", "touch")})
+        return
+    args.out.mkdir(parents=True, exist_ok=True)
     held = stacked(held_traces(env, seed=2, count=4))
     np.savez_compressed(args.out / "hand_held.npz", **as_float32(held))
+    # Variants of the fit were compared on `held`; nobody looked at these until it was chosen.
+    fresh = stacked(held_traces(env, seed=20, count=8))
+    np.savez_compressed(args.out / "hand_fresh.npz", **as_float32(fresh))
 
     hands = {name: settled_hand(env, at) for name, at in HAND_STARTS.items()}
     stiff = np.array([stiffness(env, newtons) for newtons in (10.0, 30.0, 50.0)])

@@ -70,12 +70,12 @@ class DrawerOpen(base.MetaWorldEnv):
         "paper": base.HandStart(
             target=(0.0, 0.72, 0.15),
             settled=(0.004181, 0.723113, 0.145040),
-            tcp=(0.003732, 0.722977, 0.100042),
+            tcp=(0.003713, 0.723061, 0.100062),
         ),
         "random": base.HandStart(
             target=(0.0, 0.6, 0.2),
             settled=(0.004584, 0.601388, 0.195143),
-            tcp=(0.004303, 0.601422, 0.150144),
+            tcp=(0.004286, 0.601489, 0.150189),
         ),
     }
     spec = TaskSpec(

@@ -2,7 +2,7 @@
 
 The original drags a seven-joint arm by a weld to a mocap body. `response.py` says where that drags
 the hand in free motion; here a servo makes a 5 kg hand follow that path exactly while nothing
-touches it, and gives it the arm's measured static stiffness (8.3-8.5 kN/m) when something does.
+touches it, and gives it the arm's measured static stiffness (8.1-8.2 kN/m) when something does.
 Finger joints, actuators and sizes are Meta-World's (Yu et al. 2019).
 """
 
@@ -11,8 +11,8 @@ import jax.numpy as jnp
 from flax import struct
 
 MASS = 5.0  # kg, hand and fingers
-STIFFNESS = 1670.0  # 1/s^2: 8.35 kN/m for 5 kg
-DAMPING = 81.0  # 1/s, near critical (2 sqrt(STIFFNESS) = 81.7)
+STIFFNESS = 1627.0  # 1/s^2: 8.14 kN/m for 5 kg
+DAMPING = 80.0  # 1/s, near critical (2 sqrt(STIFFNESS) = 80.7)
 GRAVITY = 9.81  # m/s^2
 
 ACTION_SCALE = 0.01  # m of mocap motion for an action of 1

@@ -119,7 +119,7 @@ class Scene:
             action: [4] already clipped to [-1, 1].
         """
         mocap = hand.move_target(physics.mocap, action)
-        arm, path, _, _ = response.advance(physics.arm, mocap, self.dt, SUBSTEPS)
+        arm, path = response.advance(physics.arm, mocap, SUBSTEPS)
         reference, points = hand.waypoints(physics.reference, path, self.dt)
         model = self._model.replace(
             body_pos=self._model.body_pos.at[self._fixture].set(physics.fixture)

@@ -1,6 +1,5 @@
 """The port against numbers recorded in the original Meta-World (scripts/record_metaworld.py)."""
 
-import itertools
 from pathlib import Path
 
 import jax
@@ -15,9 +14,10 @@ HAND_RMSE = 0.005  # m
 OPENING_ERROR = 0.05
 
 
-@pytest.fixture(scope="module")
-def held():
-    return dict(np.load(DATA / "hand_held.npz"))
+@pytest.fixture(scope="module", params=["hand_held", "hand_fresh"])
+def held(request):
+    """Traces left out of the fit; `hand_fresh` was not looked at before the fit was chosen."""
+    return dict(np.load(DATA / f"{request.param}.npz"))
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def rmse(path, truth):
 def test_filter_follows_the_original_hand(held, substeps):
     def run(start, targets):
         def step(arm, target):
-            arm, path, _, _ = response.advance(arm, target, 0.0125 / substeps, substeps)
+            arm, path = response.advance(arm, target, substeps)
             return arm, path[-1]
 
         return jax.lax.scan(step, response.init(start, targets[0]), targets)[1]
@@ -42,18 +42,26 @@ def test_filter_follows_the_original_hand(held, substeps):
     assert np.all(rmse(path, held["hand"]) <= HAND_RMSE)
 
 
-def test_filter_is_stable_for_every_blend_of_two_springs():
-    numbers, dt = response.FITTED, response.CONTROL_DT / response.STEPS
-    stiffness = np.asarray(numbers.stiffness, np.float64)
-    damping = np.asarray(numbers.damping, np.float64)
-    one = np.eye(stiffness.shape[-1])
-    for i, j in itertools.product(range(len(stiffness)), repeat=2):
-        for share in (0.0, 0.25, 0.5):
-            k = (1 - share) * stiffness[i] + share * stiffness[j]
-            c = (1 - share) * damping[i] + share * damping[j]
-            vel = np.hstack([-dt * k, one - dt * c])
-            pos = np.hstack([one, 0 * one]) + dt * vel
-            assert np.abs(np.linalg.eigvals(np.vstack([pos, vel]))).max() < 1.0
+def test_response_stays_within_its_lead_of_the_target():
+    """Held at any point of the workspace, and jerked to and fro, the path cannot run away."""
+    rng = np.random.default_rng(0)
+    low, high = np.array([-0.5, 0.4, 0.05]), np.array([0.5, 1.0, 0.5])
+    held = np.repeat(rng.uniform(low, high, (64, 1, 3)), 600, axis=1)
+    jerked = np.where(rng.random((64, 600, 1)) < 0.5, low, high)
+
+    def run(targets):
+        def step(arm, target):
+            arm, path = response.advance(arm, target, 3)
+            return arm, path[-1]
+
+        return jax.lax.scan(step, response.init(targets[0], targets[0]), targets)[1]
+
+    run = jax.jit(jax.vmap(run))
+    path = np.asarray(run(jnp.asarray(held, jnp.float32)))
+    assert np.abs(path - held).max() <= 1.3 * response.LEAD
+    assert np.abs(np.diff(path[:, 300:], axis=1)).max() < 1e-3  # it settles
+    path = np.asarray(run(jnp.asarray(jerked, jnp.float32)))
+    assert np.all(path > low - 2 * response.LEAD) and np.all(path < high + 2 * response.LEAD)
 
 
 def test_environment_follows_the_original_hand_and_gripper(random_env, reset, held):
@@ -67,12 +75,14 @@ def test_environment_follows_the_original_hand_and_gripper(random_env, reset, he
     count = len(held["action"])
     state = jax.vmap(reset)(jax.random.split(jax.random.key(0), count))
     seen = np.asarray(jax.jit(jax.vmap(run))(state, jnp.asarray(held["action"])))
-    assert np.all(rmse(seen[..., :3], held["hand"]) <= HAND_RMSE)
+    error = rmse(seen[..., :3], held["hand"])
+    print("hand RMSE in the environment, m:", error)
+    assert np.all(error <= HAND_RMSE)
     assert np.abs(seen[..., 3] - held["opening"]).max() <= OPENING_ERROR
 
 
 def test_dense_reward_and_success_equal_the_originals(random_env, reset, recorded):
-    """The reset's finger position differs by micrometres; the original reads its own."""
+    """The port's formula on the original's observations, with the port's own start."""
     physics = reset(jax.random.key(0)).pipeline_state
 
     def judge(obs, action, target):
@@ -82,13 +92,7 @@ def test_dense_reward_and_success_equal_the_originals(random_env, reset, recorde
         *(jnp.asarray(recorded[f"pairs_{k}"]) for k in ("obs", "action", "target"))
     )
     np.testing.assert_allclose(judged.dense, recorded["pairs_reward"], atol=1e-3)
-    # On the drawer's stop the error is 3 cm to within float32's rounding: leave those out.
-    error = np.linalg.norm(recorded["pairs_obs"][:, 4:7] - recorded["pairs_target"], axis=1)
-    clear = np.abs(error - 0.03) > 1e-6
-    assert clear.mean() > 0.99
-    np.testing.assert_array_equal(
-        np.asarray(judged.success)[clear], recorded["pairs_success"][clear]
-    )
+    np.testing.assert_array_equal(judged.success, recorded["pairs_success"])
 
 
 def test_resets_cover_the_originals_range(random_env, reset, recorded):
@@ -106,5 +110,5 @@ def test_resets_cover_the_originals_range(random_env, reset, recorded):
 @pytest.mark.parametrize("protocol", ["paper", "random"])
 def test_hand_starts_where_the_originals_settles(request, recorded, protocol):
     env = request.getfixturevalue(f"{protocol}_env")
-    np.testing.assert_allclose(env.hand_settled, recorded[f"hand_{protocol}_hand"], atol=1e-4)
-    np.testing.assert_allclose(env.tcp_init, recorded[f"hand_{protocol}_init_tcp"], atol=1e-4)
+    np.testing.assert_allclose(env.hand_settled, recorded[f"hand_{protocol}_hand"], atol=1e-5)
+    np.testing.assert_allclose(env.tcp_init, recorded[f"hand_{protocol}_init_tcp"], atol=1e-5)

@@ -1,0 +1,150 @@
+"""Preference learning: closed forms, and that it recovers a known reward."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from reward_models import combine, preference
+from reward_models.preference import (
+    PreferenceConfig,
+    Preferences,
+    bradley_terry_loss,
+    importance_loss,
+    interpolate_scores,
+    make_preference,
+    shown_frames,
+)
+
+
+def test_bradley_terry_is_the_cross_entropy_of_a_sigmoid():
+    value = bradley_terry_loss(jnp.array([1.0]), jnp.array([3.0]), jnp.array([1.0]))
+    np.testing.assert_allclose(value, [-np.log(1.0 / (1.0 + np.exp(-2.0)))], rtol=1e-6)
+    other = bradley_terry_loss(jnp.array([1.0]), jnp.array([3.0]), jnp.array([0.0]))
+    np.testing.assert_allclose(other - value, [2.0], rtol=1e-5)
+    equal = bradley_terry_loss(jnp.array([2.0]), jnp.array([2.0]), jnp.array([0.5]))
+    np.testing.assert_allclose(equal, [np.log(2.0)], rtol=1e-6)
+
+
+def test_importance_is_a_kl_divergence():
+    scores, rewards = np.array([0.0, 1.0, 0.5]), np.array([0.2, -0.3, 0.9])
+    p, q = (np.exp(x) / np.exp(x).sum() for x in (scores, rewards))
+    expected = np.sum(p * np.log(p / q))
+    np.testing.assert_allclose(
+        importance_loss(jnp.array(scores), jnp.array(rewards)), expected, rtol=1e-5
+    )
+    shifted = importance_loss(jnp.array(scores), jnp.array(scores + 7.0))
+    np.testing.assert_allclose(shifted, 0.0, atol=1e-6)
+
+
+def test_scores_are_spread_linearly_over_the_clip():
+    np.testing.assert_array_equal(shown_frames(20, 3), [0, 10, 19])
+    spread = interpolate_scores(np.array([0.0, 1.0, 0.1]), 20)
+    np.testing.assert_allclose(spread[[0, 5, 10, 19]], [1e-6, 0.5, 1.0, 0.1], atol=1e-6)
+    np.testing.assert_allclose(spread[13], 1.0 - 0.9 * 3 / 9, rtol=1e-5)
+
+
+def test_combination_clips_the_formal_part_only():
+    weights = combine.core_weights(0.5)
+    zero = jnp.zeros(3)
+    got = combine.combine(weights, jnp.array([3.0, -3.0, 0.2]), jnp.array([0.4, 1.0, -1.0]),
+                          zero, zero)  # fmt: skip
+    np.testing.assert_allclose(got, [0.7, 0.0, -0.4], atol=1e-6)
+
+
+def data(key, rows=64, length=6, size=3, importance=None):
+    """Clips whose better one has the larger sum of its first feature."""
+    frames = jax.random.normal(key, (2, rows, length, size))
+    total = frames[..., 0].sum(-1)
+    target = (total[1] > total[0]).astype(jnp.float32)
+    weights = jnp.ones((rows, length)) if importance is None else importance
+    return Preferences(frames[0], frames[1], target, weights, weights)
+
+
+@pytest.fixture(scope="module")
+def model():
+    config = PreferenceConfig(
+        hidden=(32,), learning_rate=1e-2, importance_weight=0.0, epochs=100, stop_accuracy=0.99
+    )
+    return make_preference(config)
+
+
+@pytest.fixture(scope="module")
+def fit(model):
+    return jax.jit(model.fit)
+
+
+def test_recovers_the_preferred_feature(model, fit):
+    train = data(jax.random.key(0), rows=256)
+    state = model.init(jax.random.key(1), jnp.zeros(3))
+    state, metrics = fit(state, train, jnp.int32(256), jax.random.key(2))
+    held = data(jax.random.key(3), rows=256)
+    returns = [model.predict(state, x).sum(-1) for x in (held.frames_a, held.frames_b)]
+    accuracy = np.mean((np.asarray(returns[1]) > returns[0]) == (np.asarray(held.target) > 0.5))
+    assert accuracy > 0.85
+    assert float(metrics["accuracy"]) > 0.9
+    assert np.abs(np.asarray(model.predict(state, 100 * held.frames_a))).max() <= 1.0
+
+
+def test_rows_beyond_the_count_are_ignored(model, fit):
+    train = data(jax.random.key(0), rows=256)
+    spoiled = jax.tree.map(lambda x: x.at[40:].set(jnp.nan), train)
+    state = model.init(jax.random.key(1), jnp.zeros(3))
+    after, metrics = fit(state, spoiled, jnp.int32(40), jax.random.key(2))
+    assert all(np.isfinite(x).all() for x in jax.tree.leaves(after))
+    assert np.isfinite(metrics["loss"])
+    clean, _ = fit(state, train, jnp.int32(40), jax.random.key(2))
+    jax.tree.map(np.testing.assert_array_equal, after, clean)
+
+
+def test_stops_early_and_does_nothing_without_labels(model, fit):
+    state = model.init(jax.random.key(1), jnp.zeros(3))
+    train = data(jax.random.key(0), rows=256)
+    after, metrics = fit(state, train, jnp.int32(0), jax.random.key(2))
+    assert int(metrics["epochs"]) == 0
+    jax.tree.map(np.testing.assert_array_equal, after, state)
+    easy = train._replace(
+        frames_a=train.frames_a.at[..., 0].add(-5.0 * train.target[:, None] + 2.5),
+        frames_b=train.frames_b.at[..., 0].add(5.0 * train.target[:, None] - 2.5),
+    )
+    _, metrics = fit(state, easy, jnp.int32(256), jax.random.key(2))
+    assert 0 < int(metrics["epochs"]) < 100
+
+
+def test_fit_vmaps_over_seeds(model, fit):
+    keys = jax.random.split(jax.random.key(5), 2)
+    states = [model.init(k, jnp.zeros(3)) for k in keys]
+    sets = [data(k, rows=64) for k in keys]
+    stack = lambda *xs: jnp.stack(xs)  # noqa: E731
+    together, metrics = jax.jit(jax.vmap(model.fit))(
+        jax.tree.map(stack, *states), jax.tree.map(stack, *sets), jnp.array([64, 30]), keys
+    )
+    for i, count in enumerate((64, 30)):
+        alone, expected = jax.jit(model.fit)(states[i], sets[i], jnp.int32(count), keys[i])
+        assert int(metrics["epochs"][i]) == int(expected["epochs"])
+        jax.tree.map(
+            lambda a, b, i=i: np.testing.assert_allclose(a[i], b, atol=2e-4), together, alone
+        )
+
+
+def test_importance_term_shapes_the_reward_over_time():
+    config = PreferenceConfig(hidden=(32,), learning_rate=3e-3, epochs=60, stop_accuracy=2.0)
+    learned = make_preference(config)
+    train = data(jax.random.key(0), rows=128)
+    # The second feature says where in the clip the teacher saw progress.
+    train = train._replace(
+        importance_a=jax.nn.sigmoid(3 * train.frames_a[..., 1]),
+        importance_b=jax.nn.sigmoid(3 * train.frames_b[..., 1]),
+    )
+    state = learned.init(jax.random.key(1), jnp.zeros(3))
+    state, _ = jax.jit(learned.fit)(state, train, jnp.int32(128), jax.random.key(2))
+    low, high = jnp.array([0.0, -2.0, 0.0]), jnp.array([0.0, 2.0, 0.0])
+    assert float(learned.predict(state, high)) > float(learned.predict(state, low)) + 0.2
+
+
+def test_ensemble_members_differ():
+    model = preference.make_preference(PreferenceConfig(hidden=(8,)))
+    state = model.init(jax.random.key(0), jnp.zeros(3))
+    members = model.members(state, jnp.ones((5, 3)))
+    assert members.shape == (3, 5)
+    assert np.ptp(np.asarray(members[:, 0])) > 0
