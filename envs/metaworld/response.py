@@ -108,18 +108,14 @@ def fitted() -> Weights:
         return Weights(*(file[name] for name in Weights._fields))
 
 
-def _network(
-    weights: Weights, arm: ArmState, target: jax.Array
-) -> tuple[jax.Array, jax.Array]:
+def _network(weights: Weights, arm: ArmState, target: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Returns the new memory and how far the spring's rest point leads the target [3], m."""
     place = (target - jnp.array([0.0, 0.65, 0.25])) / 0.25
     features = jnp.concatenate([place, 10.0 * (target - arm.pos), 2.0 * arm.vel])
     inputs = jnp.concatenate([features, arm.hidden])
     layer = lambda kernel, x: x @ kernel[:-1] + kernel[-1]  # noqa: E731
     update, reset = jnp.split(jax.nn.sigmoid(layer(weights.gates, inputs)), 2)
-    candidate = jnp.tanh(
-        layer(weights.candidate, jnp.concatenate([features, reset * arm.hidden]))
-    )
+    candidate = jnp.tanh(layer(weights.candidate, jnp.concatenate([features, reset * arm.hidden])))
     hidden = (1.0 - update) * arm.hidden + update * candidate
     out = layer(weights.lead, jnp.concatenate([features, hidden]))
     return hidden, LEAD * jnp.tanh(out)

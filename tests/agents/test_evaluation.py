@@ -33,9 +33,7 @@ def step(state, action):
 
 
 def test_rollout_counts_once_and_freezes_a_broken_world():
-    play = jax.jit(
-        lambda key: evaluation.rollout(reset, step, lambda obs, key: obs, key, 20, 10)
-    )
+    play = jax.jit(lambda key: evaluation.rollout(reset, step, lambda obs, key: obs, key, 20, 10))
     key = jax.random.key(0)
     got = play(key)
     start = jax.vmap(reset)(jax.random.split(jax.random.split(key)[0], 20))

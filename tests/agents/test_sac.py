@@ -34,7 +34,9 @@ def test_log_probability_of_a_tanh_gaussian():
     mean, log_std = jnp.array([[0.3, -1.0]]), jnp.array([[-0.5, 0.2]])
     action, log_prob = networks.sample_tanh_gaussian(mean, log_std, jax.random.key(0))
     u = np.arctanh(np.asarray(action, np.float64))
-    density = scipy.stats.norm(mean, np.exp(log_std)).logpdf(u) - np.log1p(-np.asarray(action) ** 2)
+    density = scipy.stats.norm(mean, np.exp(log_std)).logpdf(u) - np.log1p(
+        -(np.asarray(action) ** 2)
+    )
     np.testing.assert_allclose(log_prob, density.sum(-1), rtol=1e-4)
 
 

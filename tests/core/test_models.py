@@ -1,0 +1,136 @@
+"""Scripted teachers, recorded replies, prompts."""
+
+import numpy as np
+import pytest
+
+import envs
+from core.models import ReplayModel, ScriptedConfig, ScriptedTeacher
+from core.models.base import Clip, Question
+from core.prompts import formal as prompts
+from reward_models.formal import RewardError, compile_reward, extract_code
+
+
+def clip(dense, progress=None):
+    dense = np.asarray(dense, np.float32)
+    progress = dense if progress is None else np.asarray(progress, np.float32)
+    wide = np.repeat(dense[:, None], 3, axis=1)
+    return Clip(wide, wide, wide, dense, progress)
+
+
+def question(a, b, seed=0):
+    return Question(clip(a), clip(b), "open the drawer", seed=seed, round=0)
+
+
+def many(config, a, b, count=400, context=0.0):
+    """The share of answers that prefer B, are equal, are abstained, over perturbed copies."""
+    teacher = ScriptedTeacher(config)
+    noise = np.random.default_rng(0).uniform(0, 1e-4, (count, 2))
+    asked = [question(np.add(a, e), np.add(b, f)) for e, f in noise]
+    got = [answer.preference for answer in teacher.ask(asked, context)]
+    return [sum(p == v for p in got) / count for v in (1.0, 0.5, None)]
+
+
+LOW, HIGH = [0.1] * 4, [0.3] * 4
+
+
+def test_oracle_prefers_the_larger_sum():
+    assert many(ScriptedConfig("oracle"), LOW, HIGH) == [1.0, 0.0, 0.0]
+    assert many(ScriptedConfig("oracle"), HIGH, LOW) == [0.0, 0.0, 0.0]
+
+
+def test_mistakes_flip_a_tenth():
+    prefers_b, _, _ = many(ScriptedConfig("mistake"), LOW, HIGH)
+    assert 0.86 < prefers_b < 0.94
+
+
+def test_noisy_choice_follows_a_softmax():
+    prefers_b, _, _ = many(ScriptedConfig("noisy"), LOW, HIGH)
+    assert abs(prefers_b - 1 / (1 + np.exp(-0.8))) < 0.06
+
+
+def test_skip_abstains_on_poor_pairs_only():
+    config = ScriptedConfig("skip")  # threshold 0.1 * mean reward * length
+    assert many(config, [0.01] * 4, [0.02] * 4, context=1.0)[2] == 1.0
+    assert many(config, [0.01] * 4, HIGH, context=1.0)[2] == 0.0
+
+
+def test_equal_below_the_threshold():
+    config = ScriptedConfig("equal")
+    assert many(config, LOW, [0.15] * 4, context=1.0)[1] == 1.0
+    assert many(config, LOW, HIGH, context=1.0)[1] == 0.0
+
+
+def test_myopic_looks_at_the_end_of_the_clip():
+    early, late = [0.5, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.4]
+    assert many(ScriptedConfig("oracle"), early, late)[0] == 0.0
+    assert many(ScriptedConfig("oracle", gamma=0.5), early, late)[0] == 1.0
+
+
+def test_scores_follow_progress_and_are_bounded():
+    teacher = ScriptedTeacher(ScriptedConfig(score_noise=0.0))
+    [answer] = teacher.ask([question([0.0, 0.5, 1.0], [1.0, 0.0, 0.5])])
+    assert answer.scores_a == (0.0, 0.5, 1.0) and answer.scores_b == (1.0, 0.0, 0.5)
+    noisy = ScriptedTeacher(ScriptedConfig(score_noise=5.0))
+    [answer] = noisy.ask([question([0.0, 0.5, 1.0], [1.0, 0.0, 0.5])])
+    assert all(0.0 <= s <= 1.0 for s in answer.scores_a + answer.scores_b)
+
+
+def test_an_answer_does_not_depend_on_what_else_is_asked():
+    teacher = ScriptedTeacher(ScriptedConfig("noisy"))
+    asked = [question(np.add(LOW, i / 50), HIGH) for i in range(20)]
+    together = teacher.ask(asked)
+    alone = [teacher.ask([q])[0] for q in reversed(asked)][::-1]
+    assert together == alone
+
+
+@pytest.fixture(scope="module")
+def spec():
+    return envs.make("drawer-open").spec
+
+
+def test_recorded_replies_answer_todays_prompts(spec):
+    """Fails when a prompt or a task's description changes under a recording."""
+    model = ReplayModel("drawer-open")
+    assert len(model.complete(prompts.initial_messages(spec), 100)) == 4
+    code = model.recording["refinement"]["messages"][2]["content"]
+    asked = prompts.feedback_messages(spec, extract_code(code), 1, {"score": [0.0]})
+    assert [m["content"] for m in model.recording["refinement"]["messages"][:3]] == [
+        m.content for m in asked[:3]
+    ]
+    assert len(model.complete(asked, 100)) == 12
+    with pytest.raises(ValueError, match="answer another prompt"):
+        model.complete([prompts.Message("system", "x"), prompts.Message("user", "y")], 1)
+
+
+def test_replies_come_in_order_and_run_out(spec):
+    model = ReplayModel("drawer-open")
+    messages = prompts.feedback_messages(spec, "", 0, {"score": [0.0]})
+    texts = [r.text for attempt in range(4) for r in model.complete(messages, 4, attempt)]
+    assert texts == model.recording["refinement"]["replies"]
+
+
+def test_recorded_replies_compile_or_are_refused_with_a_place(spec):
+    model, refused = ReplayModel("drawer-open"), []
+    refinement = prompts.feedback_messages(spec, "", 0, {"score": [0.0]})
+    for messages in (prompts.initial_messages(spec), refinement):
+        for reply in model.complete(messages, 100):
+            try:
+                reward = compile_reward(extract_code(reply.text))
+            except RewardError as error:
+                refused.append(error)
+                continue
+            assert reward.component_names
+    assert len(refused) == 3
+    assert all(d.line > 0 and d.hint for error in refused for d in error.diagnostics)
+
+
+def test_unknown_recording():
+    with pytest.raises(ValueError, match="no recorded replies for task 'fly'; recorded: drawer"):
+        ReplayModel("fly")
+
+
+def test_statistics_table():
+    table = prompts.statistics_table({"score": [0.0, 0.5, 1.0], "reach": list(range(21))})
+    lines = table.splitlines()
+    assert lines[0] == "score: [0.000, 0.500, 1.000], max 1.000, mean 0.500, min 0.000"
+    assert lines[1].count(",") == 12 and lines[1].startswith("reach: [0.000, 2.000, 4.000")

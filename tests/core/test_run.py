@@ -1,0 +1,306 @@
+"""Whole runs: what they leave behind, and that a killed one, resumed, is the undisturbed one."""
+
+import dataclasses
+import json
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+from core import restore, trials
+from core.formal_module import FormalModule
+from core.labels import LabelStore
+from core.metrics import WALL_COLUMNS
+from core.models import ReplayModel
+from reward_models.formal import compile_reward
+
+ROOT = Path(__file__).parents[2]
+
+
+def flags(config, prefix=""):
+    """A config as command-line flags: every field is one."""
+    words = []
+    for field in dataclasses.fields(config):
+        value, name = getattr(config, field.name), prefix + field.name.replace("_", "-")
+        if dataclasses.is_dataclass(value):
+            words += flags(value, f"{name}.")
+        elif isinstance(value, bool):
+            words.append(f"--{name}" if value else f"--{prefix}no-{field.name.replace('_', '-')}")
+        elif isinstance(value, tuple):
+            words += [f"--{name}", *map(str, value)]
+        elif value is not None:
+            words += [f"--{name}", str(value)]
+    return words
+
+
+@pytest.fixture(scope="module")
+def command(tmp_path_factory):
+    """Runs a script of the project; all of a session's processes share their compilations."""
+    cache = tmp_path_factory.mktemp("xla")
+    env = {
+        **os.environ,
+        "JAX_COMPILATION_CACHE_DIR": str(cache),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
+
+    def start(script, *words):
+        return subprocess.Popen(
+            [sys.executable, f"scripts/{script}.py", *map(str, words)],
+            cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+
+    return start
+
+
+@pytest.fixture(scope="module")
+def finished(small, command, tmp_path_factory):
+    """An undisturbed run: its folder and the last line of its stdout."""
+    out = tmp_path_factory.mktemp("runs") / "undisturbed"
+    process = command("train", *flags(small), "--out", out)
+    stdout, stderr = process.communicate()
+    assert process.returncode == 0, stderr
+    return out, json.loads(stdout.strip().splitlines()[-1]), stderr
+
+
+def rows(out):
+    lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in row.items() if k not in WALL_COLUMNS} for row in lines]
+
+
+def labels(out):
+    store = LabelStore(out / "labels.sqlite")
+    found = store.rows()
+    store.close()
+    return found
+
+
+@pytest.mark.slow
+def test_a_run_leaves_everything_behind(small, finished):
+    out, summary, stderr = finished
+    for name in ("config.json", "metrics.jsonl", "labels.sqlite", "summary.json", "curve.png",
+                 "rewards/history.json"):  # fmt: skip
+        assert (out / name).stat().st_size > 0
+    assert summary == json.loads((out / "summary.json").read_text())
+    assert summary["task"] == "drawer-open" and summary["teacher"] == "scripted-oracle"
+    assert len(summary["success"]) == len(summary["episode_return"]) == small.seeds
+    assert summary["labels"] == small.feedback.labels
+    assert summary["env_steps"] == small.steps
+    seen = rows(out)
+    assert [r["env_steps"] for r in seen] == list(range(250, 2001, 250))
+    # 4 labels to select by, then rounds of 4 at 1000, 1250 and 2 at 1500.
+    assert [r["labels"] for r in seen] == [0, 4, 4, 8, 12, 14, 14, 14]
+    assert [r["evaluated"] for r in seen] == [False, False, False, True] * 2
+    assert all("fit_accuracy" in r for r in seen[3:6]) and "fit_accuracy" not in seen[2]
+    assert "steps/s" in stderr and "labels 14" in stderr
+
+
+@pytest.mark.slow
+def test_rewards_folder_tells_the_story(small, finished):
+    out, _, _ = finished
+    history = json.loads((out / "rewards" / "history.json").read_text())
+    assert [h["event"] for h in history[:2]] == ["selected", "selected"]
+    assert {h["seed"] for h in history} == {0, 1}
+    refined = [h for h in history if h["event"] in ("accepted", "kept")]
+    assert {h["env_steps"] for h in refined} == {1_250, 1_750}
+    for entry in refined:
+        if entry["event"] == "accepted":
+            assert entry["agreement"] > entry["before"]
+    in_use = list((out / "rewards").glob("*.py"))
+    accepted = sum(h["event"] in ("selected", "accepted") for h in history)
+    assert len(in_use) == accepted
+    for path in in_use:
+        compile_reward(path.read_text())
+
+
+@pytest.mark.slow
+def test_labels_hold_questions_and_answers(small, finished):
+    out, _, _ = finished
+    found = labels(out)
+    assert len(found) == small.seeds * small.feedback.labels
+    with sqlite3.connect(out / "labels.sqlite") as db:
+        [blob] = db.execute("SELECT clips FROM questions LIMIT 1").fetchone()
+    assert len(blob) > 1_000
+
+
+@pytest.mark.slow
+def test_killed_and_resumed_is_undisturbed(small, finished, command, tmp_path):
+    undisturbed, summary, _ = finished
+    out, moment = tmp_path / "killed", random.randint(2, 6)
+    process = command("train", *flags(small), "--out", out, "--quiet")
+    path = out / "metrics.jsonl"
+    while process.poll() is None and not (path.exists() and path.read_text().count("\n") >= moment):
+        time.sleep(0.01)
+    time.sleep(random.random() * 0.1)
+    assert process.poll() is None, "the run ended before it could be killed"
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    killed_at = len(rows(out)) if path.read_text().endswith("\n") else None
+    print(f"killed at row {moment}, found {killed_at} rows")
+    resumed = command("train", *flags(small), "--out", out, "--resume")
+    stdout, stderr = resumed.communicate()
+    assert resumed.returncode == 0, stderr
+    assert "resuming at" in stderr
+    assert rows(out) == rows(undisturbed)
+    assert labels(out) == labels(undisturbed)
+    again = json.loads(stdout.strip().splitlines()[-1])
+    for name in ("success", "episode_return", "labels", "first_success"):
+        assert again[name] == summary[name]
+    ours, theirs = (restore.load(folder).lanes for folder in (out, undisturbed))
+    for a, b in zip(jax.tree.leaves(ours.learner), jax.tree.leaves(theirs.learner), strict=True):
+        np.testing.assert_array_equal(a, b)
+    for a, b in zip(jax.tree.leaves(ours.residual), jax.tree.leaves(theirs.residual), strict=True):
+        np.testing.assert_array_equal(a, b)
+    history = [(f / "rewards" / "history.json").read_text() for f in (out, undisturbed)]
+    assert history[0] == history[1]
+
+
+@pytest.mark.slow
+def test_a_damaged_checkpoint_costs_no_more_than_its_steps(small, finished, command, tmp_path):
+    undisturbed, summary, _ = finished
+    out = tmp_path / "damaged"
+    shutil.copytree(undisturbed, out)
+    (out / "summary.json").unlink()
+    steps = sorted((out / "checkpoints").iterdir())
+    assert [p.name for p in steps] == ["step_000001500", "step_000002000"]
+    (steps[1] / "meta.json").write_text("{}")
+    process = command("train", *flags(small), "--out", out, "--resume")
+    stdout, stderr = process.communicate()
+    assert process.returncode == 0, stderr
+    assert "step_000002000 is damaged (meta.json has changed); trying the one before" in stderr
+    assert "resuming at 1,500" in stderr
+    assert rows(out) == rows(undisturbed)
+    assert json.loads(stdout.strip().splitlines()[-1])["success"] == summary["success"]
+
+
+@pytest.mark.slow
+def test_evaluate_and_export_read_a_run(finished, command, tmp_path):
+    out, _, _ = finished
+    process = command("evaluate", out, "--episodes", 3)
+    stdout, stderr = process.communicate()
+    assert process.returncode == 0, stderr
+    found = json.loads(stdout.strip().splitlines()[-1])
+    assert found["episodes"] == 3 and len(found["success"]) == 2
+    target = tmp_path / "policy.npz"
+    process = command("export", out, "--out", target, "--seed", 1)
+    stdout, stderr = process.communicate()
+    assert process.returncode == 0, stderr
+    restored = restore.load(out)
+    obs = np.random.default_rng(0).normal(size=(4, 39)).astype(np.float32)
+    code = (
+        "import sys, json, numpy as np; sys.path.insert(0, sys.argv[1])\n"
+        "from numpy_policy import Policy\n"
+        "obs = np.array(json.loads(sys.argv[2]), np.float32)\n"
+        "assert 'jax' not in sys.modules\n"
+        "print(json.dumps(Policy(sys.argv[1] + '/policy.npz')(obs).tolist()))"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path), json.dumps(obs.tolist())],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    from agents import sac
+
+    actor = jax.tree.map(lambda x: x[1], restored.lanes.learner.actor)
+    ours = sac.act(actor, obs, jax.random.key(0), restored.config.sac, 4, deterministic=True)
+    np.testing.assert_allclose(json.loads(shown.stdout), ours, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--task", "drawer-opn"], "unknown task 'drawer-opn'. Did you mean 'drawer-open'"),
+        (["--method", "cores"], "unknown method 'cores'. Did you mean 'core'"),
+        (["--steps", "1234"], "steps (1234) must be a multiple of chunk"),
+    ],
+)
+def test_the_command_line_says_what_is_wrong(command, tmp_path, words, message):
+    process = command("train", *words, "--out", tmp_path / "x")
+    stdout, stderr = process.communicate()
+    assert process.returncode == 2 and message in stderr
+    assert stdout == "" and not (tmp_path / "x").exists()
+
+
+def formal_module(config, folder, model=None):
+    import envs
+
+    folder.mkdir(exist_ok=True)
+    return FormalModule(config, envs.make("drawer-open").spec, model or ReplayModel("drawer-open"),
+                        folder)  # fmt: skip
+
+
+class Fixed:
+    """A model that gives the same replies whatever it is asked."""
+
+    name = "fixed"
+
+    def __init__(self, *codes):
+        self.codes = codes
+
+    def complete(self, messages, n, attempt=0):
+        from core.models.base import Reply
+
+        return [Reply(f"```python\n{c}\n```") for c in self.codes[attempt * n : (attempt + 1) * n]]
+
+
+def code(body):
+    head = "def compute_reward(observation, action, target_pos):\n"
+    return head + f"    r = {body}\n    return r, {{'r': r}}"
+
+
+def labelled(config):
+    """Labels that prefer the clip whose hand is higher."""
+    rng = np.random.default_rng(0)
+    shape = (config.seeds, config.feedback.labels, 2, config.feedback.clip_length)
+    obs = rng.normal(size=(*shape, 39)).astype(np.float32)
+    height = obs[..., 2].sum(-1)
+    return {
+        "next_obs": obs,
+        "action": np.zeros((*shape, 4), np.float32),
+        "target": np.zeros((*shape, 3), np.float32),
+        "preference": (height[..., 1] > height[..., 0]).astype(np.float32),
+        "count": np.full(config.seeds, config.feedback.labels, np.int32),
+    }
+
+
+def test_selection_and_refinement_by_agreement(small, tmp_path):
+    low, high, broken = code("-observation[2]"), code("observation[2]"), "def f(x):\n    return y"
+    module = formal_module(small, tmp_path / "r", Fixed(broken, low))
+    labels = labelled(small)
+    candidates = module.first_candidates()
+    assert [c.reward is None for c in candidates] == [True, False]
+    scores = np.stack([module.agreements(candidates, labels, s) for s in range(small.seeds)])
+    np.testing.assert_array_equal(scores, [[-np.inf, 0.0]] * small.seeds)
+    module.select(candidates, scores, 0, "label_agreement")
+    module._model = Fixed(broken, low, low, high)
+    events = module.refine(labels, 500)
+    assert all("accepted" in e for e in events)
+    assert module.current[0].source.strip().endswith("return r, {'r': r}")
+    assert module.agreement(module.current[0], labels, 0) == 1.0
+    # Equal agreement is not better: the reward in use stays.
+    assert all("kept" in e for e in module.refine(labels, 750))
+    assert module.history[-1]["refused"]
+
+
+def test_no_candidate_compiles(small, tmp_path):
+    module = formal_module(small, tmp_path / "r", Fixed(*["import os"] * 6))
+    with pytest.raises(ValueError, match="no candidate for the formal reward compiles"):
+        module.first_candidates()
+
+
+@pytest.mark.slow
+def test_ground_truth_trials_train_candidates_side_by_side(small, tmp_path):
+    config = dataclasses.replace(
+        small, seeds=1, steps=2_000, formal=dataclasses.replace(small.formal, trial_fraction=0.5)
+    )
+    module = formal_module(config, tmp_path / "r", Fixed("def f(", code("observation[2]")))
+    scores = trials.ground_truth_scores(config, module.first_candidates())
+    assert scores.shape == (1, 2)
+    assert scores[0, 0] == -np.inf and np.isfinite(scores[0, 1])
