@@ -82,8 +82,8 @@ class Config:
     """Environments stepped side by side for each seed."""
     rollout: int = 5
     """Vector steps between two bursts of updates."""
-    updates: int = 64
-    """Updates in a burst. The paper does one per environment step; this is 0.128."""
+    updates: int = 32
+    """Updates in a burst. The paper does one per environment step; this is 0.064."""
     random_steps: int = 4_000
     """Environment steps with uniform random actions, before the first update."""
     replay: int = 200_000

@@ -121,7 +121,7 @@ class FormalModule:
 
     def observe(self, row: dict[str, Any]) -> None:
         """Adds a chunk's component means (and the score beside them) to the statistics."""
-        score = "success" if self._config.formal.select == "gt_score" else "residual"
+        score = "step_success" if self._config.formal.select == "gt_score" else "residual"
         for s, means in enumerate(row["components"]):
             series = self.statistics[s]
             for name, value in {"score": row[score][s], **means}.items():

@@ -159,7 +159,10 @@ def make_train(config: Config, env: envs.TaskEnv | None = None) -> Train:
         """Scores a block with the residual reward and adds it to replay."""
         learned = model.predict(lane.residual, spec.frame_view(block.next_obs))
         block = block._replace(formal=formal, residual=learned)
-        means = {k: jnp.mean(getattr(block, k)) for k in _REPORTED}
+        means = {k: jnp.mean(getattr(block, k)) for k in ("formal", "residual", "dense")}
+        # Not to be taken for an evaluation's: the share of the steps of exploring policies.
+        means["step_success"] = jnp.mean(block.success)
+        means["step_progress"] = jnp.mean(block.progress)
         means["reward"] = jnp.mean(reward_of(lane.weights, block))
         return lane.replace(replay=replay.add(lane.replay, block)), means
 
@@ -276,9 +279,6 @@ def make_train(config: Config, env: envs.TaskEnv | None = None) -> Train:
         insert=jit_insert,
         traces=traces,
     )
-
-
-_REPORTED = ("formal", "residual", "dense", "progress", "success")
 
 
 def reward_of(weights: Weights, step: replay.Transition) -> chex.Array:

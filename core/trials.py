@@ -40,7 +40,7 @@ def ground_truth_scores(config: Config, candidates: Sequence[Candidate]) -> np.n
         state, row = train.train_chunk(state, formal)
         episodes += np.asarray(row["episodes"])
         successes += np.asarray(row["episode_successes"])
-        progress += np.asarray(row["progress"]) / chunks
+        progress += np.asarray(row["step_progress"]) / chunks
     info = state.lanes.env_state.info
     running = np.asarray(info["episode_success"] * (1.0 - state.lanes.env_state.done))
     total = (successes + running.sum(1)) / (episodes + running.shape[1])

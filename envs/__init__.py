@@ -5,10 +5,15 @@ brax's wrappers, or with `envs.wrappers.TrainingWrapper`. Nothing here knows abo
 reward models.
 """
 
+import contextlib
 import difflib
 import importlib
+import io
 from collections.abc import Iterable
 from typing import Any
+
+with contextlib.redirect_stdout(io.StringIO()):  # it prints that the optional warp is missing
+    import mujoco.mjx  # noqa: F401
 
 from envs.task import TaskEnv, TaskSpec
 

@@ -1,42 +1,21 @@
 """Plays exported policies in the original Meta-World: does what was learned in the port transfer?
 
 Runs in a virtual environment with `metaworld==3.1.1 mujoco==3.3.0` and nothing of this project. A
-policy is an `.npz` file: `kernel_i`, `bias_i` of an actor with ReLU hidden layers whose last layer
-gives mean and log-std (the action is tanh(mean)), optionally `obs_mean` and `obs_std`, and the
-strings `task` and `protocol`. The last line of stdout is one JSON object.
+policy is an `.npz` file of scripts/export.py. The last line of stdout is one JSON object.
 """
 
 import argparse
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from numpy_policy import Policy
 from record_metaworld import PAPER_STARTS, original_env
 
 HORIZON = 500
 
 
-def load_policy(path: Path) -> tuple[Callable[[np.ndarray], np.ndarray], dict[str, str]]:
-    """Returns the deterministic policy and its metadata."""
-    data = np.load(path)
-    count = sum(k.startswith("kernel_") for k in data.files)
-    layers = [(data[f"kernel_{i}"], data[f"bias_{i}"]) for i in range(count)]
-    mean = data["obs_mean"] if "obs_mean" in data.files else 0.0
-    std = data["obs_std"] if "obs_std" in data.files else 1.0
-
-    def act(obs: np.ndarray) -> np.ndarray:
-        x = (obs - mean) / std
-        for kernel, bias in layers[:-1]:
-            x = np.maximum(x @ kernel + bias, 0.0)
-        kernel, bias = layers[-1]
-        out = x @ kernel + bias
-        return np.tanh(out[: len(out) // 2]).astype(np.float32)
-
-    return act, {k: str(data[k]) for k in ("task", "protocol") if k in data.files}
-
-
-def play(act: Callable[[np.ndarray], np.ndarray], task: str, protocol: str, episodes: int) -> dict:
+def play(policy: Policy, task: str, protocol: str, episodes: int) -> dict:
     """Plays episodes of 500 steps; success is success at any step."""
     env, first = original_env(task, protocol), []
     for _ in range(episodes):
@@ -44,7 +23,7 @@ def play(act: Callable[[np.ndarray], np.ndarray], task: str, protocol: str, epis
         # The original's first observation shows the drawer of the reset before; 0 means never.
         success = 0
         for step in range(1, HORIZON + 1):
-            obs, _, _, _, info = env.step(np.clip(act(obs), -1.0, 1.0))
+            obs, _, _, _, info = env.step(policy(obs))
             if info["success"]:
                 success = step
                 break
@@ -70,12 +49,12 @@ def main() -> None:
     results = []
     for path in args.run:
         np.random.seed(args.seed)  # Meta-World draws its resets from the global generator
-        act, meta = load_policy(path)
-        task = meta.get("task", "drawer-open")
-        if task not in PAPER_STARTS:
-            parser.error(f"{path}: task {task!r} is not known here: {sorted(PAPER_STARTS)}")
-        protocol = args.protocol or meta.get("protocol", "paper")
-        result = {"policy": path.name, **play(act, task, protocol, args.episodes)}
+        policy = Policy(path)
+        if policy.task not in PAPER_STARTS:
+            parser.error(f"{path}: task {policy.task!r} is not known: {sorted(PAPER_STARTS)}")
+        protocol = args.protocol or policy.protocol
+        played = play(policy, policy.task, protocol, args.episodes)
+        result = {"policy": path.name, **played}
         results.append(result)
         print(f"{path.name}: success {result['success']:.2f} ({protocol})")
     if len(results) == 1:
