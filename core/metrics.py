@@ -111,7 +111,7 @@ def plot_curve(rows: list[dict[str, Any]], title: str, path: Path) -> None:
     import matplotlib.pyplot as plt
 
     figure, (top, bottom) = plt.subplots(2, 1, figsize=(7, 6), sharex=True)
-    evaluated = [r for r in rows if "success" in r]
+    evaluated = [r for r in rows if r["evaluated"]]
     if evaluated:
         x = [r["env_steps"] for r in evaluated]
         y = np.array([r["success"] for r in evaluated])

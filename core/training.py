@@ -36,6 +36,7 @@ class Lane:
 
     key: chex.PRNGKey
     env_state: Any  # brax State, leading axis N
+    noise: chex.Array  # [N, A] exploration noise, correlated in time
     learner: sac.SACState
     replay: replay.ReplayState
     residual: preference.PreferenceState
@@ -99,7 +100,7 @@ def make_train(config: Config, env: envs.TaskEnv | None = None) -> Train:
     length = config.feedback.clip_length
 
     def init_lane(key: chex.PRNGKey) -> Lane:
-        key, env_key, agent_key, residual_key = jax.random.split(key, 4)
+        key, env_key, agent_key, residual_key, noise_key = jax.random.split(key, 5)
         env_state = worlds.reset(jax.random.split(env_key, config.envs))
         one = jax.tree.map(lambda x: x[0], (env_state.obs, env_state.info["target"]))
         zero = jnp.float32(0)
@@ -113,6 +114,7 @@ def make_train(config: Config, env: envs.TaskEnv | None = None) -> Train:
         return Lane(
             key=key,
             env_state=env_state,
+            noise=jax.random.normal(noise_key, (config.envs, env.action_size)),
             learner=sac.init(agent_key, *sizes, sac_config),
             replay=replay.init(example, config.replay_rows, config.envs),
             residual=model.init(residual_key, spec.frame_view(one[0])),
@@ -122,9 +124,11 @@ def make_train(config: Config, env: envs.TaskEnv | None = None) -> Train:
     def collect(lane: Lane, explore: chex.Array) -> tuple[Lane, replay.Transition]:
         """`rollout` vector steps: `[K, N]` transitions without rewards of their own."""
 
-        def body(state, key):
-            policy = sac.act(lane.learner.actor, state.obs, key, sac_config, env.action_size)
-            uniform = jax.random.uniform(key, policy.shape, minval=-1.0, maxval=1.0)
+        def body(carry, key):
+            state, noise = carry
+            noise = sac.correlated_noise(noise, key, sac_config)
+            policy = sac.act(lane.learner.actor, state.obs, noise, sac_config)
+            uniform = 2.0 * jax.scipy.stats.norm.cdf(noise) - 1.0
             action = jnp.where(explore, uniform, policy)
             new = worlds.step(state, action)
             zero = jnp.zeros_like(new.reward)
@@ -142,18 +146,18 @@ def make_train(config: Config, env: envs.TaskEnv | None = None) -> Train:
                 cut=new.done,
             )
             ended = (new.done, new.done * new.info["episode_success"], new.metrics["nonfinite"])
-            return new, (seen, ended)
+            return (new, noise), (seen, ended)
 
         key, act_key = jax.random.split(lane.key)
-        env_state, (block, (done, succeeded, broken)) = jax.lax.scan(
-            body, lane.env_state, jax.random.split(act_key, config.rollout)
+        (env_state, noise), (block, (done, succeeded, broken)) = jax.lax.scan(
+            body, (lane.env_state, lane.noise), jax.random.split(act_key, config.rollout)
         )
         counts = {
             "episodes": jnp.sum(done),
             "episode_successes": jnp.sum(succeeded),
             "nonfinite": jnp.sum(broken),
         }
-        return lane.replace(key=key, env_state=env_state), block, counts
+        return lane.replace(key=key, env_state=env_state, noise=noise), block, counts
 
     def insert(lane: Lane, block: replay.Transition, formal: chex.Array) -> tuple[Lane, dict]:
         """Scores a block with the residual reward and adds it to replay."""
@@ -215,9 +219,8 @@ def make_train(config: Config, env: envs.TaskEnv | None = None) -> Train:
         return lane.replace(key=key, learner=learner)
 
     def evaluate(lane: Lane, key: chex.PRNGKey) -> evaluation.Episodes:
-        act = lambda obs, key: sac.act(  # noqa: E731
-            lane.learner.actor, obs, key, sac_config, env.action_size, deterministic=True
-        )
+        mean = jnp.zeros((config.eval_episodes, env.action_size))
+        act = lambda obs, _: sac.act(lane.learner.actor, obs, mean, sac_config)  # noqa: E731
         return evaluation.rollout(env.reset, env.step, act, key, config.eval_episodes, spec.horizon)
 
     def clips(lane: Lane, key: chex.PRNGKey) -> replay.Transition:

@@ -107,5 +107,16 @@ def test_learns_a_bandit(layer_norm):
     state, _ = jax.jit(lambda s, k: jax.lax.scan(step, s, k))(
         state, jax.random.split(jax.random.key(1), 1500)
     )
-    action = sac.act(state.actor, jnp.ones((1, 1)), jax.random.key(2), config, 2, True)
+    action = sac.act(state.actor, jnp.ones((1, 1)), jnp.zeros((1, 2)), config)
     np.testing.assert_allclose(action, [[0.5, 0.5]], atol=0.1)
+
+
+def test_exploration_noise_is_standard_normal_and_correlated():
+    config = sac.SACConfig(noise_correlation=0.9)
+    step = lambda noise, key: 2 * (sac.correlated_noise(noise, key, config),)  # noqa: E731
+    start = jax.random.normal(jax.random.key(0), (64, 4))
+    run = jax.jit(lambda n, k: jax.lax.scan(step, n, k)[1])
+    noise = np.asarray(run(start, jax.random.split(jax.random.key(1), 500)))
+    np.testing.assert_allclose(noise.std(), 1.0, atol=0.03)
+    np.testing.assert_allclose((noise[1:] * noise[:-1]).mean(), 0.9, atol=0.03)
+    np.testing.assert_allclose((noise[10:] * noise[:-10]).mean(), 0.9**10, atol=0.05)
