@@ -136,8 +136,13 @@ def check(config: Config) -> Config:
     suggest("task", config.task, envs.names())
     suggest("method", config.method, methods.names())
     suggest("protocol", config.protocol, envs.PROTOCOLS)
-    suggest("teacher", config.teacher, ("scripted",))
-    suggest("model", config.model, ("replay",))
+    for what, value, later, valid in (
+        ("teacher", config.teacher, ("vlm",), ("scripted",)),
+        ("model", config.model, ("gemini", "openai"), ("replay",)),
+    ):
+        if value in later:
+            raise ValueError(f"{what} {value!r} is not built yet. Valid: {', '.join(valid)}.")
+        suggest(what, value, valid)
     for name in ("seeds", "steps", "envs", "rollout", "chunk", "replay", "eval_every"):
         if getattr(config, name) < 1:
             raise ValueError(f"{name} must be at least 1, not {getattr(config, name)}")

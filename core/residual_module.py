@@ -16,7 +16,8 @@ import numpy as np
 from core.config import Config
 from core.labels import LabelStore
 from core.models.base import Clip, Question, Teacher
-from core.training import Lane, Train, mixed_weights
+from core.rewards import mixed_weights
+from core.training import Lane, Train
 from reward_models.preference import Preferences, interpolate_scores
 
 

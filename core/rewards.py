@@ -1,4 +1,4 @@
-"""Formal rewards on batches: one jitted function per distinct reward, shared by whoever uses it.
+"""Rewards on batches: how the parts are weighed, and formal rewards, jitted once for each.
 
 A reward is compiled once per process and shape. Scoring is apart from physics and learning, so
 changing a seed's reward costs only this small compilation.
@@ -14,6 +14,10 @@ import chex
 import jax
 import jax.numpy as jnp
 
+from agents.replay import Transition
+from core import methods
+from core.config import Config
+from reward_models.combine import Weights, combine
 from reward_models.formal import FormalReward
 
 Formal = FormalReward | None
@@ -64,3 +68,21 @@ def batch_function(reward: FormalReward, formal_view: Any) -> Any:
         return jnp.where(finite, value, 0.0).reshape(shape), means
 
     return evaluate
+
+
+def reward_of(weights: Weights, step: Transition) -> chex.Array:
+    """The reward that is optimised, from a transition's components."""
+    return combine(weights, step.formal, step.residual, step.dense, step.success)
+
+
+def initial_weights(config: Config) -> Weights:
+    """Weights before the first fit of the residual reward."""
+    truth = methods.get(config.method).ground_truth
+    formal = float(config.uses_formal)
+    return Weights(*(jnp.float32(w) for w in (formal, 0.0, truth == "dense", truth == "sparse")))
+
+
+def mixed_weights(config: Config) -> Weights:
+    """Weights after the first fit: CoRe's alpha, or the residual alone without a formal reward."""
+    alpha = config.feedback.alpha if config.uses_formal else 1.0
+    return Weights(*(jnp.float32(w) for w in (1.0 - alpha, alpha, 0.0, 0.0)))

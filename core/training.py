@@ -22,12 +22,11 @@ import jax.numpy as jnp
 
 import envs
 from agents import evaluation, replay, sac
-from core import methods
 from core.config import Config
-from core.rewards import Formal, score
+from core.rewards import Formal, initial_weights, reward_of, score
 from envs.wrappers import TrainingWrapper
 from reward_models import preference
-from reward_models.combine import Weights, combine
+from reward_models.combine import Weights
 
 
 @flax.struct.dataclass
@@ -282,24 +281,6 @@ def make_train(config: Config, env: envs.TaskEnv | None = None) -> Train:
         insert=jit_insert,
         traces=traces,
     )
-
-
-def reward_of(weights: Weights, step: replay.Transition) -> chex.Array:
-    """The reward that is optimised, from a transition's components."""
-    return combine(weights, step.formal, step.residual, step.dense, step.success)
-
-
-def initial_weights(config: Config) -> Weights:
-    """Weights before the first fit of the residual reward."""
-    truth = methods.get(config.method).ground_truth
-    formal = float(config.uses_formal)
-    return Weights(*(jnp.float32(w) for w in (formal, 0.0, truth == "dense", truth == "sparse")))
-
-
-def mixed_weights(config: Config) -> Weights:
-    """Weights after the first fit: CoRe's alpha, or the residual alone without a formal reward."""
-    alpha = config.feedback.alpha if config.uses_formal else 1.0
-    return Weights(*(jnp.float32(w) for w in (1.0 - alpha, alpha, 0.0, 0.0)))
 
 
 def _merge(rows: list[dict[str, Any]]) -> dict[str, Any]:

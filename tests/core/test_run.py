@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import random
 import shutil
 import signal
@@ -43,19 +42,13 @@ def flags(config, prefix=""):
 
 
 @pytest.fixture(scope="module")
-def command(tmp_path_factory):
-    """Runs a script of the project; all of a session's processes share their compilations."""
-    cache = tmp_path_factory.mktemp("xla")
-    env = {
-        **os.environ,
-        "JAX_COMPILATION_CACHE_DIR": str(cache),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-    }
+def command():
+    """Starts a script of the project."""
 
     def start(script, *words):
         return subprocess.Popen(
             [sys.executable, f"scripts/{script}.py", *map(str, words)],
-            cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 
     return start

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from core import rewards, run_folder
-from core.training import initial_weights, make_train, mixed_weights, reward_of
+from core.rewards import initial_weights, mixed_weights, reward_of
+from core.training import make_train
 from reward_models.formal import compile_reward
 
 REACH = compile_reward("""
