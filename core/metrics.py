@@ -117,12 +117,22 @@ def plot_curve(rows: list[dict[str, Any]], title: str, path: Path) -> None:
         y = np.array([r["success"] for r in evaluated])
         for i in range(y.shape[1]):
             top.plot(x, y[:, i], color="tab:blue", alpha=0.35, lw=1)
-        top.plot(x, y.mean(1), color="tab:blue", lw=2, label=f"mean of {y.shape[1]} seed(s)")
-        top.legend(loc="lower right")
-    top.set(ylabel="success rate", ylim=(-0.03, 1.03), title=title)
+        top.plot(
+            x,
+            y.mean(1),
+            color="tab:blue",
+            lw=2,
+            marker="o",
+            ms=3,
+            label=f"evaluation, mean of {y.shape[1]} seed(s)",
+        )
     x = [r["env_steps"] for r in rows]
+    exploring = [np.mean(r["step_success"]) for r in rows]
+    top.plot(x, exploring, color="gray", lw=1, label="share of training steps in success")
+    top.legend(loc="lower right", fontsize=8)
+    top.set(ylabel="success rate", ylim=(-0.03, 1.03), title=title)
     for name, color in (("formal", "tab:orange"), ("residual", "tab:green"), ("dense", "gray")):
-        label = {"dense": "ground truth (not learned from)"}.get(name, f"{name} reward")
+        label = {"dense": "ground truth, dense"}.get(name, f"{name} reward")
         bottom.plot(x, [np.mean(r[name]) for r in rows], color=color, label=label)
     for r in rows:
         if any("accepted" in e for e in r.get("events", [])):

@@ -65,6 +65,7 @@ class _Run:
         self.file = metrics.MetricsFile(
             out / "metrics.jsonl", keep_until=(restored or 0) if resume else None
         )
+        self.progress.note("compiling (the first start takes a minute, later ones seconds)")
         warm_up.start(config, self.train, self.state)
         if restored is None and self.formal is not None:
             self._first_rewards()
@@ -198,7 +199,8 @@ class _Run:
             "protocol": config.protocol,
             "teacher": self.teacher_name,
             "model": config.model,
-            "seeds": [config.seed + s for s in range(config.seeds)],
+            "seeds": config.seeds,
+            "seed": config.seed,
             **_means(episodes),
             "episodes": config.final_episodes,
             "env_steps": int(self.state.env_steps),

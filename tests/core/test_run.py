@@ -85,6 +85,7 @@ def test_a_run_leaves_everything_behind(small, finished):
     assert summary == json.loads((out / "summary.json").read_text())
     assert summary["task"] == "drawer-open" and summary["teacher"] == "scripted-oracle"
     assert len(summary["success"]) == len(summary["episode_return"]) == small.seeds
+    assert summary["seeds"] == small.seeds and summary["seed"] == small.seed
     assert summary["labels"] == small.feedback.labels
     assert summary["env_steps"] == small.steps
     seen = rows(out)
