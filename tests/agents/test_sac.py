@@ -14,7 +14,9 @@ from agents import networks, sac
 SMALL = sac.SACConfig(hidden=(32, 32), batch_size=32)
 
 
-def batch(key, size=32, obs=3, action=2):
+@jax.jit
+def batch(key):
+    size, obs, action = 32, 3, 2
     keys = jax.random.split(key, 5)
     return sac.Batch(
         obs=jax.random.normal(keys[0], (size, obs)),
@@ -23,6 +25,11 @@ def batch(key, size=32, obs=3, action=2):
         next_obs=jax.random.normal(keys[3], (size, obs)),
         discount=jnp.full((size,), 0.99),
     )
+
+
+@jax.jit
+def fresh(key):
+    return sac.init(key, 3, 2, SMALL)
 
 
 @functools.cache
@@ -49,21 +56,20 @@ def test_log_probability_stays_finite_at_the_bounds():
 
 def test_update_vmaps_over_seeds():
     keys = jax.random.split(jax.random.key(0), 3)
-    init = jax.jit(lambda k: sac.init(k, 3, 2, SMALL))
     batches = jax.jit(jax.vmap(batch))(keys)
     together, metrics = jax.jit(jax.vmap(functools.partial(sac.update, config=SMALL)))(
-        jax.jit(jax.vmap(init))(keys), batches, keys
+        jax.jit(jax.vmap(fresh))(keys), batches, keys
     )
     for i in range(3):
         alone, expected = jitted_update(SMALL)(
-            init(keys[i]), jax.tree.map(lambda x, i=i: x[i], batches), keys[i]
+            fresh(keys[i]), jax.tree.map(lambda x, i=i: x[i], batches), keys[i]
         )
         chex.assert_trees_all_close(jax.tree.map(lambda x, i=i: x[i], together), alone, atol=1e-5)
         np.testing.assert_allclose(metrics["critic_loss"][i], expected["critic_loss"], rtol=1e-4)
 
 
 def test_a_world_that_ended_does_not_bootstrap():
-    state = sac.init(jax.random.key(0), 3, 2, SMALL)
+    state = fresh(jax.random.key(0))
     ended = batch(jax.random.key(1))._replace(discount=jnp.zeros(32))
     other = ended._replace(next_obs=ended.next_obs + 100.0)
     losses = [
@@ -77,15 +83,16 @@ def test_a_world_that_ended_does_not_bootstrap():
 
 
 def test_reset_critic_keeps_actor_and_temperature():
-    state = sac.init(jax.random.key(0), 3, 2, SMALL)
+    state = fresh(jax.random.key(0))
     state, _ = jitted_update(SMALL)(state, batch(jax.random.key(1)), jax.random.key(2))
-    fresh = sac.reset_critic(state, jax.random.key(3), 3, 2, SMALL)
-    chex.assert_trees_all_equal(fresh.actor, state.actor)
-    chex.assert_trees_all_equal(fresh.actor_opt, state.actor_opt)
-    chex.assert_trees_all_equal(fresh.critic, fresh.target_critic)
+    reset = jax.jit(lambda s, k: sac.reset_critic(s, k, 3, 2, SMALL))
+    renewed = reset(state, jax.random.key(3))
+    chex.assert_trees_all_equal(renewed.actor, state.actor)
+    chex.assert_trees_all_equal(renewed.actor_opt, state.actor_opt)
+    chex.assert_trees_all_equal(renewed.critic, renewed.target_critic)
     kernel = lambda s: s.critic["params"]["mlp"]["layer_0"]["kernel"]  # noqa: E731
-    assert not np.allclose(kernel(fresh), kernel(state))
-    assert int(fresh.critic_opt[0].count) == 0
+    assert not np.allclose(kernel(renewed), kernel(state))
+    assert int(renewed.critic_opt[0].count) == 0
 
 
 @pytest.mark.parametrize("layer_norm", [True, False])
@@ -94,7 +101,7 @@ def test_learns_a_bandit(layer_norm):
     config = sac.SACConfig(
         hidden=(32, 32), layer_norm=layer_norm, critic_lr=3e-3, actor_lr=3e-3, temperature_lr=3e-3
     )
-    state = sac.init(jax.random.key(0), 1, 2, config)
+    state = jax.jit(lambda k: sac.init(k, 1, 2, config))(jax.random.key(0))
 
     def step(state, key):
         act_key, update_key = jax.random.split(key)

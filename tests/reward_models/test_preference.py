@@ -76,7 +76,7 @@ def fit(model):
 
 def test_recovers_the_preferred_feature(model, fit):
     train = data(jax.random.key(0), rows=256)
-    state = model.init(jax.random.key(1), jnp.zeros(3))
+    state = jax.jit(model.init)(jax.random.key(1), jnp.zeros(3))
     state, metrics = fit(state, train, jnp.int32(256), jax.random.key(2))
     held = data(jax.random.key(3), rows=256)
     returns = [model.predict(state, x).sum(-1) for x in (held.frames_a, held.frames_b)]
@@ -89,7 +89,7 @@ def test_recovers_the_preferred_feature(model, fit):
 def test_rows_beyond_the_count_are_ignored(model, fit):
     train = data(jax.random.key(0), rows=256)
     spoiled = jax.tree.map(lambda x: x.at[40:].set(jnp.nan), train)
-    state = model.init(jax.random.key(1), jnp.zeros(3))
+    state = jax.jit(model.init)(jax.random.key(1), jnp.zeros(3))
     after, metrics = fit(state, spoiled, jnp.int32(40), jax.random.key(2))
     assert all(np.isfinite(x).all() for x in jax.tree.leaves(after))
     assert np.isfinite(metrics["loss"])
@@ -98,7 +98,7 @@ def test_rows_beyond_the_count_are_ignored(model, fit):
 
 
 def test_stops_early_and_does_nothing_without_labels(model, fit):
-    state = model.init(jax.random.key(1), jnp.zeros(3))
+    state = jax.jit(model.init)(jax.random.key(1), jnp.zeros(3))
     train = data(jax.random.key(0), rows=256)
     after, metrics = fit(state, train, jnp.int32(0), jax.random.key(2))
     assert int(metrics["epochs"]) == 0
@@ -113,7 +113,7 @@ def test_stops_early_and_does_nothing_without_labels(model, fit):
 
 def test_fit_vmaps_over_seeds(model, fit):
     keys = jax.random.split(jax.random.key(5), 2)
-    states = [model.init(k, jnp.zeros(3)) for k in keys]
+    states = [jax.jit(model.init)(k, jnp.zeros(3)) for k in keys]
     sets = [data(k, rows=64) for k in keys]
     stack = lambda *xs: jnp.stack(xs)  # noqa: E731
     together, metrics = jax.jit(jax.vmap(model.fit))(
@@ -136,7 +136,7 @@ def test_importance_term_shapes_the_reward_over_time():
         importance_a=jax.nn.sigmoid(3 * train.frames_a[..., 1]),
         importance_b=jax.nn.sigmoid(3 * train.frames_b[..., 1]),
     )
-    state = learned.init(jax.random.key(1), jnp.zeros(3))
+    state = jax.jit(learned.init)(jax.random.key(1), jnp.zeros(3))
     state, _ = jax.jit(learned.fit)(state, train, jnp.int32(128), jax.random.key(2))
     low, high = jnp.array([0.0, -2.0, 0.0]), jnp.array([0.0, 2.0, 0.0])
     assert float(learned.predict(state, high)) > float(learned.predict(state, low)) + 0.2
@@ -144,7 +144,7 @@ def test_importance_term_shapes_the_reward_over_time():
 
 def test_ensemble_members_differ():
     model = preference.make_preference(PreferenceConfig(hidden=(8,)))
-    state = model.init(jax.random.key(0), jnp.zeros(3))
+    state = jax.jit(model.init)(jax.random.key(0), jnp.zeros(3))
     members = model.members(state, jnp.ones((5, 3)))
     assert members.shape == (3, 5)
     assert np.ptp(np.asarray(members[:, 0])) > 0
