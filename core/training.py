@@ -169,30 +169,40 @@ def make_train(config: Config, env: envs.TaskEnv | None = None) -> Train:
         means["reward"] = jnp.mean(reward_of(lane.weights, block))
         return lane.replace(replay=replay.add(lane.replay, block)), means
 
-    def learn(lane: Lane, updates: chex.Array) -> tuple[Lane, dict]:
-        """`updates` SAC updates on batches from replay."""
+    def sample(lane: Lane, key: chex.PRNGKey) -> sac.Batch:
+        row, env_index = replay.sample_index(lane.replay, key, (sac_config.batch_size,))
+        reward = functools.partial(reward_of, lane.weights)
+        n, gamma = sac_config.n_step, sac_config.gamma
+        return sac.Batch(*replay.gather_n_step(lane.replay, row, env_index, reward, n, gamma))
+
+    def learn(lanes: Lane, updates: chex.Array) -> tuple[Lane, dict]:
+        """`updates` SAC updates of every seed, on batches from its replay."""
+        seeds = lanes.key.shape[0]
+        update = functools.partial(sac.update, config=sac_config)
+        at = lambda tree, i: jax.tree.map(lambda x: x[i], tree)  # noqa: E731
+        stack = lambda trees: jax.tree.map(lambda *x: jnp.stack(x), *trees)  # noqa: E731
+        # On a CPU a few seeds side by side in one program keep the cores busier than products
+        # with a batch axis, which XLA runs one after another; many would take long to compile.
+        apart = jax.default_backend() == "cpu" and seeds <= 4
 
         def body(_, carry):
-            learner, key, total = carry
-            key, sample_key, update_key = jax.random.split(key, 3)
-            row, env_index = replay.sample_index(lane.replay, sample_key, (sac_config.batch_size,))
-            drawn = replay.gather_n_step(
-                lane.replay,
-                row,
-                env_index,
-                lambda t: reward_of(lane.weights, t),
-                sac_config.n_step,
-                sac_config.gamma,
-            )
-            learner, metrics = sac.update(learner, sac.Batch(*drawn), update_key, sac_config)
-            return learner, key, jax.tree.map(jnp.add, total, metrics)
+            learners, keys, total = carry
+            keys, sample_keys, update_keys = jnp.moveaxis(jax.vmap(_split3)(keys), 1, 0)
+            batches = jax.vmap(sample)(lanes, sample_keys)
+            if apart:
+                each = [update(x, at(batches, i), update_keys[i]) for i, x in enumerate(learners)]
+                learners, metrics = tuple(x for x, _ in each), stack([m for _, m in each])
+            else:
+                learners, metrics = jax.vmap(update)(learners, batches, update_keys)
+            return learners, keys, jax.tree.map(jnp.add, total, metrics)
 
-        key, update_key = jax.random.split(lane.key)
-        zero = dict.fromkeys(("critic_loss", "actor_loss", "q", "temperature", "entropy"), 0.0)
-        start = (lane.learner, update_key, jax.tree.map(jnp.float32, zero))
-        learner, _, total = jax.lax.fori_loop(0, updates, body, start)
+        keys, update_keys = jnp.moveaxis(jax.vmap(jax.random.split)(lanes.key), 1, 0)
+        names = ("critic_loss", "actor_loss", "q", "temperature", "entropy")
+        learners = tuple(at(lanes.learner, i) for i in range(seeds)) if apart else lanes.learner
+        start = (learners, update_keys, {name: jnp.zeros(seeds) for name in names})
+        learners, _, total = jax.lax.fori_loop(0, updates, body, start)
         metrics = {k: v / jnp.maximum(updates, 1) for k, v in total.items()}
-        return lane.replace(key=key, learner=learner), metrics
+        return lanes.replace(key=keys, learner=stack(learners) if apart else learners), metrics
 
     def fit(lane: Lane, data: preference.Preferences, count, key) -> tuple[Lane, dict]:
         frames = [spec.frame_view(x) for x in (data.frames_a, data.frames_b)]
@@ -229,18 +239,20 @@ def make_train(config: Config, env: envs.TaskEnv | None = None) -> Train:
 
     traces: collections.Counter[str] = collections.Counter()
 
-    def over_seeds(f: Callable, axes: Any = 0, donate: bool = False) -> Callable:
-        @functools.wraps(f)
-        def counted(*args):
-            traces[f.__name__] += 1  # Python runs this when it traces, not when it runs
+    def counted(f: Callable, name: str, donate: bool = False) -> Callable:
+        def traced(*args):
+            traces[name] += 1  # Python runs this when it traces, not when it runs
             return f(*args)
 
-        return jax.jit(jax.vmap(counted, in_axes=axes), donate_argnums=0 if donate else ())
+        return jax.jit(traced, donate_argnums=0 if donate else ())
+
+    def over_seeds(f: Callable, axes: Any = 0, donate: bool = False) -> Callable:
+        return counted(jax.vmap(f, in_axes=axes), f.__name__, donate)
 
     jit_init = over_seeds(init_lane)
     jit_collect = over_seeds(collect, (0, None), donate=True)
     jit_insert = over_seeds(insert, donate=True)
-    jit_learn = over_seeds(learn, (0, None), donate=True)
+    jit_learn = counted(learn, "learn", donate=True)
 
     def init(keys: chex.PRNGKey) -> TrainState:
         return TrainState(lanes=jit_init(jnp.atleast_1d(keys)), env_steps=jnp.int32(0))
@@ -281,6 +293,10 @@ def make_train(config: Config, env: envs.TaskEnv | None = None) -> Train:
         insert=jit_insert,
         traces=traces,
     )
+
+
+def _split3(key: chex.PRNGKey) -> chex.PRNGKey:
+    return jax.random.split(key, 3)
 
 
 def _merge(rows: list[dict[str, Any]]) -> dict[str, Any]:
