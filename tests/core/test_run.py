@@ -142,7 +142,8 @@ def test_killed_and_resumed_is_undisturbed(small, finished, command, tmp_path):
     resumed = command("train", *flags(small), "--out", out, "--resume")
     stdout, stderr = resumed.communicate()
     assert resumed.returncode == 0, stderr
-    assert "resuming at" in stderr
+    # Killed before its first checkpoint, it starts again; the labels paid for are found.
+    assert "resuming at" in stderr or "starting from the beginning" in stderr
     assert rows(out) == rows(undisturbed)
     assert labels(out) == labels(undisturbed)
     again = json.loads(stdout.strip().splitlines()[-1])
