@@ -256,7 +256,7 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     held = stacked(held_traces(env, seed=2, count=4))
     np.savez_compressed(args.out / "hand_held.npz", **as_float32(held))
-    # Variants of the fit were compared on `held`; nobody looked at these until it was chosen.
+    # Variants of an earlier model were compared on `held`; these showed that it was not enough.
     fresh = stacked(held_traces(env, seed=20, count=8))
     np.savez_compressed(args.out / "hand_fresh.npz", **as_float32(fresh))
 

@@ -16,7 +16,7 @@ OPENING_ERROR = 0.05
 
 @pytest.fixture(scope="module", params=["hand_held", "hand_fresh"])
 def held(request):
-    """Traces left out of the fit; `hand_fresh` was not looked at before the fit was chosen."""
+    """Traces left out of the fit; an earlier model was given up because of `hand_fresh`."""
     return dict(np.load(DATA / f"{request.param}.npz"))
 
 
