@@ -23,7 +23,13 @@ PROTOCOLS = ("paper", "random")
 
 # Imported only when asked for: building one task must not compile or import another.
 _REGISTRY: dict[str, tuple[str, str]] = {
+    "soccer": ("envs.metaworld.soccer", "Soccer"),
+    "sweep-into": ("envs.metaworld.sweep_into", "SweepInto"),
     "drawer-open": ("envs.metaworld.drawer_open", "DrawerOpen"),
+    "button-press-topdown": ("envs.metaworld.button_press_topdown", "ButtonPressTopdown"),
+    "dial-turn": ("envs.metaworld.dial_turn", "DialTurn"),
+    "hammer": ("envs.metaworld.hammer", "Hammer"),
+    "peg-insert-side": ("envs.metaworld.peg_insert_side", "PegInsertSide"),
 }
 
 

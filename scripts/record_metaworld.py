@@ -27,7 +27,15 @@ from metaworld.policies import ENV_POLICY_MAP
 
 Arrays = dict[str, np.ndarray]
 # Hand start and frozen reset vector of the `paper` protocol (values of CoRe's code).
-PAPER_STARTS = {"drawer-open": ((0.0, 0.72, 0.15), (0.0, 0.9, 0.0))}
+PAPER_STARTS = {
+    "soccer": ((0.0, 0.56, 0.05), (0.0, 0.65, 0.03, 0.0, 0.85, 0.0)),
+    "sweep-into": ((0.0, 0.53, 0.05), (0.0, 0.65, 0.02, 0.0, 0.84, 0.02)),
+    "drawer-open": ((0.0, 0.72, 0.15), (0.0, 0.9, 0.0)),
+    "button-press-topdown": ((0.0, 0.65, 0.3), (0.0, 0.8, 0.115)),
+    "dial-turn": ((0.0, 0.6, 0.15), (0.0, 0.7, 0.0)),
+    "hammer": ((0.0, 0.45, 0.05), (0.0, 0.45, 0.03)),
+    "peg-insert-side": ((0.1, 0.6, 0.05), (0.1, 0.6, 0.015, -0.3, 0.55, 0.0)),
+}
 FAR_AWAY = (5.0, 5.0, 0.0)  # where the drawer cannot be touched
 DRAWER = (0.0, 0.9, 0.0)
 LAGS = (3.0, 8.0, 20.0, 40.0)  # control steps: how smooth the random actions are

@@ -25,20 +25,22 @@ ACTION_DESCRIPTION = (
 )
 
 
-def observation_fields(obj: str, second: str | None = None) -> tuple[Field, ...]:
+def observation_fields(obj: str, second: str | None = None, quat: str = "") -> tuple[Field, ...]:
     """Names the 39 numbers of an observation.
 
     Args:
         obj: what the object is, for the descriptions.
         second: what the second object is, if the task has one.
+        quat: the order of the object's quaternion: the original has both, task by task.
     """
+    order = f" ({quat})" if quat else ""
     fields = []
     for prefix, start, when in (("", 0, "now"), ("previous_", 18, "one step ago")):
         parts = [
             ("hand_pos", 3, "m", f"hand position xyz {when}"),
             ("gripper_opening", 1, "1", f"gripper opening {when}, 0 closed to 1 open"),
             ("object_pos", 3, "m", f"{obj}: position xyz {when}"),
-            ("object_quat", 4, "1", f"{obj}: orientation quaternion {when}"),
+            ("object_quat", 4, "1", f"{obj}: orientation quaternion{order} {when}"),
         ]
         if second:
             parts += [
@@ -54,9 +56,9 @@ def observation_fields(obj: str, second: str | None = None) -> tuple[Field, ...]
     return tuple(fields)
 
 
-def formal_fields(obj: str) -> tuple[Field, ...]:
+def formal_fields(obj: str, quat: str = "") -> tuple[Field, ...]:
     """Names the 11 numbers that a formal reward is called with."""
-    return tuple(f for f in observation_fields(obj) if f.stop <= 11)
+    return tuple(f for f in observation_fields(obj, quat=quat) if f.stop <= 11)
 
 
 def formal_view(obs: jax.Array) -> jax.Array:
@@ -76,18 +78,30 @@ class HandStart(NamedTuple):
         target: mocap target.
         settled: where the original's hand is after its 250 substeps under that target.
         tcp: middle of the finger tips there; reward margins depend on it.
+        left_pad: the left finger's pad there; rewards of tasks that grasp depend on it.
+        right_pad: the right finger's.
     """
 
     target: tuple[float, float, float]
     settled: tuple[float, float, float]
     tcp: tuple[float, float, float]
+    left_pad: tuple[float, float, float]
+    right_pad: tuple[float, float, float]
 
 
 class Placement(NamedTuple):
-    """Where a reset puts things: fixture [3], target [3], the task's joint positions [nq - 5]."""
+    """Where a reset puts things, m.
+
+    Attributes:
+        fixture: [3] position of the body "fixture".
+        target: [3] where the object should go.
+        origin: [3] where the object starts; rewards measure from it.
+        object_qpos: [nq - 5] the task's joint positions.
+    """
 
     fixture: jax.Array
     target: jax.Array
+    origin: jax.Array
     object_qpos: jax.Array
 
 
@@ -125,6 +139,8 @@ class MetaWorldEnv(TaskEnv):
         self.hand_init = jnp.array(start.target)
         self.hand_settled = jnp.array(start.settled)
         self.tcp_init = jnp.array(start.tcp)
+        self.left_pad_init = jnp.array(start.left_pad)
+        self.right_pad_init = jnp.array(start.right_pad)
         self.scene = Scene(self.scene_xml())
 
     @abc.abstractmethod
@@ -140,8 +156,17 @@ class MetaWorldEnv(TaskEnv):
         """Returns positions and quaternions of one object [7] or two [14]."""
 
     @abc.abstractmethod
-    def judge(self, frame: jax.Array, action: jax.Array, physics: Physics) -> Judgement:
-        """Returns the ground truth of a step that ended in `frame` [18] after `action` [4]."""
+    def judge(
+        self, frame: jax.Array, action: jax.Array, physics: Physics, gripper: hand.Gripper
+    ) -> Judgement:
+        """Returns the ground truth of a step.
+
+        Args:
+            frame: [18] the newest third of the observation at the step's end.
+            action: [4] that was taken, clipped.
+            physics: the world at the step's end.
+            gripper: where finger tips and pads are then; a test passes recorded ones.
+        """
 
     @property
     def observation_size(self) -> int:
@@ -166,10 +191,15 @@ class MetaWorldEnv(TaskEnv):
         """
         placed = self.place(rng)
         physics = self.scene.rest(
-            self.hand_init, self.hand_settled, placed.fixture, placed.target, placed.object_qpos
+            self.hand_init,
+            self.hand_settled,
+            placed.fixture,
+            placed.target,
+            placed.origin,
+            placed.object_qpos,
         )
         frame = self._frame(physics)
-        judged = self.judge(frame, jnp.zeros(4), physics)
+        judged = self.judge(frame, jnp.zeros(4), physics, hand.gripper(physics.qpos))
         return State(
             pipeline_state=physics,
             obs=self._observe(frame, frame, physics.target),
@@ -192,7 +222,7 @@ class MetaWorldEnv(TaskEnv):
         action = jnp.clip(action, -1.0, 1.0)
         physics = self.scene.advance(state.pipeline_state, action)
         frame = self._frame(physics)
-        judged = self.judge(frame, action, physics)
+        judged = self.judge(frame, action, physics, hand.gripper(physics.qpos))
         obs = self._observe(frame, state.obs[:18], physics.target)
         reward = judged.dense if self._reward == "dense" else judged.success
 

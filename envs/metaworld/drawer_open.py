@@ -71,11 +71,15 @@ class DrawerOpen(base.MetaWorldEnv):
             target=(0.0, 0.72, 0.15),
             settled=(0.004181, 0.723113, 0.145040),
             tcp=(0.003713, 0.723061, 0.100062),
+            left_pad=(0.001377, 0.770201, 0.144925),
+            right_pad=(0.006985, 0.676025, 0.145154),
         ),
         "random": base.HandStart(
             target=(0.0, 0.6, 0.2),
             settled=(0.004584, 0.601388, 0.195143),
             tcp=(0.004286, 0.601489, 0.150189),
+            left_pad=(0.001944, 0.648486, 0.195195),
+            right_pad=(0.007225, 0.554290, 0.195092),
         ),
     }
     spec = TaskSpec(
@@ -103,7 +107,8 @@ class DrawerOpen(base.MetaWorldEnv):
         fixture = jnp.array([0.0, 0.9, 0.0])
         if self.protocol == "random":
             fixture = fixture.at[0].set(jax.random.uniform(key, (), minval=-0.1, maxval=0.1))
-        return base.Placement(fixture, fixture + jnp.array(TARGET), jnp.zeros(1))
+        handle = fixture + jnp.array(CLOSED_HANDLE)
+        return base.Placement(fixture, fixture + jnp.array(TARGET), handle, jnp.zeros(1))
 
     def objects(self, physics: Physics) -> jax.Array:
         """Returns the handle's position and the drawer's quaternion (w first) [7]."""
@@ -111,9 +116,11 @@ class DrawerOpen(base.MetaWorldEnv):
         handle = physics.fixture + jnp.array(CLOSED_HANDLE)
         return jnp.concatenate([handle.at[1].add(slide), jnp.array([1.0, 0.0, 0.0, 0.0])])
 
-    def judge(self, frame: jax.Array, action: jax.Array, physics: Physics) -> base.Judgement:
+    def judge(
+        self, frame: jax.Array, action: jax.Array, physics: Physics, gripper: hand.Gripper
+    ) -> base.Judgement:
         """Returns reward v2, 5 (caging + opening), success and progress."""
-        del action
+        del action, gripper
         hand_pos, handle, target = frame[:3], frame[4:7], physics.target
         error = jnp.linalg.norm(handle - target)
         opening = rewards.tolerance(error, 0.0, 0.02, PULL)

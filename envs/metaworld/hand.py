@@ -6,6 +6,8 @@ touches it, and gives it the arm's measured static stiffness (8.1-8.2 kN/m) when
 Finger joints, actuators and sizes are Meta-World's (Yu et al. 2019).
 """
 
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 from flax import struct
@@ -20,6 +22,7 @@ MOCAP_LOW = (-0.5, 0.40, 0.05)
 MOCAP_HIGH = (0.5, 1.0, 0.5)
 TABLE_LIMIT = 0.045  # m, hand height at which the finger tips touch the table
 FINGER_REST = 0.000172  # m, how far past its stop an open finger rests in the original
+PAD_OFFSET = (-0.047, 0.0)  # m, right pad from the hand along y and z when its joint is at 0
 
 # Joints in qpos: x y z of the hand, right finger, left finger; then the task's own.
 N_JOINTS = 5
@@ -149,3 +152,19 @@ def finger_control(action: jax.Array) -> jax.Array:
 def opening(qpos: jax.Array) -> jax.Array:
     """Returns the gripper's opening in [0, 1] from joint positions [nq]: claw distance / 0.1 m."""
     return jnp.clip((0.1 - qpos[3] + qpos[4]) / 0.1, 0.0, 1.0)
+
+
+class Gripper(NamedTuple):
+    """Where the original measures its rewards, m: tip centre [3], left and right pad [3]."""
+
+    tcp: jax.Array
+    left_pad: jax.Array
+    right_pad: jax.Array
+
+
+def gripper(qpos: jax.Array) -> Gripper:
+    """Returns the gripper's points for joint positions [nq], the hand held upright."""
+    at = lambda y, z: qpos[:3] + jnp.array([0.0, y, z])  # noqa: E731
+    right = at(PAD_OFFSET[0], PAD_OFFSET[1]).at[1].add(qpos[3])
+    left = at(-PAD_OFFSET[0], PAD_OFFSET[1]).at[1].add(qpos[4])
+    return Gripper(tcp=at(0.5 * (qpos[3] + qpos[4]), -0.045), left_pad=left, right_pad=right)

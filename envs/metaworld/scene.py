@@ -54,6 +54,7 @@ class Physics:
         reference: where the servo's path stands.
         fixture: [3] position of the body "fixture", m.
         target: [3] where the object should go, m.
+        origin: [3] where the object was at the reset, m.
     """
 
     qpos: jax.Array
@@ -64,6 +65,7 @@ class Physics:
     reference: hand.Reference
     fixture: jax.Array
     target: jax.Array
+    origin: jax.Array
 
 
 class Scene:
@@ -87,6 +89,7 @@ class Scene:
         hand_pos: jax.Array,
         fixture: jax.Array,
         target: jax.Array,
+        origin: jax.Array,
         object_qpos: jax.Array,
     ) -> Physics:
         """Returns a world at rest with open fingers.
@@ -96,6 +99,7 @@ class Scene:
             hand_pos: [3] where the hand has settled under that target, m.
             fixture: [3] m.
             target: [3] m.
+            origin: [3] m.
             object_qpos: [nq - 5] the task's joint positions.
         """
         fingers = jnp.array([-hand.FINGER_REST, hand.FINGER_REST])
@@ -109,6 +113,7 @@ class Scene:
             reference=hand.Reference(pos=hand_pos, vel=jnp.zeros(3)),
             fixture=fixture,
             target=target,
+            origin=origin,
         )
 
     def advance(self, physics: Physics, action: jax.Array) -> Physics:

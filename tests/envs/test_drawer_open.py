@@ -7,6 +7,7 @@ import pytest
 
 import envs
 from envs.metaworld import experts, rewards
+from envs.metaworld.hand import gripper
 
 CLOSE = [0.0, 0.0, 0.0, 1.0]
 OPEN = [0.0, 0.0, 0.0, -1.0]
@@ -109,7 +110,7 @@ def test_ground_truth_in_closed_form(paper_env, random_env, protocol, hand, slid
     env = {"paper": paper_env, "random": random_env}[protocol]
     frame = jnp.array([*hand, 1.0, 0.0, 0.73 + slide, 0.09] + [0.0] * 11)
     physics = paper_env.reset(jax.random.key(0)).pipeline_state
-    judged = env.judge(frame, jnp.zeros(4), physics)
+    judged = env.judge(frame, jnp.zeros(4), physics, gripper(physics.qpos))
     np.testing.assert_allclose(judged.dense, dense, atol=1e-3)
     np.testing.assert_allclose(judged.progress, min(-slide / 0.16, 1), atol=1e-5)
     assert judged.success == (slide <= -0.1601)

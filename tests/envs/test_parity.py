@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from envs.metaworld import response
+from envs.metaworld import hand, response
 
 DATA = Path(__file__).parents[1] / "data" / "metaworld"
 HAND_RMSE = 0.005  # m
@@ -86,7 +86,8 @@ def test_dense_reward_and_success_equal_the_originals(random_env, reset, recorde
     physics = reset(jax.random.key(0)).pipeline_state
 
     def judge(obs, action, target):
-        return random_env.judge(obs[:18], action, physics.replace(target=target))
+        gripper = hand.gripper(physics.qpos)
+        return random_env.judge(obs[:18], action, physics.replace(target=target), gripper)
 
     judged = jax.jit(jax.vmap(judge))(
         *(jnp.asarray(recorded[f"pairs_{k}"]) for k in ("obs", "action", "target"))
