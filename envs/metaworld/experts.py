@@ -1,14 +1,17 @@
 """Scripted experts: proportional controllers in the manner of Meta-World's policies, in jnp.
 
-They judge the port (the original's expert must work in it too) and give the goal picture's state.
+They judge the port (the original's expert must work in it too), give the goal picture's state, and
+make demonstrations of any quality: a `Skill` says how far an expert's doing falls short.
 Gains and waypoints are facts of Meta-World's policies (Yu et al. 2019).
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from brax.envs.base import State
+from flax import struct
 
 from envs.task import TaskEnv
 
@@ -24,6 +27,167 @@ def expert(name: str) -> Expert:
     if name not in _EXPERTS:
         raise ValueError(f"no expert for {name!r}. Valid: {', '.join(sorted(_EXPERTS))}.")
     return _EXPERTS[name]
+
+
+@struct.dataclass
+class Skill:
+    """How well an expert does; a pytree of numbers, so batches may mix skills.
+
+    Attributes:
+        noise: standard deviation of the noise that is added to all four actions.
+        noise_lag: time constant of that noise, steps.
+        slip: probability per step that a slip begins: for a while the expert opens the gripper,
+            drifts in a random direction, or freezes.
+        slip_length: mean length of a slip, steps.
+        stop: probability per step that the expert stops for good: it moves no more.
+    """
+
+    noise: float | jax.Array = 0.0
+    noise_lag: float | jax.Array = 8.0
+    slip: float | jax.Array = 0.0
+    slip_length: float | jax.Array = 20.0
+    stop: float | jax.Array = 0.0
+
+
+# For every task: first successes take 40 to 110 steps, and of such an episode's steps the middling
+# expert spends a third slipping and the poor one more than half.
+EXPERT = Skill()
+MIDDLING = Skill(noise=0.3, slip=0.02, stop=0.004)
+POOR = Skill(noise=0.6, slip=0.05, slip_length=30.0, stop=0.015)
+
+
+@struct.dataclass
+class Imperfection:
+    """What a noisy expert remembers from step to step.
+
+    Attributes:
+        noise: [4] the correlated noise, unit variance.
+        slip: kind of the slip under way: 0 none, 1 opens the gripper, 2 drifts, 3 freezes.
+        drift: [3] direction of the drift.
+        grip: the gripper action of the step before, which a frozen expert keeps up.
+        stopped: whether the expert has stopped for good.
+    """
+
+    noise: jax.Array
+    slip: jax.Array
+    drift: jax.Array
+    grip: jax.Array
+    stopped: jax.Array
+
+
+class NoisyExpert(NamedTuple):
+    """An expert that errs: two pure functions over one world.
+
+    Attributes:
+        init: key -> the imperfection at an episode's start.
+        act: (imperfection, observation [39], key) -> (imperfection, action [4]).
+    """
+
+    init: Callable[[jax.Array], Imperfection]
+    act: Callable[[Imperfection, jax.Array, jax.Array], tuple[Imperfection, jax.Array]]
+
+
+def noisy_expert(name: str, skill: Skill) -> NoisyExpert:
+    """Returns the expert of a task at a skill; at `EXPERT` its actions are exactly the expert's.
+
+    Args:
+        name: the task's name.
+        skill: plain numbers or traced ones.
+
+    Raises:
+        ValueError: if the task has no expert.
+    """
+    expert_action = expert(name)
+
+    def init(key: jax.Array) -> Imperfection:
+        return Imperfection(
+            noise=jax.random.normal(key, (4,)),
+            slip=jnp.int32(0),
+            drift=jnp.zeros(3),
+            grip=jnp.float32(0.0),
+            stopped=jnp.array(False),
+        )
+
+    def act(was: Imperfection, obs: jax.Array, key: jax.Array) -> tuple[Imperfection, jax.Array]:
+        noise_key, end_key, begin_key, kind_key, drift_key, stop_key = jax.random.split(key, 6)
+        keep = jnp.exp(-1.0 / skill.noise_lag)
+        noise = keep * was.noise + jnp.sqrt(1.0 - keep**2) * jax.random.normal(noise_key, (4,))
+        ended = jax.random.uniform(end_key) * skill.slip_length < 1.0
+        begins = jax.random.uniform(begin_key) < skill.slip
+        slip = jnp.where(ended, 0, was.slip)
+        begins &= slip == 0
+        slip = jnp.where(begins, jax.random.randint(kind_key, (), 1, 4), slip)
+        drift = jnp.where(begins, jax.random.uniform(drift_key, (3,), minval=-1.0), was.drift)
+        stopped = was.stopped | (jax.random.uniform(stop_key) < skill.stop)
+
+        meant = jnp.clip(expert_action(obs) + skill.noise * noise, -1.0, 1.0)
+        still = jnp.zeros(3)
+        action = jnp.select(
+            [stopped, slip == 1, slip == 2, slip == 3],
+            [
+                jnp.append(still, was.grip),
+                meant.at[3].set(-1.0),
+                jnp.append(drift, meant[3]),
+                jnp.append(still, was.grip),
+            ],
+            meant,
+        )
+        return Imperfection(noise, slip, drift, action[3], stopped), action
+
+    return NoisyExpert(init, act)
+
+
+@struct.dataclass
+class Trajectory:
+    """One episode, or a batch of them; T steps.
+
+    Attributes:
+        obs: [T, obs] what the expert saw.
+        action: [T, 4] what it did.
+        next_obs: [T, obs] what came of it.
+        reward: [T] the environment's.
+        success: [T] 0 or 1, after the action.
+        progress: [T] in [0, 1], after the action.
+        dense: [T] Meta-World's dense reward.
+        nonfinite: [T] 1 where the physics failed; the world stands still from there on.
+        target: [3] where the object should go, m.
+    """
+
+    obs: jax.Array
+    action: jax.Array
+    next_obs: jax.Array
+    reward: jax.Array
+    success: jax.Array
+    progress: jax.Array
+    dense: jax.Array
+    nonfinite: jax.Array
+    target: jax.Array
+
+
+def rollout(env: TaskEnv, key: jax.Array, skill: Skill, steps: int) -> Trajectory:
+    """Returns one episode of an expert; vmap it over keys, and over skills if they differ.
+
+    Args:
+        env: the environment; the expert is that of its task.
+        key: of the reset and of everything that goes wrong.
+        skill: how well the expert does.
+        steps: length of the episode; there is no reset in it.
+    """
+    reset_key, init_key, act_key = jax.random.split(key, 3)
+    noisy = noisy_expert(env.spec.name, skill)
+    start = env.reset(reset_key)
+
+    def body(carry: tuple[State, Imperfection], key: jax.Array):
+        state, imperfection = carry
+        imperfection, action = noisy.act(imperfection, state.obs, key)
+        after = env.step(state, action)
+        metrics = {k: after.metrics[k] for k in ("success", "progress", "dense", "nonfinite")}
+        row = dict(obs=state.obs, action=action, next_obs=after.obs, reward=after.reward, **metrics)
+        return (after, imperfection), row
+
+    keys = jax.random.split(act_key, steps)
+    _, rows = jax.lax.scan(body, (start, noisy.init(init_key)), keys)
+    return Trajectory(**rows, target=start.info["target"])
 
 
 def demonstrate(env: TaskEnv, key: jax.Array, steps: int = 150) -> tuple[State, State]:
