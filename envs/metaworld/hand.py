@@ -38,11 +38,21 @@ several box contacts with an elliptic cone; one pyramidal contact must be stiffe
 rams a handle passes through it."""
 
 
-def mjcf(z_low: float = TABLE_LIMIT) -> tuple[str, str]:
+# Where nothing rotates, two boxes touch exactly as a point and a box grown by the other's half
+# sizes do, and that is one cheap contact. These points are small spheres; the grown boxes are the
+# task's, and this is what they have to grow by.
+POINT = 0.002  # m, radius of a point
+FINGER_HALF = (0.016, 0.0055, 0.046)  # m along world x y z, with the original's 1 mm margin
+PALM_RADIUS = 0.027  # m, of the point in the palm's middle: the palm is round
+PALM_HALF = (0.0, 0.026, 0.0)  # m along world x y z
+
+
+def mjcf(z_low: float = TABLE_LIMIT, points: bool = False) -> tuple[str, str]:
     """Returns the hand's body and its actuators as MJCF.
 
     Args:
         z_low: lowest height of the hand, m; stands for the table under the finger tips.
+        points: whether there are also {right,left,palm}_point, for objects that cannot rotate.
 
     Returns:
         The body's XML and the actuators' XML.
@@ -61,7 +71,12 @@ def mjcf(z_low: float = TABLE_LIMIT) -> tuple[str, str]:
               size=".0045" mass="{_FINGER_MASS}"/>
         <geom name="{side}_tip" type="sphere" pos=".039 {inner} 0" size=".006" mass="0"/>
         <geom name="{side}_root" type="sphere" pos="-.039 {inner} 0" size=".006" mass="0"/>
+        {point(f"{side}_point", f"0 {inner} 0", POINT)}
       </body>"""
+
+    def point(name: str, pos: str, size: float) -> str:
+        geom = f'<geom name="{name}" type="sphere" pos="{pos}" size="{size}" mass="0"/>'
+        return geom if points else ""
 
     body = f"""
     <body name="hand" quat=".70710678 0 .70710678 0">
@@ -72,6 +87,7 @@ def mjcf(z_low: float = TABLE_LIMIT) -> tuple[str, str]:
       <geom name="palm" type="capsule" fromto="-.066 -.026 0 -.066 .026 0" size=".027" mass="0"/>
       <geom name="right_palm" type="sphere" pos="-.066 -.026 0" size=".027" mass="0"/>
       <geom name="left_palm" type="sphere" pos="-.066 .026 0" size=".027" mass="0"/>
+      {point("palm_point", "-.066 0 0", PALM_RADIUS)}
       {finger("right", -0.05, "r_close", "0 .04")}
       {finger("left", 0.05, "l_close", "-.03 0")}
     </body>"""

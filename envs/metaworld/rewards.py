@@ -3,6 +3,8 @@
 import jax
 import jax.numpy as jnp
 
+from envs.metaworld.hand import Gripper
+
 _VALUE_AT_MARGIN = 0.1
 
 
@@ -41,6 +43,38 @@ def hamacher(a: jax.Array, b: jax.Array) -> jax.Array:
     """Returns the Hamacher product of two numbers in [0, 1]: a soft "and", 0 at (0, 0)."""
     denominator = a + b - a * b
     return jnp.where(denominator > 0, a * b / jnp.where(denominator > 0, denominator, 1.0), 0.0)
+
+
+def caging(
+    gripper: Gripper,
+    obj: jax.Array,
+    origin: jax.Array,
+    tcp_init: jax.Array,
+    grip: jax.Array,
+    radius: float,
+    pad_reach: float,
+    xz_reach: float,
+) -> jax.Array:
+    """Returns how well the gripper is around an object and closes, in [0, 1] ("high density").
+
+    Args:
+        gripper: where finger tips and pads are.
+        obj: [3] the object, m.
+        origin: [3] where it was at the reset, m; the pads' margins depend on it.
+        tcp_init: [3] the finger tips at the reset, m.
+        grip: the gripper action; up to 1 closes.
+        radius: distance along y at which a pad touches the object, m.
+        pad_reach: distance along y at which a pad is near enough, m.
+        xz_reach: distance in x and z at which the finger tips are near enough, m.
+    """
+    pads_y = jnp.stack([gripper.left_pad[1], gripper.right_pad[1]])
+    margin = jnp.abs(jnp.abs(pads_y - origin[1]) - pad_reach)
+    left, right = tolerance(jnp.abs(pads_y - obj[1]), radius, pad_reach, margin)
+    xz = lambda x: jnp.hypot(x[0], x[2])  # noqa: E731
+    near = tolerance(xz(gripper.tcp - obj), 0.0, xz_reach, xz(origin - tcp_init) - xz_reach)
+    caged = hamacher(hamacher(left, right), near)
+    closing = jnp.where(caged > 0.97, jnp.clip(grip, 0.0, 1.0), 0.0)
+    return 0.5 * (hamacher(caged, closing) + caged)
 
 
 def progress(error: jax.Array, error_at_reset: jax.Array, tolerated: float) -> jax.Array:

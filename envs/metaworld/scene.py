@@ -29,6 +29,7 @@ class SceneXml:
         pairs: contacts as (geom, geom, attributes of the pair).
         actuators: MJCF of further actuators.
         hand_z_low: lowest height of the hand, m.
+        hand_points: whether the hand has points (see `hand.mjcf`).
         iterations: of the Newton solver, per substep.
         ls_iterations: of its line search.
     """
@@ -37,6 +38,7 @@ class SceneXml:
     pairs: tuple[tuple[str, str, str], ...]
     actuators: str = ""
     hand_z_low: float = hand.TABLE_LIMIT
+    hand_points: bool = False
     iterations: int = 4
     ls_iterations: int = 6
 
@@ -160,7 +162,7 @@ class Scene:
 
 
 def _document(xml: SceneXml, dt: float) -> str:
-    body, actuators = hand.mjcf(xml.hand_z_low)
+    body, actuators = hand.mjcf(xml.hand_z_low, xml.hand_points)
     pairs = "".join(f'<pair geom1="{a}" geom2="{b}" {how}/>' for a, b, how in xml.pairs)
     return f"""
 <mujoco>
