@@ -22,6 +22,7 @@ MOCAP_LOW = (-0.5, 0.40, 0.05)
 MOCAP_HIGH = (0.5, 1.0, 0.5)
 TABLE_LIMIT = 0.045  # m, hand height at which the finger tips touch the table
 FINGER_REST = 0.000172  # m, how far past its stop an open finger rests in the original
+PAD_EDGE = 0.015  # m, half the width of a pad along x
 PAD_OFFSET = (-0.047, 0.0)  # m, right pad from the hand along y and z when its joint is at 0
 
 # Joints in qpos: x y z of the hand, right finger, left finger; then the task's own.
@@ -30,7 +31,8 @@ _FINGER_MASS = 0.0162
 
 # Geoms that a task's contact pairs may name: {right,left}_{finger,tip,root,palm} and palm. Fingers
 # and palm are capsules, for round things; the others are spheres at their ends, for walls: MJX's
-# capsule against box costs more to compile and to run than two spheres.
+# capsule against box costs more to compile and to run than two spheres. With `edges`, for things
+# that are held: {right,left}_edge_{near,far}, the upright edges of the pads at -x and +x.
 
 PAD = 'condim="3" friction="2 2 .1 .002 .002" solref=".01 1" solimp=".99 .998 .003"'
 """Contact of a finger pad with an object. The original's parameters mix to .97 .99 .01, spread over
@@ -47,12 +49,14 @@ PALM_RADIUS = 0.027  # m, of the point in the palm's middle: the palm is round
 PALM_HALF = (0.0, 0.026, 0.0)  # m along world x y z
 
 
-def mjcf(z_low: float = TABLE_LIMIT, points: bool = False) -> tuple[str, str]:
+def mjcf(z_low: float = TABLE_LIMIT, points: bool = False, edges: bool = False) -> tuple[str, str]:
     """Returns the hand's body and its actuators as MJCF.
 
     Args:
         z_low: lowest height of the hand, m; stands for the table under the finger tips.
         points: whether there are also {right,left,palm}_point, for objects that cannot rotate.
+        edges: whether the pads have edges. Two contacts 3 cm apart hold a bar against turning about
+            the pad's normal, as the original's 3 cm wide pads do; one contact does not.
 
     Returns:
         The body's XML and the actuators' XML.
@@ -63,6 +67,13 @@ def mjcf(z_low: float = TABLE_LIMIT, points: bool = False) -> tuple[str, str]:
     # cheap, for walls.
     def finger(side: str, y: float, joint: str, joint_range: str) -> str:
         inner = -0.03 * y  # the pad sits 3 mm inside the claw: their middle is at 1.5 mm
+        plate = f'''
+        <geom name="{side}_plate" type="box" pos="0 {inner} 0" size=".045 .0045 .015" mass="0"/>'''
+        rims = "".join(
+            f'''<geom name="{side}_edge_{name}" type="capsule" mass="0" size=".0045"
+              fromto="-.0405 {inner} {x} .0405 {inner} {x}"/>'''
+            for name, x in (("near", -PAD_EDGE), ("far", PAD_EDGE))
+        )
         return f"""
       <body name="{side}claw" pos="0 {y} 0">
         <joint name="{joint}" type="slide" axis="0 1 0" range="{joint_range}" armature="100"
@@ -71,6 +82,8 @@ def mjcf(z_low: float = TABLE_LIMIT, points: bool = False) -> tuple[str, str]:
               size=".0045" mass="{_FINGER_MASS}"/>
         <geom name="{side}_tip" type="sphere" pos=".039 {inner} 0" size=".006" mass="0"/>
         <geom name="{side}_root" type="sphere" pos="-.039 {inner} 0" size=".006" mass="0"/>
+        {plate if plates else ""}
+        {rims if edges else ""}
         {point(f"{side}_point", f"0 {inner} 0", POINT)}
       </body>"""
 
