@@ -49,7 +49,9 @@ PALM_RADIUS = 0.027  # m, of the point in the palm's middle: the palm is round
 PALM_HALF = (0.0, 0.026, 0.0)  # m along world x y z
 
 
-def mjcf(z_low: float = TABLE_LIMIT, points: bool = False, edges: bool = False) -> tuple[str, str]:
+def mjcf(
+    z_low: float = TABLE_LIMIT, points: bool = False, edges: bool = False, plates: bool = False
+) -> tuple[str, str]:
     """Returns the hand's body and its actuators as MJCF.
 
     Args:
@@ -57,6 +59,8 @@ def mjcf(z_low: float = TABLE_LIMIT, points: bool = False, edges: bool = False) 
         points: whether there are also {right,left,palm}_point, for objects that cannot rotate.
         edges: whether the pads have edges. Two contacts 3 cm apart hold a bar against turning about
             the pad's normal, as the original's 3 cm wide pads do; one contact does not.
+        plates: whether there are {right,left}_plate, boxes of a finger's size (claw and pad), for
+            a ball that rests against their faces.
 
     Returns:
         The body's XML and the actuators' XML.

@@ -29,9 +29,9 @@ class SceneXml:
         pairs: contacts as (geom, geom, attributes of the pair).
         actuators: MJCF of further actuators.
         hand_z_low: lowest height of the hand, m.
-        plates: whether the fingers have boxes too (see `hand.mjcf`).
         hand_points: whether the hand has points (see `hand.mjcf`).
         pad_edges: whether the fingers have pad edges (see `hand.mjcf`).
+        plates: whether the fingers have plates (see `hand.mjcf`).
         iterations: of the Newton solver, per substep.
         ls_iterations: of its line search.
     """
@@ -40,9 +40,9 @@ class SceneXml:
     pairs: tuple[tuple[str, str, str], ...]
     actuators: str = ""
     hand_z_low: float = hand.TABLE_LIMIT
-    plates: bool = False
     hand_points: bool = False
     pad_edges: bool = False
+    plates: bool = False
     iterations: int = 4
     ls_iterations: int = 6
 
@@ -166,7 +166,7 @@ class Scene:
 
 
 def _document(xml: SceneXml, dt: float) -> str:
-    body, actuators = hand.mjcf(xml.hand_z_low, xml.hand_points, xml.pad_edges)
+    body, actuators = hand.mjcf(xml.hand_z_low, xml.hand_points, xml.pad_edges, xml.plates)
     pairs = "".join(f'<pair geom1="{a}" geom2="{b}" {how}/>' for a, b, how in xml.pairs)
     return f"""
 <mujoco>
