@@ -214,4 +214,27 @@ def _drawer_open(obs: jax.Array) -> jax.Array:
     return jnp.where(is_away, above, jnp.where(is_high, down, pull))
 
 
-_EXPERTS: dict[str, Expert] = {"drawer-open": _drawer_open}
+def _peg_insert_side(obs: jax.Array) -> jax.Array:
+    """Comes down around the peg, closes, lines the peg up with the hole, and pushes it in."""
+    hand_pos, peg, goal = obs[:3], obs[4:7], obs[36:39]
+    above = hand_pos - peg
+    is_over = jnp.linalg.norm(above[:2]) < 0.04
+    is_low = above[2] < 0.07
+    # Come down with open fingers only: a peg that was dropped cannot be grasped with closed ones.
+    is_ready = is_over & (is_low | (obs[3] > 0.8))
+    down = peg.at[2].add(jnp.where(is_ready, 0.0, 0.1)) - hand_pos
+
+    is_held = is_over & (above[2] < 0.035) & (obs[3] < 0.36)
+    to_go = goal + jnp.array([0.13, 0.0, 0.01]) - peg  # until the head is at the goal
+    is_in = to_go[0] > -0.11
+    is_aligned = jnp.all(jnp.abs(to_go[1:]) < 0.012)
+    carry = to_go.at[0].add(jnp.where(is_aligned | is_in, -0.03, 0.15))
+
+    grip = jnp.where(is_over & is_low, 1.0, -1.0)
+    return _move(jnp.zeros(3), jnp.where(is_held, carry, down), 10.0, grip)
+
+
+_EXPERTS: dict[str, Expert] = {
+    "drawer-open": _drawer_open,
+    "peg-insert-side": _peg_insert_side,
+}
