@@ -81,3 +81,38 @@ def progress(error: jax.Array, error_at_reset: jax.Array, tolerated: float) -> j
     """Returns 0 at the error of the reset, 1 at the tolerated error, linear between, clipped."""
     span = jnp.maximum(error_at_reset - tolerated, 1e-6)
     return jnp.clip((error_at_reset - error) / span, 0.0, 1.0)
+
+
+def caged_between_pads(
+    obj: jax.Array,
+    origin: jax.Array,
+    gripper: Gripper,
+    tcp_init: jax.Array,
+    radius: float,
+    slack: float,
+    xz: float,
+) -> jax.Array:
+    """Returns how well the pads enclose an object along y, 0 to 1: soccer's and sweep-into's.
+
+    The original means its margins to be the pads' distances at the reset, but keeps views of
+    MuJoCo's arrays: they are the pads' distances now, so a pad that is too far away counts 0.1.
+
+    Args:
+        obj: [3] where the object is, m.
+        origin: [3] where it was at the reset, m.
+        gripper: where finger tips and pads are.
+        tcp_init: [3] middle of the finger tips at the reset, m.
+        radius: a pad must be at least this far from the object's middle, m.
+        slack: a gripping pad is at most this much further away, m.
+        xz: tolerated distance of object and finger tips in the plane of x and z, m.
+    """
+    reach = 0.05  # m, a caging pad is at most this far from the object's middle
+    gaps = (gripper.left_pad[1] - obj[1], obj[1] - gripper.right_pad[1])
+    margins = [jnp.abs(jnp.abs(gap) - reach) for gap in gaps]
+    near = lambda high: hamacher(  # noqa: E731
+        *(tolerance(gap, radius, high, margin) for gap, margin in zip(gaps, margins, strict=True))
+    )
+    across = lambda a, b: jnp.hypot(a[0] - b[0], a[2] - b[2])  # noqa: E731
+    level = tolerance(across(gripper.tcp, obj), 0.0, xz, across(origin, tcp_init) - xz)
+    caging = hamacher(near(reach), level)
+    return 0.5 * (caging + jnp.where(caging > 0.95, near(radius + slack), 0.0))

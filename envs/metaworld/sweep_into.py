@@ -8,10 +8,67 @@ from envs.metaworld.scene import Physics, SceneXml
 from envs.task import Camera, TaskSpec
 
 _OBJECT = "green cube"
+CUBE = (0.0, 0.65, 0.0699355)  # m, where a reset of the original leaves it
+HOLE = (0.0, 0.84, 0.02)  # m
+SUCCESS = 0.05  # m, in the horizontal plane
+CLOSEST = 0.15  # m, resets nearer to the hole are drawn again
+_CANDIDATES = 8  # draws of a reset; one in a hundred is rejected
+
+# Nothing here can turn (the original's cube has an inertia of 1e5), so every contact is one of a
+# point with a grown box (see `hand.POINT`).
+
+_Box = tuple[tuple[float, float, float], tuple[float, float, float]]  # from and to, m
+
+_TABLE: dict[str, _Box] = {  # the raised table around its hole
+    "left": ((-0.70, 0.20, -0.05), (-0.08, 1.00, 0.05)),
+    "right": ((0.08, 0.20, -0.05), (0.70, 1.00, 0.05)),
+    "near": ((-0.08, 0.20, -0.05), (0.08, 0.76, 0.05)),
+    "far": ((-0.08, 0.92, -0.05), (0.08, 1.00, 0.05)),
+}
+_HALF = 0.02  # m, half the cube's side
+_CUBE: _Box = ((-_HALF,) * 3, (_HALF,) * 3)
+
+
+def _grown(box: _Box, half: tuple[float, ...], point: float) -> str:
+    """A box grown by the half sizes of what a point of the given radius stands for."""
+    sides = [(a - h + point, b + h - point) for a, b, h in zip(*box, half, strict=True)]
+    pos = " ".join(f"{(a + b) / 2:.6g}" for a, b in sides)
+    size = " ".join(f"{(b - a) / 2:.6g}" for a, b in sides)
+    return f'type="box" pos="{pos}" size="{size}"'
+
+
+_PALM_HALF = tuple(half + hand.PALM_RADIUS for half in hand.PALM_HALF)
+_BODIES = f"""
+<body name="fixture">
+  {"".join(f'<geom name="{n}" {_grown(box, (_HALF,) * 3, hand.POINT)}/>' for n, box in _TABLE.items())}
+  {"".join(f'<geom name="{n}_rim" {_grown(box, hand.FINGER_HALF, hand.POINT)}/>' for n, box in _TABLE.items())}
+  <geom name="bottom" type="plane" pos="0 0 {_HALF - hand.POINT}" size="1 1 1"/>
+</body>
+<body name="cube">
+  <inertial pos="0 0 0" mass=".01" diaginertia="1 1 1"/>
+  <joint name="cube_x" type="slide" axis="1 0 0"/>
+  <joint name="cube_y" type="slide" axis="0 1 0"/>
+  <joint name="cube_z" type="slide" axis="0 0 1"/>
+  <geom name="core" type="sphere" size="{hand.POINT}"/>
+  <geom name="sides" {_grown(_CUBE, hand.FINGER_HALF, hand.POINT)}/>
+  <geom name="top" {_grown(_CUBE, _PALM_HALF, hand.PALM_RADIUS)}/>
+</body>"""
+
+_GROUND = 'condim="3" friction="1 1 .1 .002 .002" solref=".015 1" solimp=".945 .97 .0055"'
+_RUB = 'condim="3" friction="1.6 1.6 .1 .002 .002" solref=".0175 1" solimp=".9 .95 .0055"'
+_WALL = 'condim="1" solref=".01 1" solimp=".99 .998 .003"'
+_PAIRS = (
+    ("right_point", "sides", hand.PAD),
+    ("left_point", "sides", hand.PAD),
+    ("palm_point", "top", _WALL),
+    ("core", "bottom", _GROUND),
+    *(("core", name, _GROUND) for name in _TABLE),
+    *((f"{side}_point", f"{name}_rim", _RUB) for side in ("right", "left") for name in _TABLE),
+)
 
 
 class SweepInto(base.MetaWorldEnv):
-    """TODO."""
+    """Sweep the cube into the hole. Joints after the hand's: the cube's x, y and z, m."""
 
     HAND_START = {
         "paper": base.HandStart(
@@ -46,19 +103,44 @@ class SweepInto(base.MetaWorldEnv):
     )
 
     def scene_xml(self) -> SceneXml:
-        """TODO."""
-        raise NotImplementedError
+        """Returns the cube and the table with its hole."""
+        return SceneXml(
+            bodies=_BODIES, pairs=_PAIRS, hand_points=True, iterations=3, ls_iterations=5
+        )
 
     def place(self, key: jax.Array) -> base.Placement:
-        """TODO."""
-        raise NotImplementedError
+        """Puts the cube at (0, 0.65) or, under `random`, anywhere in 0.2 x 0.1 m, off the hole."""
+        cube, hole = jnp.array(CUBE), jnp.array(HOLE)
+        if self.protocol == "random":
+            low, high = jnp.array([-0.1, 0.6]), jnp.array([0.1, 0.7])
+            drawn = jax.random.uniform(key, (_CANDIDATES, 2), minval=low, maxval=high)
+            is_far = jnp.linalg.norm(drawn - hole[:2], axis=-1) >= CLOSEST
+            cube = cube.at[:2].set(drawn[jnp.argmax(is_far)])
+        return base.Placement(jnp.zeros(3), hole, cube, cube)
 
     def objects(self, physics: Physics) -> jax.Array:
-        """TODO."""
-        raise NotImplementedError
+        """Returns the cube's position and quaternion (x y z w) [7]: it cannot turn."""
+        cube = physics.qpos[hand.N_JOINTS :]
+        return jnp.concatenate([cube, jnp.array([0.0, 0.0, 0.0, 1.0])])
 
     def judge(
         self, frame: jax.Array, action: jax.Array, physics: Physics, gripper: hand.Gripper
     ) -> base.Judgement:
-        """TODO."""
-        raise NotImplementedError
+        """Returns reward v2, 2 caged + 6 (caged and in place), success and progress."""
+        del action
+        cube, hole = frame[4:7], physics.target
+        error = jnp.linalg.norm(cube[:2] - hole[:2])
+        # The original measures the margin to the hole's place at the cube's present height.
+        margin = jnp.linalg.norm(physics.origin - hole.at[2].set(cube[2]))
+        in_place = rewards.tolerance(error, 0.0, SUCCESS, margin)
+        caged = rewards.caged_between_pads(
+            cube, physics.origin, gripper, self.tcp_init, radius=0.02, slack=0.005, xz=0.01
+        )
+        dense = 2.0 * caged + 6.0 * rewards.hamacher(caged, in_place)
+        return base.Judgement(
+            dense=jnp.where(error < SUCCESS, 10.0, dense),
+            success=(error <= SUCCESS).astype(jnp.float32),
+            progress=rewards.progress(
+                error, jnp.linalg.norm(physics.origin[:2] - hole[:2]), SUCCESS
+            ),
+        )
