@@ -49,4 +49,4 @@ def load(out: Path, protocol: str | None = None) -> Restored:
     env_steps, arrays, meta = found
     if protocol is not None and protocol != config.protocol:
         train = make_train(check(dataclasses.replace(config, protocol=protocol)))
-    return Restored(config, train, arrays["state"].lanes, env_steps, meta)
+    return Restored(config, train, train.place(arrays["state"].lanes), env_steps, meta)

@@ -13,9 +13,10 @@ from typing import Any
 import chex
 import jax
 import jax.numpy as jnp
+from jax.sharding import Mesh
 
 from agents.replay import Transition
-from core import methods
+from core import devices, methods
 from core.config import Config
 from reward_models.combine import Weights, combine
 from reward_models.formal import FormalReward
@@ -24,7 +25,7 @@ Formal = FormalReward | None
 
 
 def score(
-    formal: Sequence[Formal] | None, spec: Any, block: Any
+    formal: Sequence[Formal] | None, spec: Any, block: Any, mesh: Mesh | None = None
 ) -> tuple[chex.Array, list[dict[str, chex.Array]]]:
     """Formal reward of transitions `[S, ..., ]` and each component's mean, per seed.
 
@@ -35,22 +36,23 @@ def score(
         formal: one reward per seed, or None for zeros.
         spec: the task's spec (`formal_view`).
         block: has `next_obs [S, ..., O]`, `action [S, ..., A]`, `target [S, ..., G]`.
+        mesh: the devices that the seeds are spread over, if any.
     """
     lanes = block.action.shape[0]
     zeros = jnp.zeros(block.action.shape[1:-1])
+    if formal is None or all(reward is None for reward in formal):
+        return devices.join([zeros] * lanes, mesh), [{} for _ in range(lanes)]
     values, components = [], []
-    for i in range(lanes):
-        reward = None if formal is None else formal[i]
+    inputs = devices.split((block.next_obs, block.action, block.target), lanes, mesh)
+    for reward, one in zip(formal, inputs, strict=True):
         if reward is None:
             values.append(zeros)
             components.append({})
             continue
-        value, means = batch_function(reward, spec.formal_view)(
-            block.next_obs[i], block.action[i], block.target[i]
-        )
+        value, means = batch_function(reward, spec.formal_view)(*one)
         values.append(value)
         components.append(means)
-    return jnp.stack(values), components
+    return devices.join(values, mesh), components
 
 
 @functools.lru_cache(maxsize=256)

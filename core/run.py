@@ -173,7 +173,8 @@ class _Run:
             self.progress.note("no usable checkpoint: starting from the beginning")
             return None
         env_steps, arrays, meta = found
-        self.state = arrays["state"]
+        state = arrays["state"]
+        self.state = state.replace(lanes=self.train.place(state.lanes))
         self.residual.labels = {k: np.array(v) for k, v in arrays["labels"].items()}
         self.earlier_seconds, self.latest = meta["wall_seconds"], meta["latest"]
         if self.formal:

@@ -5,7 +5,8 @@ formal reward (a small jitted function), add them to replay, update the learner 
 The formal reward is a stage of its own so that a new one recompiles neither physics nor SAC; all
 stages are pure, so the whole chunk can also be traced into one program.
 
-Everything in a `Lane` has a leading seed axis S and is vmapped over it.
+Everything in a `Lane` has a leading seed axis S and is vmapped over it, and spread over devices
+where there are several (`core/devices.py`).
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import jax.numpy as jnp
 
 import envs
 from agents import evaluation, replay, sac
+from core import devices
 from core.config import Config
 from core.rewards import Formal, initial_weights, reward_of, score
 from envs.wrappers import TrainingWrapper
@@ -65,6 +67,7 @@ class Train(NamedTuple):
     relabel_formal(lanes, formal) -> lanes
     reset_critic(lanes) -> lanes *
     clips(lanes, key) -> Transition [S, 2 * labels_per_round, H, ...] *
+    place(lanes) -> lanes: restored ones, on the devices that their seeds are spread over
     """
 
     env: envs.TaskEnv
@@ -80,16 +83,23 @@ class Train(NamedTuple):
     clips: Callable[..., replay.Transition]
     collect: Callable[..., tuple[Lane, replay.Transition, dict[str, chex.Array]]]
     insert: Callable[..., tuple[Lane, dict[str, chex.Array]]]
+    place: Callable[[Lane], Lane]
     traces: collections.Counter[str]  # how often each function was traced
 
 
-def make_train(config: Config, env: envs.TaskEnv | None = None) -> Train:
+def make_train(
+    config: Config,
+    env: envs.TaskEnv | None = None,
+    on: Sequence[jax.Device] | None = None,
+) -> Train:
     """Builds a run's functions.
 
     Args:
         config: a checked `Config`.
         env: the environment; made from the config by default.
+        on: devices to spread the seeds over; all by default.
     """
+    mesh = devices.seed_mesh(config.seeds, on)
     if env is None:
         env = envs.make(config.task, protocol=config.protocol)
     spec, sac_config = env.spec, config.sac
@@ -239,7 +249,10 @@ def make_train(config: Config, env: envs.TaskEnv | None = None) -> Train:
 
     traces: collections.Counter[str] = collections.Counter()
 
-    def counted(f: Callable, name: str, donate: bool = False) -> Callable:
+    def counted(f: Callable, name: str, donate: bool = False, shared: tuple = ()) -> Callable:
+        """Jits a function of lanes; `shared` are the arguments without a seed axis."""
+        f = devices.over_seeds(f, mesh, shared)
+
         def traced(*args):
             traces[name] += 1  # Python runs this when it traces, not when it runs
             return f(*args)
@@ -247,12 +260,13 @@ def make_train(config: Config, env: envs.TaskEnv | None = None) -> Train:
         return jax.jit(traced, donate_argnums=0 if donate else ())
 
     def over_seeds(f: Callable, axes: Any = 0, donate: bool = False) -> Callable:
-        return counted(jax.vmap(f, in_axes=axes), f.__name__, donate)
+        shared = () if axes == 0 else tuple(i for i, axis in enumerate(axes) if axis is None)
+        return counted(jax.vmap(f, in_axes=axes), f.__name__, donate, shared)
 
     jit_init = over_seeds(init_lane)
     jit_collect = over_seeds(collect, (0, None), donate=True)
     jit_insert = over_seeds(insert, donate=True)
-    jit_learn = counted(learn, "learn", donate=True)
+    jit_learn = counted(learn, "learn", donate=True, shared=(1,))
 
     def init(keys: chex.PRNGKey) -> TrainState:
         return TrainState(lanes=jit_init(jnp.atleast_1d(keys)), env_steps=jnp.int32(0))
@@ -264,7 +278,7 @@ def make_train(config: Config, env: envs.TaskEnv | None = None) -> Train:
         for _ in range(config.chunk // config.block):
             explore = env_steps < config.random_steps
             lanes, block, counts = jit_collect(lanes, explore)
-            value, components = score(formal, spec, block)
+            value, components = score(formal, spec, block, mesh)
             lanes, means = jit_insert(lanes, block, value)
             env_steps = env_steps + config.block
             updates = jnp.where(env_steps < config.random_steps, 0, config.updates)
@@ -273,7 +287,7 @@ def make_train(config: Config, env: envs.TaskEnv | None = None) -> Train:
         return TrainState(lanes, env_steps), _merge(rows)
 
     def relabel_formal(lanes: Lane, formal: Sequence[Formal]) -> Lane:
-        value, _ = score(formal, spec, lanes.replay.data)
+        value, _ = score(formal, spec, lanes.replay.data, mesh)
         data = lanes.replay.data._replace(formal=value)
         return lanes.replace(replay=lanes.replay.replace(data=data))
 
@@ -291,6 +305,7 @@ def make_train(config: Config, env: envs.TaskEnv | None = None) -> Train:
         clips=over_seeds(clips),
         collect=jit_collect,
         insert=jit_insert,
+        place=lambda lanes: devices.place(lanes, mesh),
         traces=traces,
     )
 

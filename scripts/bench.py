@@ -22,6 +22,7 @@ import tyro
 
 import envs
 from agents import sac
+from core import devices
 from core.config import Config, check
 from core.models import ReplayModel
 from core.prompts import formal as prompts
@@ -254,6 +255,8 @@ def main(
         original: a Python with metaworld==3.1.1 installed, to compare `env` with.
     """
     config = check(Config(task=task))
+    if what == "train":
+        devices.split_cpu(3)
     print(f"{what} on {device()}, jax {jax.__version__}")
     if what == "env":
         found = bench_env(task, original)

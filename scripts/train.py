@@ -13,7 +13,7 @@ from pathlib import Path
 
 import tyro
 
-from core import cache
+from core import cache, devices
 from core.config import Config
 from core.run import run
 
@@ -34,8 +34,11 @@ def main() -> int:
     flags = tyro.cli(Flags)
     cache.enable()
     fields = {f.name: getattr(flags, f.name) for f in dataclasses.fields(Config)}
+    config = Config(**fields)
+    candidates = config.formal.candidates if config.formal.select == "gt_score" else 1
+    devices.split_cpu(config.seeds * candidates)
     try:
-        summary = run(Config(**fields), flags.out, flags.resume, flags.quiet)
+        summary = run(config, flags.out, flags.resume, flags.quiet)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

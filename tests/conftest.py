@@ -1,9 +1,12 @@
 """One compilation cache for all tests and the processes they start: what one has compiled, the
-others load."""
+others load. The CPU is shown as two devices, so that two seeds are spread over them."""
 
 import os
 from pathlib import Path
 
+import jax
+
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "core-jax" / "tests"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_CACHE))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
+jax.config.update("jax_num_cpu_devices", 2)

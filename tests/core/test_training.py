@@ -85,6 +85,22 @@ def test_a_seed_is_the_same_run_whoever_runs_beside_it(small, train):
     chex.assert_trees_all_close(picked.action[:50], ours.action[:50], atol=1e-4)
 
 
+def test_seeds_spread_over_devices_are_the_seeds_of_one_device(small, train):
+    assert len(jax.devices()) == 2, "tests/conftest.py shows the CPU as two devices"
+    together = make_train(small, on=jax.devices()[:1])
+    states = []
+    for functions in (train, together):
+        state = functions.init(run_folder.seed_keys(small))
+        for _ in range(3):
+            state, _ = functions.train_chunk(state, [REACH, FLAT])
+        states.append(state.lanes)
+    spread, single = states
+    assert (len(spread.noise.devices()), len(single.noise.devices())) == (2, 1)
+    early = lambda lanes: jax.tree.map(lambda x: np.asarray(x[:, :50]), lanes.replay.data)  # noqa: E731
+    chex.assert_trees_all_close(early(spread), early(single), atol=1e-4)
+    np.testing.assert_array_equal(spread.learner.updates, single.learner.updates)
+
+
 def test_combination_before_and_after_the_first_fit(small, changed, after):
     step = jax.tree.map(lambda x: x[0, :5, :3], after[0].lanes.replay.data)
     step = step._replace(formal=step.formal + 3.0, residual=step.residual + 0.2)

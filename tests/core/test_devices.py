@@ -1,0 +1,45 @@
+"""Where seeds are put, and that splitting and joining lose nothing."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from core import devices
+
+TREE = {"a": jnp.arange(24.0).reshape(4, 3, 2), "b": jnp.arange(4)}
+
+
+@pytest.mark.parametrize(("lanes", "count"), [(1, 1), (2, 2), (3, 1), (4, 2), (12, 2)])
+def test_mesh_shares_seeds_evenly(lanes, count):
+    mesh = devices.seed_mesh(lanes)
+    assert (1 if mesh is None else mesh.size) == count
+
+
+def test_one_device_needs_no_mesh():
+    assert devices.seed_mesh(4, jax.devices()[:1]) is None
+
+
+@pytest.mark.parametrize("spread", [True, False])
+def test_join_undoes_split(spread):
+    mesh = devices.seed_mesh(4) if spread else None
+    parts = devices.split(devices.place(TREE, mesh), 4, mesh)
+    assert [int(p["b"]) for p in parts] == [0, 1, 2, 3]
+    homes = [next(iter(p["a"].devices())).id for p in parts]
+    assert homes == ([0, 0, 1, 1] if spread else [0] * 4)
+    joined = devices.join([p["a"] for p in parts], mesh)
+    np.testing.assert_array_equal(joined, TREE["a"])
+    assert len(joined.devices()) == (2 if spread else 1)
+
+
+def test_over_seeds_runs_each_share_at_home():
+    mesh = devices.seed_mesh(4)
+    seen = []
+
+    def f(x, scale):
+        seen.append(x.shape)
+        return x * scale
+
+    out = jax.jit(devices.over_seeds(f, mesh, replicated=(1,)))(TREE["a"], 2.0)
+    np.testing.assert_array_equal(out, 2.0 * TREE["a"])
+    assert set(seen) == {(2, 3, 2)} and len(out.devices()) == 2
