@@ -49,13 +49,20 @@ def scripted_policy(task: str) -> Callable[[np.ndarray], np.ndarray]:
     return ENV_POLICY_MAP[f"{task}-v3"]().get_action
 
 
-def first_success(env: Any, act: Callable[[np.ndarray], np.ndarray], steps: int = HORIZON) -> int:
-    """Plays from a reset; returns the first step with success, counted from 1, or 0 for never.
+def first_success(
+    env: Any, act: Callable[[np.ndarray], np.ndarray], obs: np.ndarray | None = None
+) -> int:
+    """Plays one episode; returns the first step with success, counted from 1, or 0 for never.
 
-    In drawer-open and dial-turn the first observation shows the fixture of the reset before.
+    Args:
+        env: of `original_env`.
+        act: observation [39] -> action [4].
+        obs: the first observation if the environment has just been reset. In drawer-open and
+            dial-turn it shows the fixture of the reset before.
     """
-    obs, _ = env.reset()
-    for step in range(1, steps + 1):
+    if obs is None:
+        obs, _ = env.reset()
+    for step in range(1, HORIZON + 1):
         obs, _, _, _, info = env.step(act(obs))
         if info["success"]:
             return step

@@ -1,69 +1,116 @@
-"""Plays exported policies in the original Meta-World: does what was learned in the port transfer?
+"""Plays policies in the original Meta-World: does what was learned in the port transfer?
+
+`METAWORLD_PYTHON scripts/transfer.py RUN_OR_POLICY... [--protocol both]`
 
 Runs in a virtual environment with `metaworld==3.1.1 mujoco==3.3.0` and nothing of this project. A
-policy is an `.npz` file of scripts/export.py. The last line of stdout is one JSON object.
+policy is an `.npz` file of scripts/export.py; a run's folder is exported first, by a Python that
+has the project (`--project`). The goal is observable, as in training. The last line of stdout is
+one JSON object.
 """
 
 import argparse
 import json
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from metaworld_original import TASKS, first_success, original_env, summary
 from numpy_policy import Policy
-from record_metaworld import PAPER_STARTS, original_env
 
-HORIZON = 500
+ROOT = Path(__file__).resolve().parents[1]
 
 
-def play(policy: Policy, task: str, protocol: str, episodes: int) -> dict:
+def play(policy: Policy, protocol: str, episodes: int, seed: int) -> dict[str, Any]:
     """Plays episodes of 500 steps; success is success at any step."""
-    env, first = original_env(task, protocol), []
-    for _ in range(episodes):
-        obs, _ = env.reset()
-        # The original's first observation shows the drawer of the reset before; 0 means never.
-        success = 0
-        for step in range(1, HORIZON + 1):
-            obs, _, _, _, info = env.step(policy(obs))
-            if info["success"]:
-                success = step
-                break
-        first.append(success)
-    reached = [s for s in first if s]
+    np.random.seed(seed)  # Meta-World draws its resets from the global generator
+    env = original_env(policy.task, protocol)
+    first = [first_success(env, policy) for _ in range(episodes)]
     return {
-        "task": task,
+        "task": policy.task,
         "protocol": protocol,
         "episodes": episodes,
-        "success": len(reached) / episodes,
-        "first_success_mean": float(np.mean(reached)) if reached else None,
+        **summary(first),
     }
 
 
-def main() -> None:
+def exported(run: Path, project: Path, folder: Path) -> list[Path]:
+    """Exports every seed of a run with the project's Python.
+
+    Raises:
+        ValueError: if that fails; the message is the export's.
+    """
+    out = folder / f"{run.resolve().name}.npz"
+    command = [str(project), str(ROOT / "scripts" / "export.py"), str(run), "--out", str(out)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True)
+    except OSError as error:
+        raise ValueError(f"{run} is a run's folder and needs --project: {error}") from None
+    if done.returncode:
+        raise ValueError(f"{run} cannot be exported: {done.stderr.strip()}")
+    return [Path(p) for p in json.loads(done.stdout.strip().splitlines()[-1])["policies"]]
+
+
+def grouped(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Means over the policies of a task and protocol."""
+    groups: dict[tuple[str, str], list[float]] = {}
+    for result in results:
+        groups.setdefault((result["task"], result["protocol"]), []).append(result["success"])
+    return [
+        {"task": task, "protocol": protocol, "policies": len(rates), "success": np.mean(rates)}
+        for (task, protocol), rates in groups.items()
+    ]
+
+
+def main() -> int:
     """Plays every policy and prints one line for each, then the JSON line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("run", nargs="+", type=Path, help="exported policies, .npz")
+    parser.add_argument("run", nargs="+", type=Path, help="exported policies, .npz, or run folders")
     parser.add_argument("--episodes", type=int, default=50)
-    parser.add_argument("--protocol", choices=("paper", "random"), help="default: the policy's")
+    parser.add_argument(
+        "--protocol", choices=("paper", "random", "both"), help="default: the policy's own"
+    )
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--project",
+        type=Path,
+        default=ROOT / ".venv" / "bin" / "python",
+        help="a Python with this project, to export run folders",
+    )
     args = parser.parse_args()
     results = []
-    for path in args.run:
-        np.random.seed(args.seed)  # Meta-World draws its resets from the global generator
-        policy = Policy(path)
-        if policy.task not in PAPER_STARTS:
-            parser.error(f"{path}: task {policy.task!r} is not known: {sorted(PAPER_STARTS)}")
-        protocol = args.protocol or policy.protocol
-        played = play(policy, policy.task, protocol, args.episodes)
-        result = {"policy": path.name, **played}
-        results.append(result)
-        print(f"{path.name}: success {result['success']:.2f} ({protocol})")
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            paths = []
+            for i, run in enumerate(args.run):
+                out = Path(folder) / str(i)  # runs of two folders may have one name
+                paths += exported(run, args.project, out) if run.is_dir() else [run]
+            policies = [(path.name, Policy(path)) for path in paths]
+            for name, policy in policies:
+                if policy.task not in TASKS:
+                    valid = ", ".join(TASKS)
+                    raise ValueError(f"{name}: unknown task: {policy.task!r}. Valid: {valid}.")
+        except (OSError, ValueError) as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+    for name, policy in policies:
+        own = (args.protocol or policy.protocol,)
+        for protocol in ("paper", "random") if args.protocol == "both" else own:
+            result = {"policy": name, **play(policy, protocol, args.episodes, args.seed)}
+            results.append(result)
+            first = result["first_success_mean"]
+            when = f", first at step {first:.1f}" if first else ""
+            print(f"{name}: {policy.task} ({protocol}) success {result['success']:.2f}{when}")
     if len(results) == 1:
         print(json.dumps(results[0]))
-        return
-    rates = [r["success"] for r in results]
-    shared = {k: results[0][k] for k in ("task", "protocol", "episodes")}
-    print(json.dumps({**shared, "success": float(np.mean(rates)), "policies": results}))
+        return 0
+    groups = grouped(results)
+    shared = groups[0] if len(groups) == 1 else {"groups": groups}
+    print(json.dumps({**shared, "episodes": args.episodes, "policies": results}))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
