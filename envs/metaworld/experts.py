@@ -234,7 +234,27 @@ def _peg_insert_side(obs: jax.Array) -> jax.Array:
     return _move(jnp.zeros(3), jnp.where(is_held, carry, down), 10.0, grip)
 
 
+def _button_press_topdown(obs: jax.Array) -> jax.Array:
+    """Goes above the button with closed fingers and presses as hard as it can."""
+    hand_pos, top = obs[:3], obs[4:7]
+    is_over = jnp.linalg.norm(hand_pos[:2] - top[:2]) < 0.04
+    to = top.at[2].add(jnp.where(is_over, 0.0, 0.1))
+    return _move(hand_pos, to, 25.0, 1.0)
+
+
+def _dial_turn(obs: jax.Array) -> jax.Array:
+    """Comes down on the lever's +x side with closed fingers, and pushes on as it gives way."""
+    hand_pos, side = obs[:3], obs[4:7] + jnp.array([0.05, 0.02, 0.09])
+    is_away = jnp.linalg.norm(hand_pos[:2] - side[:2]) > 0.02
+    is_high = jnp.abs(hand_pos[2] - side[2]) > 0.02
+    push = side + jnp.array([-0.05, 0.005, 0.0])
+    to = jnp.where(is_away, side.at[2].set(0.2), jnp.where(is_high, side, push))
+    return _move(hand_pos, to, 10.0, 1.0)
+
+
 _EXPERTS: dict[str, Expert] = {
+    "button-press-topdown": _button_press_topdown,
+    "dial-turn": _dial_turn,
     "drawer-open": _drawer_open,
     "peg-insert-side": _peg_insert_side,
 }
