@@ -59,8 +59,8 @@ def mjcf(
         points: whether there are also {right,left,palm}_point, for objects that cannot rotate.
         edges: whether the pads have edges. Two contacts 3 cm apart hold a bar against turning about
             the pad's normal, as the original's 3 cm wide pads do; one contact does not.
-        plates: whether there are {right,left}_plate, boxes of a finger's size (claw and pad), for
-            a ball that rests against their faces.
+        plates: whether there are {right,left}_{claw,pad}_plate, the original's boxes, for a ball:
+            how it rolls depends on the friction, 1 outside and 2 inside.
 
     Returns:
         The body's XML and the actuators' XML.
@@ -71,8 +71,11 @@ def mjcf(
     # cheap, for walls.
     def finger(side: str, y: float, joint: str, joint_range: str) -> str:
         inner = -0.03 * y  # the pad sits 3 mm inside the claw: their middle is at 1.5 mm
-        plate = f'''
-        <geom name="{side}_plate" type="box" pos="0 {inner} 0" size=".045 .0045 .015" mass="0"/>'''
+        plate = "".join(
+            f'''<geom name="{side}_{of}_plate" type="box" mass="0" pos="0 {at} 0"
+              size=".045 .003 .015"/>'''
+            for of, at in (("claw", 0.0), ("pad", 2.0 * inner))
+        )
         rims = "".join(
             f'''<geom name="{side}_edge_{name}" type="capsule" mass="0" size=".0045"
               fromto="-.0405 {inner} {x} .0405 {inner} {x}"/>'''

@@ -56,14 +56,19 @@ _BODIES = f"""
   <geom name="ball" type="sphere" size="{_RADIUS}"/>
 </body>"""
 
-_GROUND = 'condim="3" friction="1 1 .1 .002 .002" solref=".015 1" solimp=".945 .97 .0055"'
+# Friction and softness are the original's mixtures. Whether a pushed ball rolls or jams depends on
+# the frictions of claw, pad and table, so claw and pad are apart.
+_TABLE = 'condim="3" friction="1 1 .1 .002 .002" solref=".015 1" solimp=".945 .97 .0055"'
 _POST = 'condim="3" friction="1 1 .1 .002 .002" solref=".01 1" solimp=".99 .99 .01"'
-_KICK = 'condim="3" friction="1 1 .1 .002 .002" solref=".01 1" solimp=".97 .99 .01"'
+_CLAW = 'condim="3" friction="1 1 .1 .002 .002" solref=".015 1" solimp=".895 .945 .01"'
+_PAD = 'condim="3" friction="2 2 .1 .002 .002" solref=".01 1" solimp=".97 .99 .01"'
 _WALL = 'condim="1" solref=".01 1" solimp=".99 .998 .003"'
 _PAIRS = (
-    ("ball", "table", _GROUND),
-    ("right_plate", "ball", _KICK),
-    ("left_plate", "ball", _KICK),
+    ("ball", "table", _TABLE),
+    ("right_claw_plate", "ball", _CLAW),
+    ("left_claw_plate", "ball", _CLAW),
+    ("right_pad_plate", "ball", _PAD),
+    ("left_pad_plate", "ball", _PAD),
     ("palm", "ball", _WALL),
     *(("ball", name, _POST) for name in _GOAL),
     *(("right_point", f"{name}_finger", _WALL) for name in _GOAL),

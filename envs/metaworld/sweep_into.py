@@ -55,7 +55,9 @@ _BODIES = f"""
 </body>"""
 
 _GROUND = 'condim="3" friction="1 1 .1 .002 .002" solref=".015 1" solimp=".945 .97 .0055"'
-_RUB = 'condim="3" friction="1.6 1.6 .1 .002 .002" solref=".0175 1" solimp=".9 .95 .0055"'
+# Softer than the hand's other walls: a hand pressed on the table creeps over it, and this is how
+# fast it does so in the original, measured at 160 to 390 N.
+_RUB = 'condim="3" friction="2 2 .1 .002 .002" solref=".01 1" solimp=".95 .97 .0055"'
 _WALL = 'condim="1" solref=".01 1" solimp=".99 .998 .003"'
 _PAIRS = (
     ("right_point", "sides", hand.PAD),
