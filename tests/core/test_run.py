@@ -126,6 +126,18 @@ def test_labels_hold_questions_and_answers(small, finished):
 
 
 @pytest.mark.slow
+def test_sweep_skips_what_is_finished_and_goes_on_after_a_failure(finished, command, tmp_path):
+    shutil.copytree(finished[0], tmp_path / "drawer-open-paper-core")
+    words = ("--out", tmp_path, "--tasks", "drawer-open", "--methods", "core", "env_dense")
+    process = command("sweep", *words, "--seeds", 2, "--steps", 7)  # 7: refused by the second run
+    stdout, stderr = process.communicate()
+    assert process.returncode == 1
+    told = json.loads(stdout.strip().splitlines()[-1])
+    assert told["runs"] == [finished[1]] and told["failed"] == ["drawer-open-paper-env_dense"]
+    assert "steps (7) must be a multiple" in stderr
+
+
+@pytest.mark.slow
 def test_killed_and_resumed_is_undisturbed(small, finished, command, tmp_path):
     undisturbed, summary, _ = finished
     out, moment = tmp_path / "killed", random.randint(2, 6)
