@@ -252,9 +252,34 @@ def _dial_turn(obs: jax.Array) -> jax.Array:
     return _move(hand_pos, to, 10.0, 1.0)
 
 
+def _hammer(obs: jax.Array) -> jax.Array:
+    """Comes down around the handle, closes, lifts the head to the nail's height, and strikes."""
+    hand_pos, hammer, nail, goal = obs[:3], obs[4:7], obs[11:14], obs[36:39]
+    above = hand_pos - hammer
+    is_over = jnp.linalg.norm(above[:2]) < 0.03
+    is_low = above[2] < 0.08
+    # Come down with open fingers only: closed ones would come down on top of a dropped hammer.
+    is_ready = is_over & (is_low | (obs[3] > 0.8))
+    down = hammer.at[2].add(jnp.where(is_ready, 0.025, 0.12)) - hand_pos
+
+    is_held = is_over & (above[2] < 0.045) & (obs[3] < 0.57)
+    w, x, y, z = obs[7:11]
+    along = jnp.array([1.0 - 2.0 * (y**2 + z**2), 2.0 * (x * y + w * z), 2.0 * (x * z - w * y)])
+    to_go = goal - (hammer + 0.16 * along)  # of the head's middle
+    is_aligned = jnp.all(jnp.abs(to_go[jnp.array([0, 2])]) < 0.025)
+    is_driven = nail[1] > goal[1] - 0.004
+    before_nail = to_go[1] - (goal[1] - nail[1]) - 0.1  # the head's face is 7 cm before its middle
+    strike = jnp.where(is_driven, 0.0, 0.1)
+    carry = to_go.at[1].set(jnp.where(is_aligned, strike, before_nail))
+
+    grip = jnp.where(is_over & is_low, 1.0, -1.0)
+    return _move(jnp.zeros(3), jnp.where(is_held, carry, down), 10.0, grip)
+
+
 _EXPERTS: dict[str, Expert] = {
     "button-press-topdown": _button_press_topdown,
     "dial-turn": _dial_turn,
     "drawer-open": _drawer_open,
+    "hammer": _hammer,
     "peg-insert-side": _peg_insert_side,
 }
