@@ -28,19 +28,19 @@ _DAMPING = 1.0
 _ARMATURE = 0.001 + _DAMPING * CONTROL_DT / SUBSTEPS
 
 # The lever lies inside the knob's rim, so a finger reaches it from above the knob only. It is a
-# box in the original, and so are the fingers, of which two edges each touch it here.
+# box in the original; this capsule has its width with the original's contact margin of 1 mm.
 _BODIES = f"""
 <body name="fixture" pos="0 .7 0">
   <body name="dial">
     <inertial pos="0 0 .03" mass=".3655" diaginertia=".00042 .00034 .000418"/>
     <joint name="dial_turn" type="hinge" axis="0 0 1" range="-3.14 3.14" damping="{_DAMPING}"
            armature="{_ARMATURE:.6g}"/>
-    <geom name="lever" type="capsule" fromto="0 -.0315 .051 0 .0315 .051" size=".0145"/>
+    <geom name="lever" type="capsule" fromto="0 -.031 .051 0 .031 .051" size=".016"/>
     <geom name="knob" type="capsule" fromto="0 0 -.1 0 0 -.0155" size=".0515"/>
   </body>
 </body>"""
 
-_LEVER = 'condim="3" friction="1 1 .1 .002 .002" solref=".01 1" solimp=".98 .99 .003"'
+_LEVER = 'condim="3" friction="2 2 .1 .002 .002" solref=".01 1" solimp=".98 .99 .003"'
 _KNOB = 'condim="3" friction="1 1 .1 .002 .002" solref=".01 1" solimp=".98 .99 .003"'
 _PAIRS = (
     ("right_edge_near", "lever", _LEVER),
