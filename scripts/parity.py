@@ -137,7 +137,7 @@ def compare(original: Original, task: str, resets: int, seed: int, ours: int) ->
         return np.array(original.ask("act", task=task, obs=np.round(obs, 7).tolist()))
 
     rows = []
-    for protocol in ("random", "paper"):
+    for protocol in ("random", "paper") if ours else ("random",):
         port = Port(task, protocol)
         if protocol == "random":
             theirs = original.ask("play", task=task, protocol=protocol, episodes=resets, seed=seed)
