@@ -276,10 +276,45 @@ def _hammer(obs: jax.Array) -> jax.Array:
     return _move(jnp.zeros(3), jnp.where(is_held, carry, down), 10.0, grip)
 
 
+def _soccer(obs: jax.Array) -> jax.Array:
+    """Pushes a ball that lies straight before the goal; takes any other in its fingers."""
+    hand_pos, ball, goal = obs[:3], obs[4:7], obs[36:39]
+    above = lambda at, z: jnp.array([at[0], at[1], z])  # noqa: E731
+    ahead = ball - hand_pos
+    push = _move(hand_pos, above(ball, 0.055), 25.0, 1.0)
+    approach = _move(hand_pos, above(ball, 0.13), 12.0, -1.0)
+    grip = jnp.where(hand_pos[2] > 0.075, -1.0, 1.0)
+    down = _move(hand_pos, above(ball, 0.05), 20.0, grip)
+    close = _move(hand_pos, above(ball, 0.055), 20.0, 1.0)
+    carry = _move(hand_pos, above(goal, 0.055), 25.0, 1.0)
+
+    is_lined_up = (jnp.abs(ahead[0]) < 0.02) & (jnp.abs(ball[0] - goal[0]) < 0.04)
+    is_behind = (ahead[1] > 0.035) & (hand_pos[2] < 0.075) & is_lined_up
+    reach = jnp.where(hand_pos[2] < 0.085, 0.035, 0.02)
+    is_away = jnp.linalg.norm(ahead[:2]) > reach
+    taken = jnp.where(obs[3] > 0.62, close, carry)
+    taken = jnp.where(hand_pos[2] > 0.065, down, taken)
+    return jnp.where(is_behind, push, jnp.where(is_away, approach, taken))
+
+
+def _sweep_into(obs: jax.Array) -> jax.Array:
+    """Comes down over the cube with open fingers, closes them, and drags it over the hole."""
+    hand_pos, cube, goal = obs[:3], obs[4:7], obs[36:39]
+    above = lambda at, z: jnp.array([at[0], at[1], z])  # noqa: E731
+    approach = _move(hand_pos, above(cube, jnp.maximum(cube[2], 0.07) + 0.1), 12.0, -1.0)
+    down = _move(hand_pos, above(cube, cube[2] + 0.02), 20.0, -1.0)
+    drag = _move(hand_pos, above(goal, 0.1) + jnp.array([0.0, 0.02, 0.0]), 25.0, 1.0)
+    is_low = hand_pos[2] - cube[2] < 0.05
+    is_away = jnp.linalg.norm(hand_pos[:2] - cube[:2]) > jnp.where(is_low, 0.05, 0.03)
+    return jnp.where(is_away, approach, jnp.where(is_low, drag, down))
+
+
 _EXPERTS: dict[str, Expert] = {
     "button-press-topdown": _button_press_topdown,
     "dial-turn": _dial_turn,
     "drawer-open": _drawer_open,
     "hammer": _hammer,
     "peg-insert-side": _peg_insert_side,
+    "soccer": _soccer,
+    "sweep-into": _sweep_into,
 }

@@ -32,6 +32,7 @@ class SceneXml:
         hand_points: whether the hand has points (see `hand.mjcf`).
         pad_edges: whether the fingers have pad edges (see `hand.mjcf`).
         plates: whether the fingers have plates (see `hand.mjcf`).
+        cone: of friction, `pyramidal` or `elliptic`.
         iterations: of the Newton solver, per substep.
         ls_iterations: of its line search.
     """
@@ -43,6 +44,7 @@ class SceneXml:
     hand_points: bool = False
     pad_edges: bool = False
     plates: bool = False
+    cone: str = "pyramidal"
     iterations: int = 4
     ls_iterations: int = 6
 
@@ -172,7 +174,7 @@ def _document(xml: SceneXml, dt: float) -> str:
 <mujoco>
   <compiler angle="radian" autolimits="true"/>
   <option timestep="{dt}" iterations="{xml.iterations}" ls_iterations="{xml.ls_iterations}"
-          cone="pyramidal" solver="Newton" integrator="Euler">
+          cone="{xml.cone}" solver="Newton" integrator="Euler">
     <flag eulerdamp="disable"/>
   </option>
   <default><geom contype="0" conaffinity="0"/></default>
