@@ -23,8 +23,8 @@ _BODIES = """
   <body name="nail_link" pos="0 -.21 .11">
     <inertial pos="0 .0243 0" mass=".0886" diaginertia=".000129 .000025 .000129"/>
     <joint name="nail_slide" type="slide" axis="0 1 0" range="0 .1" damping="2" armature=".001"/>
-    <geom name="nail_face" type="box" size=".038 .009 .038"/>
-    <geom name="nail_round" type="capsule" fromto="-.02 .021 0 .02 .021 0" size=".03"/>
+    <geom name="nail_face" type="box" size=".03 .009 .03"/>
+    <geom name="nail_round" type="capsule" fromto="-.01 .021 0 .01 .021 0" size=".03"/>
   </body>
 </body>
 <body name="hammer">
@@ -38,6 +38,7 @@ _BODIES = """
 </body>"""
 
 _WALL = 'condim="1" solref=".01 1" solimp=".99 .998 .003"'
+_STRIKE = 'condim="3" friction="1 1 .005 .0001 .0001" solref=".01 1" solimp=".99 .99 .01"'
 _TABLE = 'condim="3" friction="1 1 .005 .0001 .0001" solref=".015 1" solimp=".945 .97 .0055"'
 # Stiffer than `hand.PAD`: a hammer held at its end is heavy, and at .99 it would sink 20 degrees/s.
 _GRIP = 'condim="3" friction="2 2 .1 .002 .002" solref=".01 1" solimp=".998 .999 .001"'
@@ -49,20 +50,16 @@ _PAIRS = (
     ("palm", "handle", _WALL),
     ("right_finger", "head", _WALL),
     ("left_finger", "head", _WALL),
-    ("palm", "head", _WALL),
     ("table", "handle_end", _TABLE),
     ("table", "front", _TABLE),
     ("table", "back", _TABLE),
-    ("front", "nail_face", _WALL),
-    ("back", "nail_face", _WALL),
+    ("front", "nail_face", _STRIKE),
+    ("back", "nail_face", _STRIKE),
     ("handle", "nail_round", _WALL),
     ("right_finger", "nail_round", _WALL),
     ("left_finger", "nail_round", _WALL),
-    ("palm", "nail_round", _WALL),
     ("right_tip", "board", _WALL),
     ("left_tip", "board", _WALL),
-    ("right_root", "board", _WALL),
-    ("left_root", "board", _WALL),
     ("right_palm", "board", _WALL),
     ("left_palm", "board", _WALL),
     ("front", "board", _WALL),
