@@ -57,7 +57,7 @@ _BODIES = f"""
 </body>"""
 
 # Impedances as stiff as the original's contacts are together, by the button's force and depth.
-_PRESS = 'condim="3" friction="1 1 .1 .002 .002" solref=".01 1" solimp=".98 .99 .003"'
+_PRESS = 'condim="3" friction="1 1 .1 .002 .002" solref=".01 1" solimp=".99 .995 .003"'
 _WALL = 'condim="1" solref=".01 1" solimp=".99 .998 .003"'
 _FLANGE = 'condim="1" solref=".01 1" solimp=".9987 .9987 .001"'
 _STOP = 'condim="1" solref=".01 1" solimp=".998 .999 .001"'
@@ -109,7 +109,9 @@ class ButtonPressTopdown(base.MetaWorldEnv):
 
     def scene_xml(self) -> SceneXml:
         """Returns the box, the button on its slide, and what the hand can touch of them."""
-        return SceneXml(bodies=_BODIES, pairs=_PAIRS, hand_points=True)
+        return SceneXml(
+            bodies=_BODIES, pairs=_PAIRS, hand_points=True, iterations=2, ls_iterations=4
+        )
 
     def place(self, key: jax.Array) -> base.Placement:
         """Puts the box at (0, 0.8) m (paper) or uniformly in x +-0.1, y 0.8 to 0.9 m (random)."""
