@@ -48,13 +48,14 @@ _RIGHT: Box = ((-0.096, -0.1, 0.1), (0.096, -0.03, 0.16))
 _LEFT: Box = ((-0.096, 0.03, 0.1), (0.096, 0.1, 0.16))
 _PEG: Box = ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
 
+_EDGE = 'solreflimit=".01 1" solimplimit=".99 .999 .001"'
 # The slides' ranges stand for the walls around the table, 0.69 m and 0.39 m from its middle.
 _BODIES = f"""
 <geom name="table" type="plane" pos="0 0 {_PEG_HALF[2] - hand.POINT}" size="1 1 .1"/>
 <body name="peg">
   <inertial pos="0 0 0" mass=".1" diaginertia=".01 .01 .01"/>
-  <joint name="peg_x" type="slide" axis="1 0 0" damping=".005" range="-.56 .56"/>
-  <joint name="peg_y" type="slide" axis="0 1 0" damping=".005" range=".235 .965"/>
+  <joint name="peg_x" type="slide" axis="1 0 0" damping=".005" range="-.56 .56" {_EDGE}/>
+  <joint name="peg_y" type="slide" axis="0 1 0" damping=".005" range=".235 .965" {_EDGE}/>
   <joint name="peg_z" type="slide" axis="0 0 1" damping=".005" limited="false"/>
   <geom name="peg_point" type="sphere" size="{hand.POINT}"/>
   {_box("peg_to_finger", _PEG, _PEG_HALF, hand.FINGER_HALF, _POINT_HALF)}
@@ -70,8 +71,8 @@ _BODIES = f"""
 </body>"""
 
 # The original's parameters, mixed, but one contact does here what four corners do there: 1 - solimp
-# is a quarter. Only the grip is fitted, to fingers that close on the peg as far as they do there and
-# to a peg that creeps down between them as slowly.
+# is a quarter. Only the grip is fitted: fingers sink into the peg as far as they do there, until
+# they reach their stops, and the peg creeps down between them no faster.
 _GRIP = 'condim="3" friction="2 2 .1 .002 .002" solref=".02 1" solimp=".99 .9992 .003"'
 _TABLE = 'condim="3" friction="1 1 .1 .002 .002" solref=".02 1" solimp=".973 .987 .001"'
 _HOLE = 'condim="3" friction="1 1 .1 .002 .002" solref=".015 1" solimp=".985 .992 .0055"'
