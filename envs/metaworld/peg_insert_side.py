@@ -26,6 +26,9 @@ LOW_REGION = ((0.1100796, 0.0999124, 0.01), (0.1499203, -0.1001194, 0.096))
 HIGH_REGION = ((0.1100796, 0.0999124, 0.16), (0.1699203, -0.1001353, 0.19))
 LIFT = 0.05  # m, a peg this high counts as picked up in `progress`
 
+# Peg and block of a random reset: lower and upper ends of the six numbers, m.
+_RANDOM = ((0.0, 0.5, 0.02, -0.35, 0.4, -0.001), (0.2, 0.7, 0.02, -0.25, 0.7, 0.001))
+
 _PEG_HALF = (0.12, 0.015, 0.015)  # m
 _POINT_HALF = (-hand.POINT,) * 3
 
@@ -48,8 +51,8 @@ _RIGHT: Box = ((-0.096, -0.1, 0.1), (0.096, -0.03, 0.16))
 _LEFT: Box = ((-0.096, 0.03, 0.1), (0.096, 0.1, 0.16))
 _PEG: Box = ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
 
+# The slides' ranges stand for the walls around the table, 0.68 m and 0.38 m from its middle.
 _EDGE = 'solreflimit=".01 1" solimplimit=".99 .999 .001"'
-# The slides' ranges stand for the walls around the table, 0.69 m and 0.39 m from its middle.
 _BODIES = f"""
 <geom name="table" type="plane" pos="0 0 {_PEG_HALF[2] - hand.POINT}" size="1 1 .1"/>
 <body name="peg">
@@ -158,7 +161,7 @@ class PegInsertSide(base.MetaWorldEnv):
     ) -> base.Judgement:
         """Returns reward v2 (hold the peg, and bring its head in), success and progress."""
         obj, target, origin = frame[4:7], physics.target, physics.origin
-        peg = obj - jnp.array(GRASP)
+        peg = obj - jnp.array(GRASP)  # the original's turns by 0.2 mrad in a long episode
         head = peg + jnp.array(HEAD)
         # y and z weigh more so that the head comes to the hole before it goes in.
         distance = lambda point: jnp.linalg.norm((point - target) * jnp.array([1.0, 2.0, 2.0]))  # noqa: E731
@@ -185,10 +188,6 @@ class PegInsertSide(base.MetaWorldEnv):
             success=success.astype(jnp.float32),
             progress=lifted * (0.3 + 0.7 * inserted),
         )
-
-
-# Peg and block of a random reset: lower and upper ends of the six numbers, m.
-_RANDOM = ((0.0, 0.5, 0.02, -0.35, 0.4, -0.001), (0.2, 0.7, 0.02, -0.25, 0.7, 0.001))
 
 
 def _region(
