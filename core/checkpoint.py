@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 import orbax.checkpoint as ocp
 
 KEEP = 2
@@ -34,7 +35,8 @@ def save(folder: Path, env_steps: int, arrays: Any, meta: dict[str, Any]) -> Pat
         shutil.rmtree(old, ignore_errors=True)
     scratch.mkdir(parents=True)
     with ocp.StandardCheckpointer() as writer:
-        writer.save(scratch / "arrays", _unwrap_keys(arrays))
+        # Host arrays: a run may be resumed on another number of devices.
+        writer.save(scratch / "arrays", jax.device_get(_unwrap_keys(arrays)))
     (scratch / "meta.json").write_text(json.dumps(meta))
     (scratch / "MANIFEST").write_text(json.dumps(_hashes(scratch)))
     scratch.rename(path)
@@ -46,7 +48,7 @@ def save(folder: Path, env_steps: int, arrays: Any, meta: dict[str, Any]) -> Pat
 def load_latest(
     folder: Path, like: Any, say: Callable[[str], None]
 ) -> tuple[int, Any, dict[str, Any]] | None:
-    """The newest sound checkpoint: (env_steps, arrays, meta), or None if there is none.
+    """The newest sound checkpoint: (env_steps, host arrays, meta), or None if there is none.
 
     Args:
         like: a pytree of arrays (or shape structs) of the shapes to expect.
@@ -58,7 +60,9 @@ def load_latest(
             say(f"checkpoint {path.name} is damaged ({problem}); trying the one before")
             continue
         with ocp.StandardCheckpointer() as reader:
-            arrays = reader.restore(path / "arrays", jax.eval_shape(_unwrap_keys, like))
+            shapes = jax.eval_shape(_unwrap_keys, like)
+            target = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), shapes)
+            arrays = reader.restore(path / "arrays", target)
         meta = json.loads((path / "meta.json").read_text())
         return int(path.name.split("_")[1]), _wrap_keys(arrays, like), meta
     return None

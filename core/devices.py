@@ -71,9 +71,9 @@ def over_seeds(f: Callable, mesh: Mesh | None, replicated: Sequence[int] = ()) -
 
 
 def place(tree: Any, mesh: Mesh | None) -> Any:
-    """Puts arrays [S, ...] (from a checkpoint, say) where their seeds are trained."""
+    """Puts arrays [S, ...] (a checkpoint's, say) where their seeds are trained."""
     if mesh is None:
-        return tree
+        return jax.tree.map(jnp.asarray, tree)
     return jax.device_put(tree, NamedSharding(mesh, PartitionSpec(AXIS)))
 
 

@@ -174,7 +174,8 @@ class _Run:
             return None
         env_steps, arrays, meta = found
         state = arrays["state"]
-        self.state = state.replace(lanes=self.train.place(state.lanes))
+        lanes, steps = self.train.place(state.lanes), jnp.asarray(state.env_steps)
+        self.state = TrainState(lanes=lanes, env_steps=steps)
         self.residual.labels = {k: np.array(v) for k, v in arrays["labels"].items()}
         self.earlier_seconds, self.latest = meta["wall_seconds"], meta["latest"]
         if self.formal:
