@@ -63,6 +63,31 @@ def test_a_new_formal_reward_traces_neither_physics_nor_sac(small, train, after)
     assert dict(train.traces) == before
 
 
+def test_a_nonfinite_world_is_counted_and_hurts_no_other(small, train):
+    """One world of one seed breaks: one episode ends, and what is stored stays finite."""
+    state, broken = (train.init(run_folder.seed_keys(small)) for _ in range(2))
+    physics = broken.lanes.env_state.pipeline_state
+    physics = physics.replace(qpos=physics.qpos.at[0, 1, 0].set(jnp.nan))
+    env_state = broken.lanes.env_state.replace(pipeline_state=physics)
+    broken = broken.replace(lanes=broken.lanes.replace(env_state=env_state))
+    state, clean_row = train.train_chunk(state, [REACH, FLAT])
+    broken, row = train.train_chunk(broken, [REACH, FLAT])
+    np.testing.assert_array_equal(clean_row["nonfinite"], 0)
+    np.testing.assert_array_equal(row["nonfinite"], [1, 0])
+    assert row["episodes"][0] == clean_row["episodes"][0] + 1
+    others = np.arange(small.envs) != 1
+    for a, b in zip(
+        jax.tree.leaves(state.lanes.env_state.pipeline_state),
+        jax.tree.leaves(broken.lanes.env_state.pipeline_state),
+        strict=True,
+    ):
+        a, b = np.asarray(a), np.asarray(b)
+        assert np.isfinite(b).all()
+        np.testing.assert_array_equal(a[1], b[1])
+        np.testing.assert_array_equal(a[0, others], b[0, others])
+    assert all(np.isfinite(x).all() for x in map(np.asarray, broken.lanes.replay.data))
+
+
 def test_seeds_have_their_own_rewards(after):
     _, rows = after
     assert set(rows[0]["components"][0]) == {"reach", "nonfinite"}
