@@ -33,6 +33,7 @@ class SceneXml:
         pad_edges: whether the fingers have pad edges (see `hand.mjcf`).
         plates: whether the fingers have plates (see `hand.mjcf`).
         cone: of friction, `pyramidal` or `elliptic`.
+        max_contacts: of each dimension, how many are solved: those that are nearest or deepest.
         iterations: of the Newton solver, per substep.
         ls_iterations: of its line search.
     """
@@ -45,6 +46,7 @@ class SceneXml:
     pad_edges: bool = False
     plates: bool = False
     cone: str = "pyramidal"
+    max_contacts: int | None = None
     iterations: int = 4
     ls_iterations: int = 6
 
@@ -170,8 +172,11 @@ class Scene:
 def _document(xml: SceneXml, dt: float) -> str:
     body, actuators = hand.mjcf(xml.hand_z_low, xml.hand_points, xml.pad_edges, xml.plates)
     pairs = "".join(f'<pair geom1="{a}" geom2="{b}" {how}/>' for a, b, how in xml.pairs)
+    limit = f'<numeric name="max_contact_points" data="{xml.max_contacts}"/>'
+    limit = "" if xml.max_contacts is None else limit
     return f"""
 <mujoco>
+  <custom>{limit}</custom>
   <compiler angle="radian" autolimits="true"/>
   <option timestep="{dt}" iterations="{xml.iterations}" ls_iterations="{xml.ls_iterations}"
           cone="{xml.cone}" solver="Newton" integrator="Euler">

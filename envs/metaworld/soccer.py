@@ -125,6 +125,7 @@ class Soccer(base.MetaWorldEnv):
             hand_points=True,
             plates=True,
             cone="elliptic",
+            max_contacts=6,  # of 18 and of 4: table, net and post under the ball, three of the hand
             iterations=2,
             ls_iterations=4,
         )

@@ -107,7 +107,12 @@ class SweepInto(base.MetaWorldEnv):
     def scene_xml(self) -> SceneXml:
         """Returns the cube and the table with its hole."""
         return SceneXml(
-            bodies=_BODIES, pairs=_PAIRS, hand_points=True, iterations=3, ls_iterations=5
+            bodies=_BODIES,
+            pairs=_PAIRS,
+            hand_points=True,
+            max_contacts=8,  # of 15: a finger or the cube in a corner touches three boxes at most
+            iterations=3,
+            ls_iterations=5,
         )
 
     def place(self, key: jax.Array) -> base.Placement:
