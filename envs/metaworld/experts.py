@@ -245,11 +245,13 @@ def _button_press_topdown(obs: jax.Array) -> jax.Array:
 def _dial_turn(obs: jax.Array) -> jax.Array:
     """Comes down on the lever's +x side with closed fingers, and pushes on as it gives way."""
     hand_pos, side = obs[:3], obs[4:7] + jnp.array([0.05, 0.02, 0.09])
-    is_away = jnp.linalg.norm(hand_pos[:2] - side[:2]) > 0.02
+    # Once down, it stays down: a hand that goes up for every small error never gets to push.
+    is_low = hand_pos[2] < 0.13
+    is_away = jnp.linalg.norm(hand_pos[:2] - side[:2]) > jnp.where(is_low, 0.06, 0.02)
     is_high = jnp.abs(hand_pos[2] - side[2]) > 0.02
     push = side + jnp.array([-0.05, 0.005, 0.0])
     to = jnp.where(is_away, side.at[2].set(0.2), jnp.where(is_high, side, push))
-    return _move(hand_pos, to, 10.0, 1.0)
+    return _move(hand_pos, to, 25.0, 1.0)
 
 
 def _hammer(obs: jax.Array) -> jax.Array:

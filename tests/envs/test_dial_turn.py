@@ -171,7 +171,7 @@ def test_expert_succeeds_as_early_as_in_the_original(play):
     success = played["success"]
     assert success.max(axis=0).mean() >= 0.95
     first = success.argmax(axis=0)[success.any(axis=0)] + 1
-    assert 62 <= first.mean() <= 86  # the original: 75 on average
+    assert 43 <= first.mean() <= 59  # 50 in the original, where its own policy takes 72
     assert played["dense"].max() <= 10 and played["nonfinite"].max() == 0
     progress = played["progress"]
     assert progress[0].max() == 0
