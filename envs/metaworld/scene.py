@@ -6,6 +6,7 @@ that is filled in for the substeps and thrown away. A fixture is moved by its `b
 of a mocap body silently stay behind in MJX.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import jax
@@ -15,6 +16,9 @@ from flax import struct
 from mujoco import mjx
 
 from envs.metaworld import hand, response
+
+Box = tuple[tuple[float, float, float], tuple[float, float, float]]
+"""A box along the axes: from and to, m."""
 
 CONTROL_DT = 0.0125  # s; the original's 5 steps of 2.5 ms
 SUBSTEPS = 3
@@ -167,6 +171,31 @@ class Scene:
             arm=arm,
             reference=reference,
         )
+
+
+def grown_box(box: Box, half: tuple[float, ...], point: float) -> str:
+    """Returns a box geom's attributes, grown so that a small sphere can stand for a box.
+
+    Where nothing turns, two boxes touch exactly when the one's centre touches the other grown by
+    the one's half sizes.
+
+    Args:
+        box: before it is grown.
+        half: [3] half sizes of the box that the sphere stands for, m.
+        point: radius of the sphere, m.
+    """
+    sides = [(a - h + point, b + h - point) for a, b, h in zip(*box, half, strict=True)]
+    pos = " ".join(f"{(a + b) / 2:.6g}" for a, b in sides)
+    size = " ".join(f"{(b - a) / 2:.6g}" for a, b in sides)
+    return f'type="box" pos="{pos}" size="{size}"'
+
+
+def grown_boxes(
+    boxes: Mapping[str, Box], half: tuple[float, ...], point: float, suffix: str = ""
+) -> str:
+    """Returns the geoms of named boxes, grown; their names end in the suffix."""
+    geoms = (f'<geom name="{n}{suffix}" {grown_box(b, half, point)}/>' for n, b in boxes.items())
+    return "".join(geoms)
 
 
 def _document(xml: SceneXml, dt: float) -> str:

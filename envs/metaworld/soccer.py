@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from envs.metaworld import base, hand, rewards
-from envs.metaworld.scene import Physics, SceneXml
+from envs.metaworld.scene import Box, Physics, SceneXml, grown_boxes
 from envs.task import Camera, TaskSpec
 
 _OBJECT = "soccer ball"
@@ -20,8 +20,7 @@ _GRASP_RADIUS = 0.013  # m, what the original's reward takes for it
 
 # The goal's four convex pieces, from its origin, as (x, y, z) from and to. The back leans towards
 # the ball by 16.9 degrees: a rotated box for the ball.
-_Box = tuple[tuple[float, float, float], tuple[float, float, float]]
-_GOAL: dict[str, _Box] = {
+_GOAL: dict[str, Box] = {
     "right_wall": ((0.09024, -0.06367, 0.0), (0.1027, 0.0557, 0.165)),
     "left_wall": ((-0.1027, -0.06367, 0.0), (-0.09024, 0.0557, 0.165)),
     "roof": ((-0.09024, -0.06367, 0.15365), (0.09071, 0.01351, 0.165)),
@@ -29,22 +28,14 @@ _GOAL: dict[str, _Box] = {
 }
 
 
-def _grown(box: _Box, half: tuple[float, ...], point: float) -> str:
-    """A box grown by the half sizes of what a point of the given radius stands for."""
-    sides = [(a - h + point, b + h - point) for a, b, h in zip(*box, half, strict=True)]
-    pos = " ".join(f"{(a + b) / 2:.6g}" for a, b in sides)
-    size = " ".join(f"{(b - a) / 2:.6g}" for a, b in sides)
-    return f'type="box" pos="{pos}" size="{size}"'
-
-
 _PALM_HALF = tuple(half + hand.PALM_RADIUS for half in hand.PALM_HALF)
 _NET = ("right_wall", "left_wall", "roof")
 _BODIES = f"""
 <body name="fixture" pos="0 .85 0">
-  {"".join(f'<geom name="{n}" {_grown(_GOAL[n], (0.0,) * 3, 0.0)}/>' for n in _NET)}
+  {grown_boxes({n: _GOAL[n] for n in _NET}, (0.0,) * 3, 0.0)}
   <geom name="back" type="box" pos="0 .03121 .0825" euler=".2943 0 0" size=".1027 .007 .0862"/>
-  {"".join(f'<geom name="{n}_finger" {_grown(c, hand.FINGER_HALF, hand.POINT)}/>' for n, c in _GOAL.items())}
-  {"".join(f'<geom name="{n}_palm" {_grown(c, _PALM_HALF, hand.PALM_RADIUS)}/>' for n, c in _GOAL.items())}
+  {grown_boxes(_GOAL, hand.FINGER_HALF, hand.POINT, "_finger")}
+  {grown_boxes(_GOAL, _PALM_HALF, hand.PALM_RADIUS, "_palm")}
 </body>
 <geom name="table" type="plane" size="1 1 1"/>
 <body name="ball_body">
@@ -109,8 +100,8 @@ class Soccer(base.MetaWorldEnv):
         observation_fields=base.observation_fields(_OBJECT, quat="x y z w"),
         formal_fields=base.formal_fields(_OBJECT, quat="x y z w"),
         action_description=base.ACTION_DESCRIPTION,
-        target_description="position xyz of the middle of the goal's mouth on the table, m; the ball "
-        "starts about 0.2 m in front of it along -y",
+        target_description="position xyz of the middle of the goal's mouth on the table, m; the "
+        "ball starts about 0.2 m in front of it along -y",
         success_description="the ball's centre is within 0.07 m of the target",
         formal_view=base.formal_view,
         frame_view=base.frame_view,

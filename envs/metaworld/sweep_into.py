@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from envs.metaworld import base, hand, rewards
-from envs.metaworld.scene import Physics, SceneXml
+from envs.metaworld.scene import Box, Physics, SceneXml, grown_box, grown_boxes
 from envs.task import Camera, TaskSpec
 
 _OBJECT = "green cube"
@@ -17,31 +17,21 @@ _CANDIDATES = 8  # draws of a reset; one in a hundred is rejected
 # Nothing here can turn (the original's cube has an inertia of 1e5), so every contact is one of a
 # point with a grown box (see `hand.POINT`).
 
-_Box = tuple[tuple[float, float, float], tuple[float, float, float]]  # from and to, m
-
-_TABLE: dict[str, _Box] = {  # the raised table around its hole
+_TABLE: dict[str, Box] = {  # the raised table around its hole
     "left": ((-0.70, 0.20, -0.05), (-0.08, 1.00, 0.05)),
     "right": ((0.08, 0.20, -0.05), (0.70, 1.00, 0.05)),
     "near": ((-0.08, 0.20, -0.05), (0.08, 0.76, 0.05)),
     "far": ((-0.08, 0.92, -0.05), (0.08, 1.00, 0.05)),
 }
 _HALF = 0.02  # m, half the cube's side
-_CUBE: _Box = ((-_HALF,) * 3, (_HALF,) * 3)
-
-
-def _grown(box: _Box, half: tuple[float, ...], point: float) -> str:
-    """A box grown by the half sizes of what a point of the given radius stands for."""
-    sides = [(a - h + point, b + h - point) for a, b, h in zip(*box, half, strict=True)]
-    pos = " ".join(f"{(a + b) / 2:.6g}" for a, b in sides)
-    size = " ".join(f"{(b - a) / 2:.6g}" for a, b in sides)
-    return f'type="box" pos="{pos}" size="{size}"'
+_CUBE: Box = ((-_HALF,) * 3, (_HALF,) * 3)
 
 
 _PALM_HALF = tuple(half + hand.PALM_RADIUS for half in hand.PALM_HALF)
 _BODIES = f"""
 <body name="fixture">
-  {"".join(f'<geom name="{n}" {_grown(box, (_HALF,) * 3, hand.POINT)}/>' for n, box in _TABLE.items())}
-  {"".join(f'<geom name="{n}_rim" {_grown(box, hand.FINGER_HALF, hand.POINT)}/>' for n, box in _TABLE.items())}
+  {grown_boxes(_TABLE, (_HALF,) * 3, hand.POINT)}
+  {grown_boxes(_TABLE, hand.FINGER_HALF, hand.POINT, "_rim")}
   <geom name="bottom" type="plane" pos="0 0 {_HALF - hand.POINT}" size="1 1 1"/>
 </body>
 <body name="cube">
@@ -50,8 +40,8 @@ _BODIES = f"""
   <joint name="cube_y" type="slide" axis="0 1 0"/>
   <joint name="cube_z" type="slide" axis="0 0 1"/>
   <geom name="core" type="sphere" size="{hand.POINT}"/>
-  <geom name="sides" {_grown(_CUBE, hand.FINGER_HALF, hand.POINT)}/>
-  <geom name="top" {_grown(_CUBE, _PALM_HALF, hand.PALM_RADIUS)}/>
+  <geom name="sides" {grown_box(_CUBE, hand.FINGER_HALF, hand.POINT)}/>
+  <geom name="top" {grown_box(_CUBE, _PALM_HALF, hand.PALM_RADIUS)}/>
 </body>"""
 
 _GROUND = 'condim="3" friction="1 1 .1 .002 .002" solref=".015 1" solimp=".945 .97 .0055"'
@@ -95,10 +85,10 @@ class SweepInto(base.MetaWorldEnv):
         observation_fields=base.observation_fields(_OBJECT, quat="x y z w"),
         formal_fields=base.formal_fields(_OBJECT, quat="x y z w"),
         action_description=base.ACTION_DESCRIPTION,
-        target_description="position xyz of the middle of the hole, m; the cube starts about 0.2 m in "
-        "front of it along -y, its centre 0.07 m high on the raised table",
-        success_description="the cube's centre is within 0.05 m of the target in the horizontal plane; its "
-        "height does not count",
+        target_description="position xyz of the middle of the hole, m; the cube starts about 0.2 m "
+        "in front of it along -y, its centre 0.07 m high on the raised table",
+        success_description="the cube's centre is within 0.05 m of the target in the horizontal "
+        "plane; its height does not count",
         formal_view=base.formal_view,
         frame_view=base.frame_view,
         camera=Camera(pos=(-0.6, 0.2, 0.45), xyaxes=(-1.0, 1.0, 0.0, -0.3, -0.3, -1.0)),
