@@ -257,7 +257,8 @@ def make_train(
             traces[name] += 1  # Python runs this when it traces, not when it runs
             return f(*args)
 
-        return jax.jit(traced, donate_argnums=0 if donate else ())
+        options = devices.compiler_options()
+        return jax.jit(traced, donate_argnums=0 if donate else (), compiler_options=options)
 
     def over_seeds(f: Callable, axes: Any = 0, donate: bool = False) -> Callable:
         shared = () if axes == 0 else tuple(i for i, axis in enumerate(axes) if axis is None)
