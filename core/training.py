@@ -257,8 +257,7 @@ def make_train(
             traces[name] += 1  # Python runs this when it traces, not when it runs
             return f(*args)
 
-        options = devices.compiler_options()
-        return jax.jit(traced, donate_argnums=0 if donate else (), compiler_options=options)
+        return jax.jit(traced, donate_argnums=0 if donate else ())
 
     def over_seeds(f: Callable, axes: Any = 0, donate: bool = False) -> Callable:
         shared = () if axes == 0 else tuple(i for i, axis in enumerate(axes) if axis is None)

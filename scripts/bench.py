@@ -255,8 +255,7 @@ def main(
         original: a Python with metaworld==3.1.1 installed, to compare `env` with.
     """
     config = check(Config(task=task))
-    if what == "train":
-        devices.split_cpu(3)
+    devices.prepare_cpu(3 if what == "train" else 1)
     print(f"{what} on {device()}, jax {jax.__version__}")
     if what == "env":
         found = bench_env(task, original)

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 import tyro
 
-from core import cache, restore
+from core import cache, devices, restore
 
 
 def evaluate(
@@ -32,6 +32,7 @@ def evaluate(
         protocol: paper or random; the run's own by default.
         seed: of the evaluation's resets.
     """
+    devices.prepare_cpu(1)
     cache.enable()
     try:
         restored = restore.load(run, protocol)

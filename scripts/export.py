@@ -15,7 +15,7 @@ import jax
 import numpy as np
 import tyro
 
-from core import cache, restore
+from core import cache, devices, restore
 
 
 def export(
@@ -30,6 +30,7 @@ def export(
         out: the file to write; other seeds of the run are numbered in their names.
         seed: which seed of the run; all of them by default.
     """
+    devices.prepare_cpu(1)
     cache.enable()
     try:
         restored = restore.load(run)

@@ -24,7 +24,7 @@ import numpy as np
 import tyro
 
 import envs
-from core import cache
+from core import cache, devices
 from envs.metaworld import experts
 
 # [resets, 39] -> [resets, 4]
@@ -193,6 +193,7 @@ def main(
         ours: episodes of our experts in the original; 0 leaves our experts out.
         seed: of the resets.
     """
+    devices.prepare_cpu(1)
     cache.enable()
     tasks = envs.names() if task == "all" else (task,)
     if not set(tasks) <= set(envs.names()):

@@ -36,7 +36,7 @@ def main() -> int:
     fields = {f.name: getattr(flags, f.name) for f in dataclasses.fields(Config)}
     config = Config(**fields)
     candidates = config.formal.candidates if config.formal.select == "gt_score" else 1
-    devices.split_cpu(config.seeds * candidates)
+    devices.prepare_cpu(config.seeds * candidates)
     try:
         summary = run(config, flags.out, flags.resume, flags.quiet)
     except ValueError as error:
