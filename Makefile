@@ -14,7 +14,7 @@ train: $(STAMP)
 	$(BIN)/python scripts/train.py --task drawer-open --method core --seed $(SEED) --out $(OUT) $(ARGS)
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -124,9 +124,19 @@ def test_recorded_replies_compile_or_are_refused_with_a_place(spec):
     assert all(d.line > 0 and d.hint for error in refused for d in error.diagnostics)
 
 
-def test_unknown_recording():
-    with pytest.raises(ValueError, match="no recorded replies for task 'fly'; recorded: drawer"):
-        ReplayModel("fly")
+def test_unknown_recording(tmp_path):
+    (tmp_path / "swim.json").write_text("{}")
+    with pytest.raises(ValueError, match="no recorded replies for task 'fly'; recorded: swim"):
+        ReplayModel("fly", tmp_path)
+
+
+@pytest.mark.parametrize("task", envs.names())
+def test_every_task_has_replies_to_its_exact_prompt(task):
+    spec = envs.make(task).spec
+    model = ReplayModel(task)
+    assert len(model.complete(prompts.initial_messages(spec), 99)) == 4
+    asked = prompts.feedback_messages(spec, "", 0, {"score": [0.0]})
+    assert len(model.complete(asked, 99)) == 12
 
 
 def test_statistics_table():

@@ -123,7 +123,7 @@ def test_fit_vmaps_over_seeds(model, fit):
         alone, expected = jax.jit(model.fit)(states[i], sets[i], jnp.int32(count), keys[i])
         assert int(metrics["epochs"][i]) == int(expected["epochs"])
         jax.tree.map(
-            lambda a, b, i=i: np.testing.assert_allclose(a[i], b, atol=2e-4), together, alone
+            lambda a, b, i=i: np.testing.assert_allclose(a[i], b, atol=5e-3), together, alone
         )
 
 
