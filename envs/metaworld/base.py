@@ -13,7 +13,7 @@ from brax.envs.base import State
 
 from envs.metaworld import hand
 from envs.metaworld.scene import Physics, Scene, SceneXml
-from envs.task import Field, TaskEnv
+from envs.task import Camera, Field, TaskEnv, TaskSpec
 
 # Bounds of the hand in an observation; the original clips to them.
 _HAND_LOW = (-0.525, 0.348, -0.0525)
@@ -71,6 +71,43 @@ def frame_view(obs: jax.Array) -> jax.Array:
     return jnp.concatenate([obs[..., :11], obs[..., 36:39]], axis=-1)
 
 
+def task_spec(
+    name: str,
+    instruction: str,
+    obj: str,
+    target: str,
+    success: str,
+    camera: Camera,
+    quat: str = "",
+    second: str | None = None,
+) -> TaskSpec:
+    """Returns a task's spec: what all seven share, and what is its own.
+
+    Args:
+        name: the task's.
+        instruction: one line for a vision-language model.
+        obj: what the object is.
+        target: what the target is.
+        success: when the task is done.
+        camera: where clips are filmed from.
+        quat: the order of the object's quaternion.
+        second: what the second object is, if the task has one.
+    """
+    return TaskSpec(
+        name=name,
+        instruction=instruction,
+        horizon=500,
+        observation_fields=observation_fields(obj, second, quat),
+        formal_fields=formal_fields(obj, quat),
+        action_description=ACTION_DESCRIPTION,
+        target_description=target,
+        success_description=success,
+        formal_view=formal_view,
+        frame_view=frame_view,
+        camera=camera,
+    )
+
+
 class HandStart(NamedTuple):
     """The hand at a reset, m; constants measured once in the original (MuJoCo 3.3.0).
 
@@ -78,15 +115,24 @@ class HandStart(NamedTuple):
         target: mocap target.
         settled: where the original's hand is after its 250 substeps under that target.
         tcp: middle of the finger tips there; reward margins depend on it.
-        left_pad: the left finger's pad there; rewards of tasks that grasp depend on it.
-        right_pad: the right finger's.
     """
 
     target: tuple[float, float, float]
     settled: tuple[float, float, float]
     tcp: tuple[float, float, float]
-    left_pad: tuple[float, float, float]
-    right_pad: tuple[float, float, float]
+
+
+# The benchmark's own starts, of five tasks and of two.
+MIDDLE_START = HandStart(
+    target=(0.0, 0.6, 0.2),
+    settled=(0.004584, 0.601388, 0.195143),
+    tcp=(0.004286, 0.601489, 0.150189),
+)
+BACK_START = HandStart(
+    target=(0.0, 0.4, 0.2),
+    settled=(0.004529, 0.400308, 0.195686),
+    tcp=(0.004407, 0.400271, 0.150740),
+)
 
 
 class Placement(NamedTuple):
@@ -139,8 +185,6 @@ class MetaWorldEnv(TaskEnv):
         self.hand_init = jnp.array(start.target)
         self.hand_settled = jnp.array(start.settled)
         self.tcp_init = jnp.array(start.tcp)
-        self.left_pad_init = jnp.array(start.left_pad)
-        self.right_pad_init = jnp.array(start.right_pad)
         self.scene = Scene(self.scene_xml())
 
     @abc.abstractmethod

@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 
 from envs.metaworld import base, hand, rewards
-from envs.metaworld.scene import Physics, SceneXml
-from envs.task import Camera, TaskSpec
+from envs.metaworld.scene import Box, Physics, SceneXml, grown_boxes
+from envs.task import Camera
 
 _OBJECT = "red button's top"
 
@@ -28,21 +28,13 @@ START = 0.0935  # m, the reward's margin
 SUCCESS = 0.024  # m
 
 
-def _box(name: str, z: float, half: tuple[float, ...], grow: tuple[float, ...], less: float) -> str:
-    """Returns a box on the axis, m from the parent, grown by what touches it, as MJCF."""
-    size = " ".join(f"{a + b - less:.6g}" for a, b in zip(half, grow, strict=True))
-    return f'<geom name="{name}" type="box" pos="0 0 {z}" size="{size}"/>'
-
-
 # The cap is a disc in the original; fingers are 3 cm wide, so its square corners are a detail.
-_CASE = (-0.012, (0.12, 0.12, 0.102))
-_CAP = (0.183, (0.041, 0.041, 0.011))
-_FINGER = (hand.FINGER_HALF, hand.POINT)
-_PALM = (hand.PALM_HALF, 0.0)
+_CASE: Box = ((-0.12, -0.12, -0.114), (0.12, 0.12, 0.09))
+_CAP: Box = ((-0.041, -0.041, 0.172), (0.041, 0.041, 0.194))
 _BODIES = f"""
 <body name="fixture" pos="0 .8 .115">
-  {_box("case_to_finger", *_CASE, *_FINGER)}
-  {_box("case_to_palm", *_CASE, *_PALM)}
+  {grown_boxes({"case_to_finger": _CASE}, hand.FINGER_HALF, hand.POINT)}
+  {grown_boxes({"case_to_palm": _CASE}, hand.PALM_HALF, 0.0)}
   <geom name="floor" type="plane" pos="0 0 .09" size=".1 .1 .1"/>
   <geom name="rim" type="capsule" fromto="0 0 .0938 0 0 .05" size=".005"/>
   <body name="button">
@@ -51,8 +43,8 @@ _BODIES = f"""
            stiffness=".5" springref=".5"/>
     <geom name="flange" type="sphere" pos=".008 0 .168" size=".005"/>
     <geom name="stop" type="sphere" pos="0 0 .1824" size=".01"/>
-    {_box("cap_to_finger", *_CAP, *_FINGER)}
-    {_box("cap_to_palm", *_CAP, *_PALM)}
+    {grown_boxes({"cap_to_finger": _CAP}, hand.FINGER_HALF, hand.POINT)}
+    {grown_boxes({"cap_to_palm": _CAP}, hand.PALM_HALF, 0.0)}
   </body>
 </body>"""
 
@@ -81,29 +73,17 @@ class ButtonPressTopdown(base.MetaWorldEnv):
             target=(0.0, 0.65, 0.3),
             settled=(0.004409, 0.651311, 0.295565),
             tcp=(0.004149, 0.651396, 0.250604),
-            left_pad=(0.000371, 0.698310, 0.295591),
-            right_pad=(0.008447, 0.604312, 0.295539),
         ),
-        "random": base.HandStart(
-            target=(0.0, 0.4, 0.2),
-            settled=(0.004529, 0.400308, 0.195686),
-            tcp=(0.004407, 0.400271, 0.150740),
-            left_pad=(0.003200, 0.447461, 0.195633),
-            right_pad=(0.005857, 0.353155, 0.195740),
-        ),
+        "random": base.BACK_START,
     }
-    spec = TaskSpec(
+    spec = base.task_spec(
         name="button-press-topdown",
         instruction="press the red button down from above",
-        horizon=500,
-        observation_fields=base.observation_fields(_OBJECT, quat="w x y z"),
-        formal_fields=base.formal_fields(_OBJECT, quat="w x y z"),
-        action_description=base.ACTION_DESCRIPTION,
-        target_description="position xyz of the button's top when it is pressed in, m; the button "
+        obj=_OBJECT,
+        quat="w x y z",
+        target="position xyz of the button's top when it is pressed in, m; the button "
         "starts 0.09 m above it",
-        success_description="the button's top is within 0.024 m of the target's height",
-        formal_view=base.formal_view,
-        frame_view=base.frame_view,
+        success="the button's top is within 0.024 m of the target's height",
         camera=Camera(pos=(-0.55, 0.2, 0.6), xyaxes=(0.77, -0.64, 0.0, 0.3, 0.36, 0.88)),
     )
 

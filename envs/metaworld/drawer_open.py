@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from envs.metaworld import base, hand, rewards
 from envs.metaworld.scene import Physics, SceneXml
-from envs.task import Camera, TaskSpec
+from envs.task import Camera
 
 CLOSED_HANDLE = (0.0, -0.17, 0.09)  # m, from the drawer to its handle when closed
 TARGET = (0.0, -0.36, 0.09)  # m, from the drawer to where the handle should go
@@ -71,29 +71,16 @@ class DrawerOpen(base.MetaWorldEnv):
             target=(0.0, 0.72, 0.15),
             settled=(0.004181, 0.723113, 0.145040),
             tcp=(0.003713, 0.723061, 0.100062),
-            left_pad=(0.001377, 0.770201, 0.144925),
-            right_pad=(0.006985, 0.676025, 0.145154),
         ),
-        "random": base.HandStart(
-            target=(0.0, 0.6, 0.2),
-            settled=(0.004584, 0.601388, 0.195143),
-            tcp=(0.004286, 0.601489, 0.150189),
-            left_pad=(0.001944, 0.648486, 0.195195),
-            right_pad=(0.007225, 0.554290, 0.195092),
-        ),
+        "random": base.MIDDLE_START,
     }
-    spec = TaskSpec(
+    spec = base.task_spec(
         name="drawer-open",
         instruction="open the drawer",
-        horizon=500,
-        observation_fields=base.observation_fields("drawer handle"),
-        formal_fields=base.formal_fields("drawer handle"),
-        action_description=base.ACTION_DESCRIPTION,
-        target_description="position xyz of the drawer handle when the drawer is open, m; the "
+        obj="drawer handle",
+        target="position xyz of the drawer handle when the drawer is open, m; the "
         "handle starts 0.19 m behind it along +y",
-        success_description="the handle is within 0.03 m of the target",
-        formal_view=base.formal_view,
-        frame_view=base.frame_view,
+        success="the handle is within 0.03 m of the target",
         camera=Camera(pos=(-0.6, 0.2, 0.35), xyaxes=(-1.0, 1.0, 0.0, -0.2, -0.2, -1.0)),
     )
 

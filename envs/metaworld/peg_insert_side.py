@@ -11,8 +11,8 @@ import jax
 import jax.numpy as jnp
 
 from envs.metaworld import base, hand, rewards
-from envs.metaworld.scene import Physics, SceneXml
-from envs.task import Camera, TaskSpec
+from envs.metaworld.scene import Box, Physics, SceneXml, grown_boxes
+from envs.task import Camera
 
 GRASP = (0.03, 0.0, 0.01)  # m, from the peg's middle to what an observation shows
 HEAD = (-0.1, 0.0, 0.0)  # m, from the peg's middle to its head
@@ -30,26 +30,16 @@ LIFT = 0.05  # m, a peg this high counts as picked up in `progress`
 _RANDOM = ((0.0, 0.5, 0.02, -0.35, 0.4, -0.001), (0.2, 0.7, 0.02, -0.25, 0.7, 0.001))
 
 _PEG_HALF = (0.12, 0.015, 0.015)  # m
-_POINT_HALF = (-hand.POINT,) * 3
-
-Box = tuple[tuple[float, float, float], tuple[float, float, float]]
-
-
-def _box(name: str, box: Box, *grow: tuple[float, float, float]) -> str:
-    """Returns a box (lower and upper corner) grown by half sizes, as MJCF."""
-    centre = [(a + b) / 2 for a, b in zip(*box, strict=True)]
-    half = [(b - a) / 2 + sum(g) for a, b, *g in zip(*box, *grow, strict=True)]
-    numbers = lambda values: " ".join(f"{v:.6g}" for v in values)  # noqa: E731
-    return f'<geom name="{name}" type="box" pos="{numbers(centre)}" size="{numbers(half)}"/>'
-
 
 # The block's parts from its own origin. To a finger, 9 cm tall, it is solid: the hole is 6 cm.
 _BLOCK: Box = ((-0.1, -0.1, 0.0), (0.1, 0.1, 0.2))
-_BELOW: Box = ((-0.096, -0.1, 0.0), (0.096, 0.1, 0.1))
-_ABOVE: Box = ((-0.096, -0.1, 0.16), (0.096, 0.1, 0.2))
-_RIGHT: Box = ((-0.096, -0.1, 0.1), (0.096, -0.03, 0.16))
-_LEFT: Box = ((-0.096, 0.03, 0.1), (0.096, 0.1, 0.16))
-_PEG: Box = ((0.0, 0.0, 0.0), (0.0, 0.0, 0.0))
+_AROUND_HOLE: dict[str, Box] = {
+    "below": ((-0.096, -0.1, 0.0), (0.096, 0.1, 0.1)),
+    "above": ((-0.096, -0.1, 0.16), (0.096, 0.1, 0.2)),
+    "right": ((-0.096, -0.1, 0.1), (0.096, -0.03, 0.16)),
+    "left": ((-0.096, 0.03, 0.1), (0.096, 0.1, 0.16)),
+}
+_PEG: Box = (tuple(-h for h in _PEG_HALF), _PEG_HALF)
 
 # The slides' ranges stand for the walls around the table, 0.68 m and 0.38 m from its middle.
 _EDGE = 'solreflimit=".01 1" solimplimit=".99 .999 .001"'
@@ -61,16 +51,13 @@ _BODIES = f"""
   <joint name="peg_y" type="slide" axis="0 1 0" damping=".005" range=".235 .965" {_EDGE}/>
   <joint name="peg_z" type="slide" axis="0 0 1" damping=".005" limited="false"/>
   <geom name="peg_point" type="sphere" size="{hand.POINT}"/>
-  {_box("peg_to_finger", _PEG, _PEG_HALF, hand.FINGER_HALF, _POINT_HALF)}
-  {_box("peg_to_palm", _PEG, _PEG_HALF, hand.PALM_HALF)}
+  {grown_boxes({"peg_to_finger": _PEG}, hand.FINGER_HALF, hand.POINT)}
+  {grown_boxes({"peg_to_palm": _PEG}, hand.PALM_HALF, 0.0)}
 </body>
 <body name="fixture" pos="-.3 .6 0">
-  {_box("block_to_finger", _BLOCK, hand.FINGER_HALF, _POINT_HALF)}
-  {_box("block_to_palm", _BLOCK, hand.PALM_HALF)}
-  {_box("below", _BELOW, _PEG_HALF, _POINT_HALF)}
-  {_box("above", _ABOVE, _PEG_HALF, _POINT_HALF)}
-  {_box("right", _RIGHT, _PEG_HALF, _POINT_HALF)}
-  {_box("left", _LEFT, _PEG_HALF, _POINT_HALF)}
+  {grown_boxes({"block_to_finger": _BLOCK}, hand.FINGER_HALF, hand.POINT)}
+  {grown_boxes({"block_to_palm": _BLOCK}, hand.PALM_HALF, 0.0)}
+  {grown_boxes(_AROUND_HOLE, _PEG_HALF, hand.POINT)}
 </body>"""
 
 # The original's parameters, mixed, but one contact does here what four corners do there: 1 - solimp
@@ -107,31 +94,19 @@ class PegInsertSide(base.MetaWorldEnv):
             target=(0.1, 0.6, 0.05),
             settled=(0.103130, 0.602571, 0.046127),
             tcp=(0.102759, 0.602579, 0.001138),
-            left_pad=(0.102900, 0.649745, 0.046128),
-            right_pad=(0.103359, 0.555399, 0.046126),
         ),
-        "random": base.HandStart(
-            target=(0.0, 0.6, 0.2),
-            settled=(0.004584, 0.601388, 0.195143),
-            tcp=(0.004286, 0.601489, 0.150189),
-            left_pad=(0.001944, 0.648486, 0.195195),
-            right_pad=(0.007225, 0.554290, 0.195092),
-        ),
+        "random": base.MIDDLE_START,
     }
-    spec = TaskSpec(
+    spec = base.task_spec(
         name="peg-insert-side",
         instruction="pick up the green peg and insert it into the hole in the side of the block",
-        horizon=500,
-        observation_fields=base.observation_fields(_OBJECT, quat="x y z w"),
-        formal_fields=base.formal_fields(_OBJECT, quat="x y z w"),
-        action_description=base.ACTION_DESCRIPTION,
-        target_description="position xyz that the peg's head should reach inside the block, m; "
+        obj=_OBJECT,
+        quat="x y z w",
+        target="position xyz that the peg's head should reach inside the block, m; "
         "the hole is 0.13 m above the table, it opens towards +x and the peg has to move along -x "
         "into it",
-        success_description="the peg's head is within 0.07 m of the target, its y and z distances "
+        success="the peg's head is within 0.07 m of the target, its y and z distances "
         "counted twice",
-        formal_view=base.formal_view,
-        frame_view=base.frame_view,
         camera=Camera(pos=(0.3, 0.05, 0.5), xyaxes=(0.87, 0.5, 0.0, -0.27, 0.47, 0.84)),
     )
 

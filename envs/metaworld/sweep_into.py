@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 from envs.metaworld import base, hand, rewards
 from envs.metaworld.scene import Box, Physics, SceneXml, grown_box, grown_boxes
-from envs.task import Camera, TaskSpec
+from envs.task import Camera
 
 _OBJECT = "green cube"
 CUBE = (0.0, 0.65, 0.0699355)  # m, where a reset of the original leaves it
@@ -67,30 +67,18 @@ class SweepInto(base.MetaWorldEnv):
             target=(0.0, 0.53, 0.05),
             settled=(-0.014897, 0.522814, 0.095179),
             tcp=(-0.015331, 0.523059, 0.050247),
-            left_pad=(-0.019114, 0.569789, 0.095528),
-            right_pad=(-0.010680, 0.475825, 0.094829),
         ),
-        "random": base.HandStart(
-            target=(0.0, 0.6, 0.2),
-            settled=(0.004584, 0.601388, 0.195143),
-            tcp=(0.004286, 0.601489, 0.150189),
-            left_pad=(0.001944, 0.648486, 0.195195),
-            right_pad=(0.007225, 0.554290, 0.195092),
-        ),
+        "random": base.MIDDLE_START,
     }
-    spec = TaskSpec(
+    spec = base.task_spec(
         name="sweep-into",
         instruction="sweep the green cube into the square hole in the table",
-        horizon=500,
-        observation_fields=base.observation_fields(_OBJECT, quat="x y z w"),
-        formal_fields=base.formal_fields(_OBJECT, quat="x y z w"),
-        action_description=base.ACTION_DESCRIPTION,
-        target_description="position xyz of the middle of the hole, m; the cube starts about 0.2 m "
+        obj=_OBJECT,
+        quat="x y z w",
+        target="position xyz of the middle of the hole, m; the cube starts about 0.2 m "
         "in front of it along -y, its centre 0.07 m high on the raised table",
-        success_description="the cube's centre is within 0.05 m of the target in the horizontal "
+        success="the cube's centre is within 0.05 m of the target in the horizontal "
         "plane; its height does not count",
-        formal_view=base.formal_view,
-        frame_view=base.frame_view,
         camera=Camera(pos=(-0.6, 0.2, 0.45), xyaxes=(-1.0, 1.0, 0.0, -0.3, -0.3, -1.0)),
     )
 
