@@ -40,6 +40,9 @@ class SACConfig:
     gamma: float = 0.97
     tau: float = 0.02
     """Rate of the target critics' moving average, per update."""
+    actor_average: float = 0.005
+    """Rate of the moving average of the actor's weights, per update; 1 is no average. The average
+    acts where nothing explores: in evaluations and exports."""
     n_step: int = 3
     """Steps of return before the bootstrap."""
     batch_size: int = 256
@@ -64,6 +67,7 @@ class SACState:
     """The learner, whole: parameters, their optimisers and the number of updates done."""
 
     actor: Params
+    average_actor: Params  # moving average of `actor`, free of the latest updates' flicker
     critic: Params  # leading axis 2: the twins
     target_critic: Params
     log_temperature: chex.Array
@@ -81,8 +85,9 @@ def init(key: chex.PRNGKey, obs_size: int, action_size: int, config: SACConfig) 
     log_temperature = jnp.log(jnp.float32(config.init_temperature))
     return SACState(
         actor=actor,
+        average_actor=jax.tree.map(jnp.copy, actor),  # own buffers: both are donated
         critic=critic,
-        target_critic=jax.tree.map(jnp.copy, critic),  # own buffers: both are donated
+        target_critic=jax.tree.map(jnp.copy, critic),
         log_temperature=log_temperature,
         actor_opt=optax.adam(config.actor_lr).init(actor),
         critic_opt=optax.adam(config.critic_lr).init(critic),
@@ -130,7 +135,7 @@ def correlated_noise(noise: chex.Array, key: chex.PRNGKey, config: SACConfig) ->
 def update(
     state: SACState, batch: Batch, key: chex.PRNGKey, config: SACConfig
 ) -> tuple[SACState, dict[str, chex.Array]]:
-    """One gradient step on critics, actor and temperature; then the targets move.
+    """One gradient step on critics, actor and temperature; then the averages move.
 
     Args:
         state: the learner.
@@ -179,6 +184,7 @@ def update(
     )
     state = state.replace(
         actor=actor,
+        average_actor=optax.incremental_update(actor, state.average_actor, config.actor_average),
         critic=critic,
         target_critic=optax.incremental_update(critic, state.target_critic, config.tau),
         log_temperature=log_temperature,

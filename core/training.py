@@ -239,7 +239,8 @@ def make_train(
 
     def evaluate(lane: Lane, key: chex.PRNGKey) -> evaluation.Episodes:
         mean = jnp.zeros((config.eval_episodes, env.action_size))
-        act = lambda obs, _: sac.act(lane.learner.actor, obs, mean, sac_config)  # noqa: E731
+        actor = lane.learner.average_actor
+        act = lambda obs, _: sac.act(actor, obs, mean, sac_config)  # noqa: E731
         return evaluation.rollout(env.reset, env.step, act, key, config.eval_episodes, spec.horizon)
 
     def clips(lane: Lane, key: chex.PRNGKey) -> replay.Transition:

@@ -47,7 +47,7 @@ def export(
             continue
         path = out if len(seeds) == 1 or seed is not None else _numbered(out, name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        actor = jax.tree.map(lambda x, s=s: np.asarray(x[s]), restored.lanes.learner.actor)
+        actor = jax.tree.map(lambda x, s=s: np.asarray(x[s]), restored.lanes.learner.average_actor)
         layers = actor["params"]["mlp"]
         arrays = {}
         for i in range(len(layers)):

@@ -1,5 +1,6 @@
 """SAC: closed-form pieces, invariance under vmap, and that it learns."""
 
+import dataclasses
 import functools
 
 import chex
@@ -66,6 +67,16 @@ def test_update_vmaps_over_seeds():
         )
         chex.assert_trees_all_close(jax.tree.map(lambda x, i=i: x[i], together), alone, atol=1e-5)
         np.testing.assert_allclose(metrics["critic_loss"][i], expected["critic_loss"], rtol=1e-4)
+
+
+def test_the_average_actor_is_the_moving_average_of_the_actor():
+    config = dataclasses.replace(SMALL, actor_average=0.25)
+    state = fresh(jax.random.key(0))
+    expected = state.actor
+    for i in range(3):
+        state, _ = jitted_update(config)(state, batch(jax.random.key(i)), jax.random.key(i))
+        expected = jax.tree.map(lambda old, new: 0.75 * old + 0.25 * new, expected, state.actor)
+    chex.assert_trees_all_close(state.average_actor, expected, atol=1e-6)
 
 
 def test_a_world_that_ended_does_not_bootstrap():

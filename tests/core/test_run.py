@@ -213,7 +213,7 @@ def test_evaluate_and_export_read_a_run(finished, command, tmp_path):
     )  # fmt: skip
     from agents import sac
 
-    actor = jax.tree.map(lambda x: x[1], restored.lanes.learner.actor)
+    actor = jax.tree.map(lambda x: x[1], restored.lanes.learner.average_actor)
     ours = sac.act(actor, obs, np.zeros((4, 4)), restored.config.sac)
     np.testing.assert_allclose(json.loads(shown.stdout), ours, atol=1e-5)
 
