@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import jax
+import numpy as np
 from brax.envs.base import Env
 
 
@@ -45,6 +46,17 @@ class Camera:
     pos: tuple[float, float, float]
     xyaxes: tuple[float, float, float, float, float, float]
     fovy: float = 45.0
+
+    @staticmethod
+    def look_at(
+        pos: tuple[float, float, float], at: tuple[float, float, float], fovy: float = 45.0
+    ) -> "Camera":
+        """Returns a camera at `pos` with `at`, m, in the middle of its picture and z upwards."""
+        forward = np.subtract(at, pos)
+        right = np.cross(forward, (0.0, 0.0, 1.0))
+        up = np.cross(right, forward)
+        axes = (*right / np.linalg.norm(right), *up / np.linalg.norm(up))
+        return Camera(pos, tuple(float(a) for a in axes), fovy)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,9 @@ import jax
 import jax.numpy as jnp
 from brax.envs.base import State
 
+from envs import rendering
 from envs.metaworld import hand
+from envs.metaworld.looks import Looks
 from envs.metaworld.scene import Physics, Scene, SceneXml
 from envs.task import Camera, Field, TaskEnv, TaskSpec
 
@@ -186,6 +188,7 @@ class MetaWorldEnv(TaskEnv):
         self.hand_settled = jnp.array(start.settled)
         self.tcp_init = jnp.array(start.tcp)
         self.scene = Scene(self.scene_xml())
+        self._looks: dict[bool, Looks] = {}
 
     @abc.abstractmethod
     def scene_xml(self) -> SceneXml:
@@ -281,6 +284,22 @@ class MetaWorldEnv(TaskEnv):
             done=nonfinite,
             metrics={**state.metrics, **metrics, "nonfinite": nonfinite},
         )
+
+    def snapshot(self, pipeline_state: Physics) -> jax.Array:
+        """Returns all that a picture of a world depends on: joint positions, fixture [nq + 3]."""
+        return jnp.concatenate([pipeline_state.qpos, pipeline_state.fixture])
+
+    def view(self, snapshot: jax.Array, gripper: bool = True) -> rendering.Scene:
+        """Returns what there is to see in a snapshot.
+
+        Args:
+            snapshot: of one world.
+            gripper: whether the gripper is visible (CoRe hides it).
+        """
+        if gripper not in self._looks:
+            with jax.ensure_compile_time_eval():  # constants, also when first seen in a trace
+                self._looks[gripper] = self.scene.looks(gripper)
+        return self._looks[gripper].scene(snapshot)
 
     def _frame(self, physics: Physics) -> jax.Array:
         objects = self.objects(physics)

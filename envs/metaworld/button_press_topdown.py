@@ -12,7 +12,7 @@ Nothing here rotates, so fingers are points and what they touch is grown by a fi
 import jax
 import jax.numpy as jnp
 
-from envs.metaworld import base, hand, rewards
+from envs.metaworld import base, hand, looks, rewards
 from envs.metaworld.scene import Box, Physics, SceneXml, grown_boxes
 from envs.task import Camera
 
@@ -64,6 +64,16 @@ _PAIRS = (
     ("stop", "floor", _STOP),
 )
 
+_SHAPES = {
+    "world": looks.TABLE,
+    "fixture": """
+      <geom type="box" pos="0 0 -.012" size=".12 .12 .102" material="yellow"/>
+      <geom type="cylinder" pos="0 0 .095" size=".06 .008" material="dark"/>""",
+    "button": """
+      <geom type="cylinder" pos="0 0 .183" size=".041 .011" material="red"/>
+      <geom type="cylinder" pos="0 0 .13" size=".02 .045" material="red"/>""",
+}
+
 
 class ButtonPressTopdown(base.MetaWorldEnv):
     """Press the button. Joints after the hand's: the button's slide, 0 out to -0.06 m and less."""
@@ -84,13 +94,18 @@ class ButtonPressTopdown(base.MetaWorldEnv):
         target="position xyz of the button's top when it is pressed in, m; the button "
         "starts 0.09 m above it",
         success="the button's top is within 0.024 m of the target's height",
-        camera=Camera(pos=(-0.55, 0.2, 0.6), xyaxes=(0.77, -0.64, 0.0, 0.3, 0.36, 0.88)),
+        camera=Camera.look_at((-0.5, 0.2, 0.62), (0.0, 0.8, 0.19), 31.0),
     )
 
     def scene_xml(self) -> SceneXml:
         """Returns the box, the button on its slide, and what the hand can touch of them."""
         return SceneXml(
-            bodies=_BODIES, pairs=_PAIRS, hand_points=True, iterations=2, ls_iterations=4
+            bodies=_BODIES,
+            shapes=_SHAPES,
+            pairs=_PAIRS,
+            hand_points=True,
+            iterations=2,
+            ls_iterations=4,
         )
 
     def place(self, key: jax.Array) -> base.Placement:

@@ -9,7 +9,7 @@ observation and the reward's margins know the dial where it is now, not where it
 import jax
 import jax.numpy as jnp
 
-from envs.metaworld import base, hand, rewards
+from envs.metaworld import base, hand, looks, rewards
 from envs.metaworld.scene import CONTROL_DT, SUBSTEPS, Physics, SceneXml
 from envs.task import Camera
 
@@ -51,6 +51,14 @@ _PAIRS = (
     ("left_tip", "knob", _KNOB),
 )
 
+_SHAPES = {
+    "world": looks.TABLE,
+    "dial": """
+      <geom type="cylinder" pos="0 0 .018" size=".05 .018" material="metal"/>
+      <geom type="box" pos="0 0 .051" size=".015 .046 .015" material="blue"/>
+      <geom type="box" pos="0 -.037 .067" size=".006 .009 .004" material="red"/>""",
+}
+
 
 class DialTurn(base.MetaWorldEnv):
     """Turn the dial. Joints after the hand's: the dial's hinge, negative clockwise from above."""
@@ -73,12 +81,12 @@ class DialTurn(base.MetaWorldEnv):
         "along -y. The dial is turned by pushing the lever from its +x side, so that, seen from "
         "above, it turns clockwise and the tip passes on the -x side of the axis",
         success="the lever's tip is within 0.07 m of the target",
-        camera=Camera(pos=(0.55, 0.2, 0.5), xyaxes=(0.7, 0.71, 0.0, -0.4, 0.4, 0.82)),
+        camera=Camera.look_at((-0.42, 0.82, 0.4), (0.0, 0.69, 0.06), 28.0),
     )
 
     def scene_xml(self) -> SceneXml:
         """Returns the dial, and what the fingers can touch of it; the palm stays above it."""
-        return SceneXml(bodies=_BODIES, pairs=_PAIRS, pad_edges=True)
+        return SceneXml(bodies=_BODIES, shapes=_SHAPES, pairs=_PAIRS, pad_edges=True)
 
     def place(self, key: jax.Array) -> base.Placement:
         """Puts the dial at (0, 0.7) m (paper) or uniformly in x +-0.1, y 0.7 to 0.8 m (random)."""

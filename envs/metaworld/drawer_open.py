@@ -9,7 +9,7 @@ the original's. Unlike the original, the first observation shows the drawer wher
 import jax
 import jax.numpy as jnp
 
-from envs.metaworld import base, hand, rewards
+from envs.metaworld import base, hand, looks, rewards
 from envs.metaworld.scene import Physics, SceneXml
 from envs.task import Camera
 
@@ -62,6 +62,23 @@ _PAIRS = (
     ("back", "stop", _STOP),
 )
 
+_SHAPES = {
+    "world": looks.TABLE,
+    "fixture": """
+      <geom type="box" pos="-.11 0 .084" size=".008 .1 .084" material="brown"/>
+      <geom type="box" pos=".11 0 .084" size=".008 .1 .084" material="brown"/>
+      <geom type="box" pos="0 0 .16" size=".102 .1 .008" material="brown"/>
+      <geom type="box" pos="0 .092 .076" size=".102 .008 .076" material="brown"/>""",
+    "drawer_link": """
+      <geom type="box" pos="0 -.082 .008" size=".1 .008 .052" material="cream"/>
+      <geom type="box" pos="-.092 0 .008" size=".008 .074 .052" material="cream"/>
+      <geom type="box" pos=".092 0 .008" size=".008 .074 .052" material="cream"/>
+      <geom type="box" pos="0 0 -.052" size=".1 .09 .008" material="cream"/>
+      <geom type="capsule" fromto="-.05 -.15 0 -.05 -.09 0" size=".009" material="metal"/>
+      <geom type="capsule" fromto=".05 -.15 0 .05 -.09 0" size=".009" material="metal"/>
+      <geom type="capsule" fromto="-.05 -.15 0 .05 -.15 0" size=".009" material="metal"/>""",
+}
+
 
 class DrawerOpen(base.MetaWorldEnv):
     """Open the drawer. Joints after the hand's: the drawer's slide, 0 closed to -0.16 m open."""
@@ -81,13 +98,13 @@ class DrawerOpen(base.MetaWorldEnv):
         target="position xyz of the drawer handle when the drawer is open, m; the "
         "handle starts 0.19 m behind it along +y",
         success="the handle is within 0.03 m of the target",
-        camera=Camera(pos=(-0.6, 0.2, 0.35), xyaxes=(-1.0, 1.0, 0.0, -0.2, -0.2, -1.0)),
+        camera=Camera.look_at((-0.45, 0.25, 0.5), (0.0, 0.76, 0.08), 33.0),
     )
 
     def scene_xml(self) -> SceneXml:
         """Returns the drawer, its case, and what the hand can touch of them."""
         # 4 and 6 iterations end scripted pulls and random episodes in the same places.
-        return SceneXml(bodies=_BODIES, pairs=_PAIRS, iterations=2, ls_iterations=4)
+        return SceneXml(bodies=_BODIES, shapes=_SHAPES, pairs=_PAIRS, iterations=2, ls_iterations=4)
 
     def place(self, key: jax.Array) -> base.Placement:
         """Puts the drawer at x = 0 (paper) or at x uniform in [-0.1, 0.1] m (random)."""

@@ -10,7 +10,7 @@ lets a hand grasp it, and the handle's middle against the board's corners.
 import jax
 import jax.numpy as jnp
 
-from envs.metaworld import base, hand, rewards
+from envs.metaworld import base, hand, looks, rewards
 from envs.metaworld.scene import Physics, SceneXml
 from envs.task import Camera
 
@@ -86,6 +86,19 @@ _OBJECT = (
     "hammer's handle, which lies along x; its head is 0.16 m along +x and 0.06 m along +y from here"
 )
 
+_SHAPES = {
+    "world": looks.TABLE,
+    "fixture": '<geom type="box" pos="0 0 .11" size=".1 .1 .11" material="brown"/>',
+    "nail_link": """
+      <geom type="cylinder" fromto="0 -.009 0 0 .009 0" size=".03" material="grey"/>
+      <geom type="cylinder" fromto="0 0 0 0 .15 0" size=".012" material="grey"/>""",
+    "hammer": """
+      <geom type="capsule" fromto="-.14 0 0 .14 0 0" size=".02" material="red"/>
+      <geom type="cylinder" fromto=".16 .04 0 .16 .072 0" size=".038" material="metal"/>
+      <geom type="cylinder" fromto=".16 -.04 0 .16 -.072 0" size=".038" material="metal"/>
+      <geom type="cylinder" fromto=".16 -.04 0 .16 .04 0" size=".026" material="metal"/>""",
+}
+
 
 class Hammer(base.MetaWorldEnv):
     """Drive in the nail. Joints after the hand's: the nail's slide, the hammer's free joint."""
@@ -107,13 +120,20 @@ class Hammer(base.MetaWorldEnv):
         target="position xyz of the nail's head when it is driven in, m; the nail "
         "starts 0.1 m before it along -y and moves along +y",
         success="the nail has been driven in by more than 0.09 m",
-        camera=Camera(pos=(-0.5, 0.1, 0.5), xyaxes=(0.64, -0.77, 0.0, 0.3, 0.25, 0.92)),
+        camera=Camera.look_at((0.8, 0.2, 0.48), (0.1, 0.62, 0.06), 40.0),
     )
 
     def scene_xml(self) -> SceneXml:
         """Returns hammer, nail and board, and what can touch what of them."""
         # 1 iteration drops every tenth hammer; 4 and 6 iterations hold it no better.
-        return SceneXml(bodies=_BODIES, pairs=_PAIRS, pad_edges=True, iterations=2, ls_iterations=3)
+        return SceneXml(
+            bodies=_BODIES,
+            shapes=_SHAPES,
+            pairs=_PAIRS,
+            pad_edges=True,
+            iterations=2,
+            ls_iterations=3,
+        )
 
     def place(self, key: jax.Array) -> base.Placement:
         """Puts the hammer at (0, 0.45, 0.03) (paper) or x, y uniform, inside the table (random)."""

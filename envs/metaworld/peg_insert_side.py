@@ -10,7 +10,7 @@ is there once for each of those who can touch it, grown by their half sizes.
 import jax
 import jax.numpy as jnp
 
-from envs.metaworld import base, hand, rewards
+from envs.metaworld import base, hand, looks, rewards
 from envs.metaworld.scene import Box, Physics, SceneXml, grown_boxes
 from envs.task import Camera
 
@@ -85,6 +85,16 @@ _OBJECT = (
     "place to grasp the peg, which lies along x; its head is 0.13 m along -x and 0.01 m below here"
 )
 
+_SHAPES = {
+    "world": looks.TABLE,
+    "peg": '<geom type="box" size=".12 .015 .015" material="green"/>',
+    "fixture": """
+      <geom type="box" pos="0 0 .05" size=".096 .1 .05" material="brown"/>
+      <geom type="box" pos="0 0 .18" size=".096 .1 .02" material="brown"/>
+      <geom type="box" pos="0 -.065 .13" size=".096 .035 .03" material="brown"/>
+      <geom type="box" pos="0 .065 .13" size=".096 .035 .03" material="brown"/>""",
+}
+
 
 class PegInsertSide(base.MetaWorldEnv):
     """Insert the peg. Joints after the hand's: the peg's middle, x y z in the world, m."""
@@ -107,12 +117,12 @@ class PegInsertSide(base.MetaWorldEnv):
         "into it",
         success="the peg's head is within 0.07 m of the target, its y and z distances "
         "counted twice",
-        camera=Camera(pos=(0.3, 0.05, 0.5), xyaxes=(0.87, 0.5, 0.0, -0.27, 0.47, 0.84)),
+        camera=Camera.look_at((0.42, 0.1, 0.45), (-0.1, 0.6, 0.09), 38.0),
     )
 
     def scene_xml(self) -> SceneXml:
         """Returns the peg, the block, and what can touch what."""
-        return SceneXml(bodies=_BODIES, pairs=_PAIRS, hand_points=True)
+        return SceneXml(bodies=_BODIES, shapes=_SHAPES, pairs=_PAIRS, hand_points=True)
 
     def place(self, key: jax.Array) -> base.Placement:
         """Puts peg and block where CoRe has them (paper) or uniformly in boxes (random).

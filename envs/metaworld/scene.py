@@ -16,6 +16,7 @@ from flax import struct
 from mujoco import mjx
 
 from envs.metaworld import hand, response
+from envs.metaworld.looks import Looks, Shapes
 
 Box = tuple[tuple[float, float, float], tuple[float, float, float]]
 """A box along the axes: from and to, m."""
@@ -30,6 +31,7 @@ class SceneXml:
 
     Attributes:
         bodies: MJCF of the task's bodies; the one named "fixture" is placed at each reset.
+        shapes: what is to be seen of them (see `looks`).
         pairs: contacts as (geom, geom, attributes of the pair).
         actuators: MJCF of further actuators.
         hand_z_low: lowest height of the hand, m.
@@ -43,6 +45,7 @@ class SceneXml:
     """
 
     bodies: str
+    shapes: Shapes
     pairs: tuple[tuple[str, str, str], ...]
     actuators: str = ""
     hand_z_low: float = hand.TABLE_LIMIT
@@ -92,10 +95,15 @@ class Scene:
             xml: the task's part of the scene.
         """
         self.dt = CONTROL_DT / SUBSTEPS
+        self._xml = xml
         self.mj_model = mujoco.MjModel.from_xml_string(_document(xml, self.dt))
         self._fixture = self.mj_model.body("fixture").id
         self._model = mjx.put_model(self.mj_model, impl="jax")
         self._data = mjx.make_data(self.mj_model, impl="jax")
+
+    def looks(self, gripper: bool = True) -> Looks:
+        """Compiles what is to be seen of the scene, with or without the gripper."""
+        return Looks(_document(self._xml, self.dt), self._xml.shapes, gripper)
 
     def rest(
         self,

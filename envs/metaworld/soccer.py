@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from envs.metaworld import base, hand, rewards
+from envs.metaworld import base, hand, looks, rewards
 from envs.metaworld.scene import Box, Physics, SceneXml, grown_boxes
 from envs.task import Camera
 
@@ -70,6 +70,23 @@ _PAIRS = (
     *(("palm_point", f"{name}_palm", _WALL) for name in _GOAL),
 )
 
+_SHAPES = {
+    "world": looks.TABLE,
+    "fixture": """
+      <geom type="box" pos=".0965 -.004 .0825" size=".0062 .0597 .0825" material="red"/>
+      <geom type="box" pos="-.0965 -.004 .0825" size=".0062 .0597 .0825" material="red"/>
+      <geom type="box" pos="0 -.025 .1593" size=".0905 .0386 .0057" material="red"/>
+      <geom type="box" pos="0 .03121 .0825" euler=".2943 0 0" size=".0905 .007 .0862"
+        material="white"/>""",
+    "ball_body": """
+      <geom type="sphere" size=".026" material="white"/>
+      <geom type="sphere" pos=".016 0 0" size=".0125" material="dark"/>
+      <geom type="sphere" pos="-.008 .0139 0" size=".0125" material="dark"/>
+      <geom type="sphere" pos="-.008 -.0139 0" size=".0125" material="dark"/>
+      <geom type="sphere" pos="0 0 .016" size=".0125" material="dark"/>
+      <geom type="sphere" pos="0 0 -.016" size=".0125" material="dark"/>""",
+}
+
 
 class Soccer(base.MetaWorldEnv):
     """Get the ball into the goal.
@@ -93,13 +110,14 @@ class Soccer(base.MetaWorldEnv):
         target="position xyz of the middle of the goal's mouth on the table, m; the "
         "ball starts about 0.2 m in front of it along -y",
         success="the ball's centre is within 0.07 m of the target",
-        camera=Camera(pos=(0.55, 0.15, 0.45), xyaxes=(0.79, 0.61, 0.0, -0.27, 0.35, 0.9)),
+        camera=Camera.look_at((0.45, 0.25, 0.45), (0.0, 0.74, 0.05), 33.0),
     )
 
     def scene_xml(self) -> SceneXml:
         """Returns ball, goal and table."""
         return SceneXml(
             bodies=_BODIES,
+            shapes=_SHAPES,
             pairs=_PAIRS,
             hand_points=True,
             plates=True,

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from envs.metaworld import base, hand, rewards
+from envs.metaworld import base, hand, looks, rewards
 from envs.metaworld.scene import Box, Physics, SceneXml, grown_box, grown_boxes
 from envs.task import Camera
 
@@ -26,6 +26,17 @@ _TABLE: dict[str, Box] = {  # the raised table around its hole
 _HALF = 0.02  # m, half the cube's side
 _CUBE: Box = ((-_HALF,) * 3, (_HALF,) * 3)
 
+# A finger is two plates here, outside a claw and inside a pad: a claw is softer and rubs less, and
+# by that the cube flies off it with the speed that it has in the original. Both plates are the
+# finger's one point; that they are 1.5 mm further out and in is in the cube's boxes instead, of
+# which the low one (along y) is for the left finger's claw and the right one's pad.
+_PLATE_HALF = (0.016, 0.004, 0.046)  # m along world x y z, with the original's 1 mm margin
+_PLATE_OFFSET = 0.0015  # m along y, from the finger's middle
+_CUBES: dict[str, Box] = {
+    name: ((-_HALF, y - _HALF, -_HALF), (_HALF, y + _HALF, _HALF))
+    for name, y in (("low", -_PLATE_OFFSET), ("high", _PLATE_OFFSET))
+}
+
 
 _PALM_HALF = tuple(half + hand.PALM_RADIUS for half in hand.PALM_HALF)
 _BODIES = f"""
@@ -40,23 +51,38 @@ _BODIES = f"""
   <joint name="cube_y" type="slide" axis="0 1 0"/>
   <joint name="cube_z" type="slide" axis="0 0 1"/>
   <geom name="core" type="sphere" size="{hand.POINT}"/>
-  <geom name="sides" {grown_box(_CUBE, hand.FINGER_HALF, hand.POINT)}/>
+  {grown_boxes(_CUBES, _PLATE_HALF, hand.POINT, "_plate")}
   <geom name="top" {grown_box(_CUBE, _PALM_HALF, hand.PALM_RADIUS)}/>
 </body>"""
 
 _GROUND = 'condim="3" friction="1 1 .1 .002 .002" solref=".015 1" solimp=".945 .97 .0055"'
+# The original's mixture is .895 .945 .01, at four corners; this is what the four do together.
+_CLAW = 'condim="3" friction="1 1 .005 .002 .002" solref=".015 1" solimp=".9715 .9857 .01"'
 # Softer than the hand's other walls: a hand pressed on the table creeps over it, and this is how
 # fast it does so in the original, measured at 160 to 390 N.
 _RUB = 'condim="3" friction="2 2 .1 .002 .002" solref=".01 1" solimp=".95 .97 .0055"'
 _WALL = 'condim="1" solref=".01 1" solimp=".99 .998 .003"'
 _PAIRS = (
-    ("right_point", "sides", hand.PAD),
-    ("left_point", "sides", hand.PAD),
+    ("right_point", "high_plate", _CLAW),
+    ("right_point", "low_plate", hand.PAD),
+    ("left_point", "low_plate", _CLAW),
+    ("left_point", "high_plate", hand.PAD),
     ("palm_point", "top", _WALL),
     ("core", "bottom", _GROUND),
     *(("core", name, _GROUND) for name in _TABLE),
     *((f"{side}_point", f"{name}_rim", _RUB) for side in ("right", "left") for name in _TABLE),
 )
+
+_SHAPES = {
+    "world": looks.FLOOR,
+    "fixture": """
+      <geom type="box" pos="-.39 .6 0" size=".31 .4 .05" material="wood"/>
+      <geom type="box" pos=".39 .6 0" size=".31 .4 .05" material="wood"/>
+      <geom type="box" pos="0 .48 0" size=".08 .28 .05" material="wood"/>
+      <geom type="box" pos="0 .96 0" size=".08 .04 .05" material="wood"/>
+      <geom type="plane" size=".08 .08 .1" pos="0 .84 0" material="dark"/>""",
+    "cube": '<geom type="box" size=".02 .02 .02" material="green"/>',
+}
 
 
 class SweepInto(base.MetaWorldEnv):
@@ -79,16 +105,17 @@ class SweepInto(base.MetaWorldEnv):
         "in front of it along -y, its centre 0.07 m high on the raised table",
         success="the cube's centre is within 0.05 m of the target in the horizontal "
         "plane; its height does not count",
-        camera=Camera(pos=(-0.6, 0.2, 0.45), xyaxes=(-1.0, 1.0, 0.0, -0.3, -0.3, -1.0)),
+        camera=Camera.look_at((-0.4, 0.25, 0.62), (0.0, 0.74, 0.05), 31.0),
     )
 
     def scene_xml(self) -> SceneXml:
         """Returns the cube and the table with its hole."""
         return SceneXml(
             bodies=_BODIES,
+            shapes=_SHAPES,
             pairs=_PAIRS,
             hand_points=True,
-            max_contacts=8,  # of 15: a finger or the cube in a corner touches three boxes at most
+            max_contacts=8,  # of 17: a finger or the cube in a corner touches three boxes at most
             iterations=3,
             ls_iterations=5,
         )
