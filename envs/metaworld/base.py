@@ -73,6 +73,11 @@ def frame_view(obs: jax.Array) -> jax.Array:
     return jnp.concatenate([obs[..., :11], obs[..., 36:39]], axis=-1)
 
 
+def frame_view_of_two(obs: jax.Array) -> jax.Array:
+    """As `frame_view`, with where the second object is [..., 17]."""
+    return jnp.concatenate([obs[..., :14], obs[..., 36:39]], axis=-1)
+
+
 def task_spec(
     name: str,
     instruction: str,
@@ -105,7 +110,7 @@ def task_spec(
         target_description=target,
         success_description=success,
         formal_view=formal_view,
-        frame_view=frame_view,
+        frame_view=frame_view_of_two if second else frame_view,
         camera=camera,
     )
 

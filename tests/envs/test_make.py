@@ -53,6 +53,9 @@ def test_views_pick_the_documented_numbers(paper_env):
     )
     batch = np.arange(78.0).reshape(2, 39)
     assert paper_env.spec.frame_view(batch).shape == (2, 14)
+    # The hammer's picture also shows the nail.
+    two = envs.make("hammer").spec.frame_view(obs)
+    np.testing.assert_allclose(two, np.concatenate([np.arange(14), [36, 37, 38]]))
 
 
 def test_spec_is_frozen_and_carries_the_paper_budget(paper_env):
