@@ -26,7 +26,8 @@ def rollout(
     key: chex.PRNGKey,
     episodes: int,
     horizon: int,
-) -> Episodes:
+    record: Callable[[Any, chex.Array], Any] | None = None,
+) -> tuple[Episodes, Any]:
     """Plays `episodes` whole episodes side by side.
 
     Args:
@@ -35,13 +36,18 @@ def rollout(
             frozen at its last state.
         act: `(obs [episodes, O], key) -> action [episodes, A]`.
         key: PRNG key.
+        record: `(new state, action) -> tree` of the first episode's every step, to be kept.
+
+    Returns:
+        One number per episode, and the record `[horizon, ...]` (None without).
     """
     reset_key, act_key = jax.random.split(key)
     state = jax.vmap(reset)(jax.random.split(reset_key, episodes))
 
     def body(carry, key):
         state, alive = carry
-        new = jax.vmap(step)(state, act(state.obs, key))
+        action = act(state.obs, key)
+        new = jax.vmap(step)(state, action)
         # An environment whose physics broke stays at its last finite state and earns nothing more.
         ok = alive & (new.done == 0)
 
@@ -50,18 +56,21 @@ def rollout(
 
         state = jax.tree.map(keep, new, state)
         reward = jnp.where(ok, state.reward, 0.0)
-        seen = (state.metrics["success"], reward, state.metrics["progress"])
+        first = jax.tree.map(lambda x: x[0], (state, action))
+        kept = record(*first) if record else None
+        seen = (state.metrics["success"], reward, state.metrics["progress"], kept)
         return (state, ok), seen
 
     alive = jnp.ones(episodes, bool)
-    _, (success, reward, progress) = jax.lax.scan(
+    _, (success, reward, progress, kept) = jax.lax.scan(
         body, (state, alive), jax.random.split(act_key, horizon)
     )
     done = success > 0.5
     solved = jnp.any(done, axis=0)
-    return Episodes(
+    episodes = Episodes(
         success=solved.astype(jnp.float32),
         episode_return=jnp.sum(reward, axis=0),
         progress=progress[-1],
         first_success=jnp.where(solved, jnp.argmax(done, axis=0), horizon),
     )
+    return episodes, kept

@@ -23,6 +23,7 @@ class Transition(NamedTuple):
     action: chex.Array  # [A]
     next_obs: chex.Array  # [O] the true successor, also where the episode was cut
     target: chex.Array  # [G] the task's target, as a formal reward is given it
+    snapshot: chex.Array  # [K] what a picture of the successor depends on
     formal: chex.Array  # [] reward code
     residual: chex.Array  # [] learned reward
     dense: chex.Array  # [] ground truth, scaled to [0, 1]; scripted teachers and baselines only

@@ -14,6 +14,7 @@ import envs
 from agents.sac import SACConfig
 from core import methods
 from core.models.scripted import ScriptedConfig
+from reward_models import networks
 from reward_models.preference import PreferenceConfig
 
 
@@ -55,6 +56,25 @@ class FormalConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class PixelConfig:
+    """Pictures for a residual reward that sees (`--residual-input pixels`)."""
+
+    size: int = 64
+    """Height and width."""
+    samples: int = 1
+    """Rays per pixel along each side; more is smoother and slower."""
+    shadows: bool = False
+    gripper: bool = True
+    """Whether the gripper is visible; the paper hides it."""
+    every: int = 5
+    """Steps from one picture that is looked at to the next; the reward between is interpolated."""
+    clip_frames: int = 4
+    """Pictures of a clip that a batch of a fit looks at."""
+    epochs: int = 10
+    learning_rate: float = 3e-4
+
+
+@dataclasses.dataclass(frozen=True)
 class Config:
     """One run: a task, a method, a budget, and how fast to spend it."""
 
@@ -77,6 +97,10 @@ class Config:
     """Use a residual reward (off: an ablation)."""
     importance: bool = True
     """Use the teacher's per-frame scores (off: an ablation)."""
+    residual_input: Literal["state", "pixels"] = "state"
+    """What the residual reward looks at: what a picture shows, as numbers, or the picture."""
+    render_batch: int = 512
+    """Pictures rendered at once; bounds the memory."""
 
     envs: int = 100
     """Environments stepped side by side for each seed."""
@@ -101,6 +125,7 @@ class Config:
     sac: SACConfig = dataclasses.field(default_factory=SACConfig)
     formal: FormalConfig = dataclasses.field(default_factory=FormalConfig)
     residual: PreferenceConfig = dataclasses.field(default_factory=PreferenceConfig)
+    pixels: PixelConfig = dataclasses.field(default_factory=PixelConfig)
     feedback: FeedbackConfig = dataclasses.field(default_factory=FeedbackConfig)
     scripted: ScriptedConfig = dataclasses.field(default_factory=ScriptedConfig)
 
@@ -143,13 +168,36 @@ def check(config: Config) -> Config:
         if value in later:
             raise ValueError(f"{what} {value!r} is not built yet. Valid: {', '.join(valid)}.")
         suggest(what, value, valid)
-    for name in ("seeds", "steps", "envs", "rollout", "chunk", "replay", "eval_every"):
+    for name in (
+        "seeds",
+        "steps",
+        "envs",
+        "rollout",
+        "chunk",
+        "replay",
+        "eval_every",
+        "render_batch",
+    ):
         if getattr(config, name) < 1:
             raise ValueError(f"{name} must be at least 1, not {getattr(config, name)}")
     if config.chunk % config.block:
         raise ValueError(
             f"chunk ({config.chunk}) must be a multiple of envs * rollout ({config.block})"
         )
+    if config.residual_input == "pixels":
+        if config.rollout % config.pixels.every:
+            raise ValueError(
+                f"pixels.every ({config.pixels.every}) must divide rollout ({config.rollout})"
+            )
+        if config.feedback.clip_length % config.pixels.clip_frames:
+            raise ValueError(
+                f"pixels.clip_frames ({config.pixels.clip_frames}) must divide "
+                f"feedback.clip_length ({config.feedback.clip_length})"
+            )
+        if config.pixels.size < networks.SMALLEST_PICTURE:
+            raise ValueError(
+                f"pixels.size ({config.pixels.size}) must be at least {networks.SMALLEST_PICTURE}"
+            )
     every = {
         "steps": config.steps,
         "eval_every": config.eval_every,

@@ -28,6 +28,7 @@ def empty_labels(config: Config, env: Any) -> dict[str, np.ndarray]:
     shape = (seeds, f.labels, 2, f.clip_length)
     return {
         "next_obs": np.zeros((*shape, env.observation_size), np.float32),
+        "snapshot": np.zeros((*shape, *_snapshot_shape(env)), np.float32),
         "action": np.zeros((*shape, env.action_size), np.float32),
         "target": np.zeros((*shape, *goal), np.float32),
         "importance": np.zeros(shape, np.float32),
@@ -37,6 +38,11 @@ def empty_labels(config: Config, env: Any) -> dict[str, np.ndarray]:
         "rounds": np.zeros((), np.int32),
         "fits": np.zeros((), np.int32),
     }
+
+
+def _snapshot_shape(env: Any) -> tuple[int, ...]:
+    state = jax.eval_shape(env.reset, jax.random.key(0))
+    return jax.eval_shape(env.snapshot, state.pipeline_state).shape
 
 
 class ResidualModule:
@@ -103,8 +109,8 @@ class ResidualModule:
         labels = self.labels
         importance = labels["importance"]
         return Preferences(
-            frames_a=jnp.asarray(labels["next_obs"][:, :, 0]),
-            frames_b=jnp.asarray(labels["next_obs"][:, :, 1]),
+            frames_a=tuple(jnp.asarray(labels[k][:, :, 0]) for k in ("next_obs", "snapshot")),
+            frames_b=tuple(jnp.asarray(labels[k][:, :, 1]) for k in ("next_obs", "snapshot")),
             target=jnp.asarray(labels["preference"]),
             importance_a=jnp.asarray(importance[:, :, 0]),
             importance_b=jnp.asarray(importance[:, :, 1]),
@@ -123,7 +129,7 @@ class ResidualModule:
         length = self._config.feedback.clip_length
         sides = ((question.a, answer.scores_a), (question.b, answer.scores_b))
         for side, (clip, scores) in enumerate(sides):
-            for name in ("next_obs", "action", "target"):
+            for name in ("next_obs", "snapshot", "action", "target"):
                 labels[name][s, row, side] = getattr(clip, name)
             labels["importance"][s, row, side] = interpolate_scores(np.array(scores), length)
         labels["preference"][s, row] = answer.preference

@@ -13,6 +13,7 @@ from core import checkpoint, run_folder
 from core.config import Config, check
 from core.residual_module import empty_labels
 from core.training import Lane, Train, make_train
+from reward_models.formal import FormalReward, compile_reward
 
 
 class Restored(NamedTuple):
@@ -21,6 +22,7 @@ class Restored(NamedTuple):
     config: Config
     train: Train
     lanes: Lane
+    formal: list[FormalReward | None]
     env_steps: int
     meta: dict[str, Any]
 
@@ -49,4 +51,6 @@ def load(out: Path, protocol: str | None = None) -> Restored:
     env_steps, arrays, meta = found
     if protocol is not None and protocol != config.protocol:
         train = make_train(check(dataclasses.replace(config, protocol=protocol)))
-    return Restored(config, train, train.place(arrays["state"].lanes), env_steps, meta)
+    sources = meta.get("formal", {}).get("current", [None] * config.seeds)
+    formal = [compile_reward(source) if source else None for source in sources]
+    return Restored(config, train, train.place(arrays["state"].lanes), formal, env_steps, meta)

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from agents.evaluation import Episodes
-from core import checkpoint, metrics, run_folder, trials, warm_up
+from core import checkpoint, film, metrics, run_folder, trials, warm_up
 from core.config import Config, check
 from core.formal_module import FormalModule
 from core.labels import LabelStore
@@ -133,7 +133,7 @@ class _Run:
                 self.progress.note(f"  {event}")
 
     def _evaluate(self, env_steps: int) -> None:
-        episodes = self.train.evaluate(self.state.lanes, self._eval_keys(env_steps))
+        episodes, _ = self.train.evaluate(self.state.lanes, self._eval_keys(env_steps))
         self.latest = _means(episodes)
 
     def _eval_keys(self, offset: int) -> jax.Array:
@@ -192,7 +192,7 @@ class _Run:
             jax.device_get(self.train.evaluate(lanes, self._eval_keys(4_000_000 + i)))
             for i in range(rounds)
         ]
-        joined = [np.concatenate(x, axis=1) for x in zip(*played, strict=True)]
+        joined = [np.concatenate(x, axis=1) for x in zip(*(e for e, _ in played), strict=True)]
         episodes = Episodes(*(x[:, : config.final_episodes] for x in joined))
         spent = self.store.totals()
         summary = {
@@ -215,6 +215,9 @@ class _Run:
         }
         title = f"{config.method} on {config.task} ({config.protocol})"
         metrics.plot_curve(self.file.rows(), title, self.out / "curve.png")
+        current = self.formal.current if self.formal else [None] * config.seeds
+        reel = film.develop(self.train, lanes, current, played[0][1])
+        film.contact_sheet(self.train.env, reel, title, self.out / "episode.png", config.seed)
         run_folder.write_json(self.out / "summary.json", summary)
         self.progress.close()
         self.file.close()

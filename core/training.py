@@ -26,6 +26,7 @@ from agents import evaluation, replay, sac
 from core import devices
 from core.config import Config
 from core.rewards import Formal, initial_weights, reward_of, score
+from core.sight import make_sight, see_block, see_replay
 from envs.wrappers import TrainingWrapper
 from reward_models import preference
 from reward_models.combine import Weights
@@ -52,6 +53,17 @@ class TrainState:
     env_steps: chex.Array  # [] int32
 
 
+class Film(NamedTuple):
+    """What is kept of an evaluation's first episode, `[T, ...]`; fields as a transition's."""
+
+    next_obs: chex.Array
+    action: chex.Array
+    target: chex.Array
+    snapshot: chex.Array
+    success: chex.Array
+    progress: chex.Array
+
+
 class Train(NamedTuple):
     """The functions of a run. All are pure; those marked * are jitted.
 
@@ -61,7 +73,8 @@ class Train(NamedTuple):
     collect(lanes, explore) -> (lanes, block, counts) *: act and step, a block's first stage
     insert(lanes, block, formal values) -> (lanes, means) *: its third stage, after scoring
     learn(lanes, updates) -> (lanes, metrics) *: its last stage
-    evaluate(lanes, key) -> Episodes [S, eval_episodes] *
+    evaluate(lanes, key) -> (Episodes [S, eval_episodes], Film [S, T] of the first) *
+    residual_of(lanes, film [S, T]) -> residual reward [S, T] *
     fit(lanes, data, counts, keys) -> (lanes, metrics) *: residual reward on labels
     relabel_residual(lanes) -> lanes *
     relabel_formal(lanes, formal) -> lanes
@@ -74,7 +87,8 @@ class Train(NamedTuple):
     init: Callable[..., TrainState]
     train_chunk: Callable[..., tuple[TrainState, dict[str, Any]]]
     learn: Callable[..., tuple[Lane, dict[str, chex.Array]]]
-    evaluate: Callable[..., evaluation.Episodes]
+    evaluate: Callable[..., tuple[evaluation.Episodes, Film]]
+    residual_of: Callable[[Lane, Film], chex.Array]
     fit: Callable[..., tuple[Lane, dict[str, chex.Array]]]
     relabel_residual: Callable[[Lane], Lane]
     relabel_formal: Callable[..., Lane]
@@ -105,20 +119,23 @@ def make_train(
     spec, sac_config = env.spec, config.sac
     sizes = (env.observation_size, env.action_size)
     worlds = TrainingWrapper(env, spec.horizon, stagger=True)
-    model = preference.make_preference(config.residual)
+    sight = make_sight(config, env)
+    model = sight.model
     length = config.feedback.clip_length
 
     def init_lane(key: chex.PRNGKey) -> Lane:
         key, env_key, agent_key, residual_key, noise_key = jax.random.split(key, 5)
         env_state = worlds.reset(jax.random.split(env_key, config.envs))
-        one = jax.tree.map(lambda x: x[0], (env_state.obs, env_state.info["target"]))
+        info = env_state.info
+        one = jax.tree.map(lambda x: x[0], (env_state.obs, info["target"], info["last_snapshot"]))
         zero = jnp.float32(0)
         example = replay.Transition(
             obs=one[0],
             action=jnp.zeros(env.action_size),
             next_obs=one[0],
             target=one[1],
-            **dict.fromkeys(replay.Transition._fields[4:], zero),
+            snapshot=one[2],
+            **dict.fromkeys(replay.Transition._fields[5:], zero),
         )
         return Lane(
             key=key,
@@ -126,7 +143,7 @@ def make_train(
             noise=jax.random.normal(noise_key, (config.envs, env.action_size)),
             learner=sac.init(agent_key, *sizes, sac_config),
             replay=replay.init(example, config.replay_rows, config.envs),
-            residual=model.init(residual_key, spec.frame_view(one[0])),
+            residual=model.init(residual_key, sight.frames(one[0], one[2])),
             weights=initial_weights(config),
         )
 
@@ -146,6 +163,7 @@ def make_train(
                 action=action,
                 next_obs=new.info["last_obs"],
                 target=state.info["target"],
+                snapshot=new.info["last_snapshot"],
                 formal=zero,
                 residual=zero,
                 dense=config.dense_scale * new.metrics["dense"],
@@ -170,7 +188,7 @@ def make_train(
 
     def insert(lane: Lane, block: replay.Transition, formal: chex.Array) -> tuple[Lane, dict]:
         """Scores a block with the residual reward and adds it to replay."""
-        learned = model.predict(lane.residual, spec.frame_view(block.next_obs))
+        learned = see_block(sight, lane.residual, lane.replay, block)
         block = block._replace(formal=formal, residual=learned)
         means = {k: jnp.mean(getattr(block, k)) for k in ("formal", "residual", "dense")}
         # Not to be taken for an evaluation's: the share of the steps of exploring policies.
@@ -215,20 +233,22 @@ def make_train(
         return lanes.replace(key=keys, learner=stack(learners) if apart else learners), metrics
 
     def fit(lane: Lane, data: preference.Preferences, count, key) -> tuple[Lane, dict]:
-        frames = [spec.frame_view(x) for x in (data.frames_a, data.frames_b)]
+        frames = [sight.frames(*x) for x in (data.frames_a, data.frames_b)]
         data = data._replace(frames_a=frames[0], frames_b=frames[1])
         residual, metrics = model.fit(lane.residual, data, count, key)
         return lane.replace(residual=residual), metrics
 
     def standardise(lane: Lane) -> Lane:
-        """Sets the residual reward's frame scale from 4,096 steps of replay."""
+        """Sets the residual reward's frame scale from 4,096 steps of replay, if it has one."""
+        if not sight.scaled:
+            return lane
         key, sample_key = jax.random.split(lane.key)
         drawn = replay.gather(lane.replay, *replay.sample_index(lane.replay, sample_key, (4096,)))
-        frames = spec.frame_view(drawn.next_obs)
+        frames = sight.frames(drawn.next_obs, drawn.snapshot)
         return lane.replace(key=key, residual=model.standardise(lane.residual, frames))
 
     def relabel_residual(lane: Lane) -> Lane:
-        learned = model.predict(lane.residual, spec.frame_view(lane.replay.data.next_obs))
+        learned = see_replay(sight, lane.residual, lane.replay, config.render_batch)
         data = lane.replay.data._replace(residual=learned)
         return lane.replace(replay=lane.replay.replace(data=data))
 
@@ -237,11 +257,27 @@ def make_train(
         learner = sac.reset_critic(lane.learner, critic_key, *sizes, sac_config)
         return lane.replace(key=key, learner=learner)
 
-    def evaluate(lane: Lane, key: chex.PRNGKey) -> evaluation.Episodes:
+    def evaluate(lane: Lane, key: chex.PRNGKey) -> tuple[evaluation.Episodes, Film]:
         mean = jnp.zeros((config.eval_episodes, env.action_size))
         actor = lane.learner.average_actor
         act = lambda obs, _: sac.act(actor, obs, mean, sac_config)  # noqa: E731
-        return evaluation.rollout(env.reset, env.step, act, key, config.eval_episodes, spec.horizon)
+        return evaluation.rollout(
+            env.reset, env.step, act, key, config.eval_episodes, spec.horizon, record
+        )
+
+    def record(state: Any, action: chex.Array) -> Film:
+        metrics = state.metrics
+        return Film(
+            next_obs=state.obs,
+            action=action,
+            target=state.info["target"],
+            snapshot=env.snapshot(state.pipeline_state),
+            success=metrics["success"],
+            progress=metrics["progress"],
+        )
+
+    def residual_of(lane: Lane, film: Film) -> chex.Array:
+        return model.predict(lane.residual, sight.frames(film.next_obs, film.snapshot))
 
     def clips(lane: Lane, key: chex.PRNGKey) -> replay.Transition:
         count = 2 * config.feedback.labels_per_round
@@ -250,23 +286,29 @@ def make_train(
 
     traces: collections.Counter[str] = collections.Counter()
 
-    def counted(f: Callable, name: str, donate: bool = False, shared: tuple = ()) -> Callable:
-        """Jits a function of lanes; `shared` are the arguments without a seed axis."""
+    def counted(
+        f: Callable, name: str, donate: bool = False, shared: tuple = (), looks: bool = False
+    ) -> Callable:
+        """Jits a function of lanes; `shared` are the arguments without a seed axis, and it `looks`
+        if it makes pictures."""
         f = devices.over_seeds(f, mesh, shared)
 
         def traced(*args):
             traces[name] += 1  # Python runs this when it traces, not when it runs
             return f(*args)
 
-        return jax.jit(traced, donate_argnums=0 if donate else ())
+        options = sight.compiler_options if looks else None
+        return jax.jit(traced, donate_argnums=0 if donate else (), compiler_options=options)
 
-    def over_seeds(f: Callable, axes: Any = 0, donate: bool = False) -> Callable:
+    def over_seeds(
+        f: Callable, axes: Any = 0, donate: bool = False, looks: bool = False
+    ) -> Callable:
         shared = () if axes == 0 else tuple(i for i, axis in enumerate(axes) if axis is None)
-        return counted(jax.vmap(f, in_axes=axes), f.__name__, donate, shared)
+        return counted(jax.vmap(f, in_axes=axes), f.__name__, donate, shared, looks)
 
     jit_init = over_seeds(init_lane)
     jit_collect = over_seeds(collect, (0, None), donate=True)
-    jit_insert = over_seeds(insert, donate=True)
+    jit_insert = over_seeds(insert, donate=True, looks=True)
     jit_learn = counted(learn, "learn", donate=True, shared=(1,))
 
     def init(keys: chex.PRNGKey) -> TrainState:
@@ -298,8 +340,9 @@ def make_train(
         train_chunk=train_chunk,
         learn=jit_learn,
         evaluate=over_seeds(evaluate),
-        fit=over_seeds(fit, donate=True),
-        relabel_residual=over_seeds(relabel_residual, donate=True),
+        residual_of=over_seeds(residual_of, looks=True),
+        fit=over_seeds(fit, donate=True, looks=True),
+        relabel_residual=over_seeds(relabel_residual, donate=True, looks=True),
         relabel_formal=relabel_formal,
         reset_critic=over_seeds(reset_critic, donate=True),
         standardise=over_seeds(standardise, donate=True),

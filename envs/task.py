@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import jax
-import numpy as np
 from brax.envs.base import Env
+
+from envs.rendering import Camera, Scene
 
 
 @dataclass(frozen=True)
@@ -31,32 +32,6 @@ class Field:
     stop: int
     unit: str
     description: str
-
-
-@dataclass(frozen=True)
-class Camera:
-    """A fixed pinhole camera in MuJoCo's convention (looks along its own -z).
-
-    Attributes:
-        pos: position, m, world frame.
-        xyaxes: the camera's x axis and y axis in the world frame, not necessarily unit length.
-        fovy: vertical field of view, degrees.
-    """
-
-    pos: tuple[float, float, float]
-    xyaxes: tuple[float, float, float, float, float, float]
-    fovy: float = 45.0
-
-    @staticmethod
-    def look_at(
-        pos: tuple[float, float, float], at: tuple[float, float, float], fovy: float = 45.0
-    ) -> "Camera":
-        """Returns a camera at `pos` with `at`, m, in the middle of its picture and z upwards."""
-        forward = np.subtract(at, pos)
-        right = np.cross(forward, (0.0, 0.0, 1.0))
-        up = np.cross(right, forward)
-        axes = (*right / np.linalg.norm(right), *up / np.linalg.norm(up))
-        return Camera(pos, tuple(float(a) for a in axes), fovy)
 
 
 @dataclass(frozen=True)
@@ -128,3 +103,11 @@ class TaskEnv(Env, abc.ABC):
     OVERRIDES: ClassVar[dict[str, tuple[Any, ...]]] = {}
     spec: TaskSpec
     protocol: str
+
+    @abc.abstractmethod
+    def snapshot(self, pipeline_state: Any) -> jax.Array:
+        """Returns all that a picture of one world depends on, as a few numbers [K]."""
+
+    @abc.abstractmethod
+    def view(self, snapshot: jax.Array, gripper: bool = True) -> Scene:
+        """Returns what there is to see in a snapshot [K], with or without the gripper."""

@@ -17,6 +17,7 @@ class TrainingWrapper(Wrapper):
         truncation: 1.0 exactly when the time limit alone ended the episode.
         last_obs: [N, obs] the observation this step led to, also where the world was reset since;
             values bootstrap from it through time limits.
+        last_snapshot: [N, K] what a picture of that world depends on (`TaskEnv.snapshot`).
         episode_success: 1.0 once the episode has been successful; a finishing step still tells
             of the old episode.
         key: [N] keys for the next resets.
@@ -51,6 +52,7 @@ class TrainingWrapper(Wrapper):
             "steps": steps,
             "truncation": jnp.zeros(n),
             "last_obs": state.obs,
+            "last_snapshot": jax.vmap(self.env.snapshot)(state.pipeline_state),
             "episode_success": jnp.zeros(n),
             "key": keys[:, 2],
         }
@@ -69,6 +71,11 @@ class TrainingWrapper(Wrapper):
         truncation = jnp.where(steps >= self.episode_length, 1.0 - after.done, 0.0)
         done = jnp.maximum(after.done, truncation)
 
+        # A world that came in broken has no picture: it keeps the last one.
+        snapshot = jax.vmap(self.env.snapshot)(after.pipeline_state)
+        is_finite = jnp.all(jnp.isfinite(snapshot), axis=-1)
+        snapshot = _where(is_finite, snapshot, info["last_snapshot"])
+
         keys = jax.vmap(jax.random.split)(info["key"])
         fresh = jax.vmap(self.env.reset)(keys[:, 0])
         pick = lambda new, old: _where(done > 0, new, old)  # noqa: E731
@@ -81,13 +88,14 @@ class TrainingWrapper(Wrapper):
                 "steps": steps,
                 "truncation": truncation,
                 "last_obs": after.obs,
+                "last_snapshot": snapshot,
                 "episode_success": jnp.maximum(succeeded, after.metrics["success"]),
                 "key": pick(keys[:, 1], info["key"]),
             },
         )
 
 
-_ADDED = ("steps", "truncation", "last_obs", "episode_success", "key")
+_ADDED = ("steps", "truncation", "last_obs", "last_snapshot", "episode_success", "key")
 
 
 def _where(mask: jax.Array, new: Any, old: Any) -> Any:

@@ -1,7 +1,7 @@
 """Residual reward networks: one number in (-1, 1) per frame, and ensembles of them.
 
-A network is an init/apply pair over a batch of frames `[..., F]`; what a frame is (a state, later
-a picture) is its caller's choice.
+A network is an init/apply pair over a batch of frames `[..., F]`; what a frame is (a state, or what
+a picture is drawn from) is its caller's choice.
 """
 
 from __future__ import annotations
@@ -43,6 +43,50 @@ def state_network(hidden: Sequence[int]) -> Network:
     return Network(init=net.init, apply=net.apply)
 
 
+SMALLEST_PICTURE = 55  # pixels; what the four convolutions need
+_CONVOLUTIONS = ((5, 3, 16), (3, 2, 32), (3, 2, 64), (3, 2, 128))  # kernel, stride, channels
+
+
+class PixelReward(nn.Module):
+    """CoRe's CNN: four convolutions without padding, ReLU, one linear layer, tanh.
+
+    A convolution here is a matrix product on patches: XLA's own, on a CPU, is slow to
+    differentiate with a stride and slower under vmap. Same mathematics.
+    """
+
+    @nn.compact
+    def __call__(self, pictures: chex.Array) -> chex.Array:
+        chex.assert_rank(pictures, 4)  # [B, H, W, 3] uint8
+        x = pictures.astype(jnp.float32) / 255.0 - 0.5
+        for kernel, stride, channels in _CONVOLUTIONS:
+            x = nn.relu(nn.Dense(channels)(_patches(x, kernel, stride)))
+        head = nn.Dense(1, kernel_init=_symmetric(1e-3), bias_init=_symmetric(1e-3))
+        return jnp.tanh(head(x.reshape(x.shape[0], -1))[..., 0])
+
+
+def pixel_network(draw: Callable[[chex.Array], chex.Array], batch: int) -> Network:
+    """A `PixelReward` over things that are drawn where they are looked at.
+
+    Args:
+        draw: frames [B, K] -> pictures uint8 [B, H, W, 3].
+        batch: most frames drawn at once.
+    """
+    net = PixelReward()
+
+    def init(key: chex.PRNGKey, example: chex.Array) -> chex.ArrayTree:
+        return net.init(key, draw(example[None]))
+
+    def apply(params: chex.ArrayTree, frames: chex.Array) -> chex.Array:
+        flat = frames.reshape(-1, frames.shape[-1])
+        look = lambda x: net.apply(params, draw(x))  # noqa: E731
+        if flat.shape[0] <= batch:
+            return look(flat).reshape(frames.shape[:-1])
+        some = jax.lax.map(lambda x: look(x[None])[0], flat, batch_size=batch)
+        return some.reshape(frames.shape[:-1])
+
+    return Network(init=init, apply=apply)
+
+
 def ensemble(network: Network, members: int) -> Network:
     """`members` independent networks: params and outputs get a leading member axis."""
 
@@ -50,6 +94,20 @@ def ensemble(network: Network, members: int) -> Network:
         return jax.vmap(lambda k: network.init(k, example))(jax.random.split(key, members))
 
     return Network(init=init, apply=jax.vmap(network.apply, in_axes=(0, None)))
+
+
+def _patches(x: chex.Array, kernel: int, stride: int) -> chex.Array:
+    """`[B, H, W, C] -> [B, H', W', kernel * kernel * C]`."""
+    height, width = ((n - kernel) // stride + 1 for n in x.shape[1:3])
+    rows, columns = stride * (height - 1) + 1, stride * (width - 1) + 1
+    return jnp.concatenate(
+        [
+            x[:, i : i + rows : stride, j : j + columns : stride]
+            for i in range(kernel)
+            for j in range(kernel)
+        ],
+        axis=-1,
+    )
 
 
 def _symmetric(limit: float) -> Callable[..., chex.Array]:

@@ -36,6 +36,10 @@ class PreferenceConfig:
     stop_accuracy: float = 0.97
     """A round's fit stops once the members' mean accuracy over a pass is above this."""
     importance_weight: float = 5.0
+    clip_frames: int | None = None
+    """Frames of a clip in a batch, evenly spaced from a random first one; all when None."""
+    shared_batches: bool = False
+    """Members learn from the same batches, so that a costly frame is made once for all."""
 
 
 class Preferences(NamedTuple):
@@ -137,13 +141,19 @@ def make_preference(
     def predict(state: PreferenceState, frames: chex.Array) -> chex.Array:
         return jnp.mean(members(state, frames), axis=0)
 
-    def loss(params, batch: Preferences, valid: chex.Array):
-        # Each member has its own shuffle: batch leaves are [E, B, ...].
+    def loss(params, batch: Preferences, valid: chex.Array, length: int):
+        # Each member has its own shuffle: batch leaves are [E, B, ...]; [1, B, ...] if shared.
         chex.assert_equal_shape([batch.frames_a, batch.frames_b])
         both = jnp.concatenate([batch.frames_a, batch.frames_b], axis=1)
-        rewards = jax.vmap(single.apply)(params, both)  # [E, 2B, H]
+        if config.shared_batches:
+            rewards = net.apply(params, both[0])  # [E, 2B, H]
+            every = lambda x: jnp.broadcast_to(x, (config.members, *x.shape[1:]))  # noqa: E731
+            batch = jax.tree.map(every, batch._replace(frames_a=None, frames_b=None))
+            valid = every(valid)
+        else:
+            rewards = jax.vmap(single.apply)(params, both)
         reward_a, reward_b = jnp.split(rewards, 2, axis=1)
-        return_a, return_b = reward_a.sum(-1), reward_b.sum(-1)
+        return_a, return_b = (length * r.mean(-1) for r in (reward_a, reward_b))
         value = bradley_terry_loss(return_a, return_b, batch.target)
         if config.importance_weight:
             value += config.importance_weight * (
@@ -155,10 +165,24 @@ def make_preference(
         total = jnp.sum(jnp.mean(value * valid, axis=1) * valid.shape[1] / jnp.sum(valid, axis=1))
         return total, (jnp.sum(right * decided), jnp.sum(decided))
 
+    def thin(batch: Preferences, key: chex.PRNGKey) -> Preferences:
+        """Leaves `clip_frames` frames of each clip."""
+        length, kept = batch.importance_a.shape[-1], config.clip_frames
+        step = length // kept
+        at = jax.random.randint(key, (), 0, step) + step * jnp.arange(kept)
+        return batch._replace(
+            frames_a=batch.frames_a[:, :, at],
+            frames_b=batch.frames_b[:, :, at],
+            importance_a=batch.importance_a[..., at],
+            importance_b=batch.importance_b[..., at],
+        )
+
     def fit(state: PreferenceState, data: Preferences, count: chex.Array, key: chex.PRNGKey):
         rows = data.target.shape[0]
         size = min(config.batch_size, rows)
         batches = (count + size - 1) // size
+        length = data.frames_a.shape[1]
+        shuffles = 1 if config.shared_batches else config.members
         data = data._replace(
             frames_a=(data.frames_a - state.shift) / state.scale,
             frames_b=(data.frames_b - state.shift) / state.scale,
@@ -175,11 +199,13 @@ def make_preference(
             def step(i, carry):
                 params, opt, total, right, decided = carry
                 slots = i * size + jnp.arange(size)
-                index = order[:, jnp.where(slots < count, slots, 0)]
+                index = order[:shuffles, jnp.where(slots < count, slots, 0)]
                 valid = jnp.broadcast_to(slots < count, index.shape).astype(jnp.float32)
                 batch = jax.tree.map(lambda x: x[index], data)
+                if config.clip_frames:
+                    batch = thin(batch, jax.random.fold_in(shuffle, i))
                 (value, (hit, n)), grads = jax.value_and_grad(loss, has_aux=True)(
-                    params, batch, valid
+                    params, batch, valid, length
                 )
                 updates, opt = optimizer.update(grads, opt, params)
                 params = optax.apply_updates(params, updates)

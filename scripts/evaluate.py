@@ -15,7 +15,7 @@ import jax
 import numpy as np
 import tyro
 
-from core import cache, devices, restore
+from core import cache, devices, film, restore
 
 
 def evaluate(
@@ -23,6 +23,7 @@ def evaluate(
     episodes: int = 50,
     protocol: str | None = None,
     seed: int = 0,
+    video: Path | None = None,
 ) -> int:
     """Plays a run's policies and prints success, return and time to success for each seed.
 
@@ -31,10 +32,13 @@ def evaluate(
         episodes: episodes per seed.
         protocol: paper or random; the run's own by default.
         seed: of the evaluation's resets.
+        video: film each seed's first episode, side by side: .gif, or .mp4 with the `video` extra.
     """
     devices.prepare_cpu(1)
     cache.enable()
     try:
+        if video:
+            film.check_path(video)
         restored = restore.load(run, protocol)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -44,12 +48,16 @@ def evaluate(
     for i in range(-(-episodes // batch)):
         keys = jax.random.split(jax.random.key(10_000 + seed * 1_000 + i), config.seeds)
         rounds.append(jax.device_get(restored.train.evaluate(restored.lanes, keys)))
-    played = {k: np.concatenate([getattr(r, k) for r in rounds], axis=1)[:, :episodes]
-              for k in rounds[0]._fields}  # fmt: skip
+    played = {k: np.concatenate([getattr(r, k) for r, _ in rounds], axis=1)[:, :episodes]
+              for k in rounds[0][0]._fields}  # fmt: skip
     means = {k: [round(float(x), 4) for x in v.mean(axis=1)] for k, v in played.items()}
     for s in range(config.seeds):
         shown = ", ".join(f"{k} {v[s]:.3f}" for k, v in means.items())
         print(f"seed {config.seed + s}: {shown}")
+    if video:
+        reel = film.develop(restored.train, restored.lanes, restored.formal, rounds[0][1])
+        film.video(restored.train.env, reel, video)
+        print(f"wrote {video}")
     print(
         json.dumps(
             {

@@ -42,6 +42,7 @@ class Clip(NamedTuple):
     next_obs: np.ndarray  # [H, O]
     action: np.ndarray  # [H, A]
     target: np.ndarray  # [H, G]
+    snapshot: np.ndarray  # [H, K] what pictures of the steps depend on
     dense: np.ndarray  # [H] ground truth; only scripted teachers look at it
     progress: np.ndarray  # [H] ground truth
 

@@ -15,7 +15,8 @@ from envs import rendering
 from envs.metaworld import hand
 from envs.metaworld.looks import Looks
 from envs.metaworld.scene import Physics, Scene, SceneXml
-from envs.task import Camera, Field, TaskEnv, TaskSpec
+from envs.rendering import Camera
+from envs.task import Field, TaskEnv, TaskSpec
 
 # Bounds of the hand in an observation; the original clips to them.
 _HAND_LOW = (-0.525, 0.348, -0.0525)

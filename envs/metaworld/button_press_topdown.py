@@ -14,7 +14,7 @@ import jax.numpy as jnp
 
 from envs.metaworld import base, hand, looks, rewards
 from envs.metaworld.scene import Box, Physics, SceneXml, grown_boxes
-from envs.task import Camera
+from envs.rendering import Camera
 
 _OBJECT = "red button's top"
 

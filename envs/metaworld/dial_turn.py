@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from envs.metaworld import base, hand, looks, rewards
 from envs.metaworld.scene import CONTROL_DT, SUBSTEPS, Physics, SceneXml
-from envs.task import Camera
+from envs.rendering import Camera
 
 _OBJECT = "tip of the dial's lever, 0.05 m from the dial's axis"
 
@@ -27,15 +27,17 @@ TURN = 1.3694384  # rad, arccos(1/5): the turn at which the tip is 0.07 m from t
 _DAMPING = 1.0
 _ARMATURE = 0.001 + _DAMPING * CONTROL_DT / SUBSTEPS
 
-# The lever lies inside the knob's rim, so a finger reaches it from above the knob only. It is a
-# box in the original; this capsule has its width with the original's contact margin of 1 mm.
+# The lever lies inside the knob's rim, so a finger reaches it from above the knob only. Fingers and
+# lever turn against each other about z alone, so an upright finger edge and the original's box meet
+# as a sphere and this box do, which is higher by half a finger, and has the original's contact
+# margin of 1 mm. (Square ends matter: fingers that come down on the lever must not roll off it.)
 _BODIES = f"""
 <body name="fixture" pos="0 .7 0">
   <body name="dial">
     <inertial pos="0 0 .03" mass=".3655" diaginertia=".00042 .00034 .000418"/>
     <joint name="dial_turn" type="hinge" axis="0 0 1" range="-3.14 3.14" damping="{_DAMPING}"
            armature="{_ARMATURE:.6g}"/>
-    <geom name="lever" type="capsule" fromto="0 -.031 .051 0 .031 .051" size=".016"/>
+    <geom name="lever" type="box" pos="0 0 .051" size=".016 .047 .0565"/>
     <geom name="knob" type="capsule" fromto="0 0 -.1 0 0 -.0155" size=".0515"/>
   </body>
 </body>"""
@@ -86,7 +88,7 @@ class DialTurn(base.MetaWorldEnv):
 
     def scene_xml(self) -> SceneXml:
         """Returns the dial, and what the fingers can touch of it; the palm stays above it."""
-        return SceneXml(bodies=_BODIES, shapes=_SHAPES, pairs=_PAIRS, pad_edges=True)
+        return SceneXml(bodies=_BODIES, shapes=_SHAPES, pairs=_PAIRS, pad_edges="sphere")
 
     def place(self, key: jax.Array) -> base.Placement:
         """Puts the dial at (0, 0.7) m (paper) or uniformly in x +-0.1, y 0.7 to 0.8 m (random)."""

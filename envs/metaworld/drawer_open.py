@@ -11,7 +11,7 @@ import jax.numpy as jnp
 
 from envs.metaworld import base, hand, looks, rewards
 from envs.metaworld.scene import Physics, SceneXml
-from envs.task import Camera
+from envs.rendering import Camera
 
 CLOSED_HANDLE = (0.0, -0.17, 0.09)  # m, from the drawer to its handle when closed
 TARGET = (0.0, -0.36, 0.09)  # m, from the drawer to where the handle should go

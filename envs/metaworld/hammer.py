@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from envs.metaworld import base, hand, looks, rewards
 from envs.metaworld.scene import Physics, SceneXml
-from envs.task import Camera
+from envs.rendering import Camera
 
 HEAD = (0.16, 0.06, 0.0)  # m, from the handle to where the reward puts the head, never turned
 BOARD = (0.24, 0.85, 0.0)  # m
@@ -130,7 +130,7 @@ class Hammer(base.MetaWorldEnv):
             bodies=_BODIES,
             shapes=_SHAPES,
             pairs=_PAIRS,
-            pad_edges=True,
+            pad_edges="capsule",
             iterations=2,
             ls_iterations=3,
         )

@@ -50,15 +50,16 @@ PALM_HALF = (0.0, 0.026, 0.0)  # m along world x y z
 
 
 def mjcf(
-    z_low: float = TABLE_LIMIT, points: bool = False, edges: bool = False, plates: bool = False
+    z_low: float = TABLE_LIMIT, points: bool = False, edges: str = "", plates: bool = False
 ) -> tuple[str, str]:
     """Returns the hand's body and its actuators as MJCF.
 
     Args:
         z_low: lowest height of the hand, m; stands for the table under the finger tips.
         points: whether there are also {right,left,palm}_point, for objects that cannot rotate.
-        edges: whether the pads have edges. Two contacts 3 cm apart hold a bar against turning about
-            the pad's normal, as the original's 3 cm wide pads do; one contact does not.
+        edges: whether the pads have edges: none "", upright "capsule"s, or a "sphere" in the middle
+            of each, for a box that is grown along z instead. Two contacts 3 cm apart hold a bar
+            against turning about the pad's normal, as the original's 3 cm wide pads do.
         plates: whether there are {right,left}_{claw,pad}_plate, the original's boxes, for a ball:
             how it rolls depends on the friction, 1 outside and 2 inside.
 
@@ -76,9 +77,11 @@ def mjcf(
               size=".045 .003 .015"/>'''
             for of, at in (("claw", 0.0), ("pad", 2.0 * inner))
         )
+        upright = 'fromto="-.0405 {inner} {x} .0405 {inner} {x}"'
+        where = upright if edges == "capsule" else 'pos="0 {inner} {x}"'
         rims = "".join(
-            f'''<geom name="{side}_edge_{name}" type="capsule" mass="0" size=".0045"
-              fromto="-.0405 {inner} {x} .0405 {inner} {x}"/>'''
+            f'''<geom name="{side}_edge_{name}" type="{edges}" mass="0" size=".0045"
+              {where.format(inner=inner, x=x)}/>'''
             for name, x in (("near", -PAD_EDGE), ("far", PAD_EDGE))
         )
         return f"""

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from envs.metaworld import base, hand, looks, rewards
 from envs.metaworld.scene import Box, Physics, SceneXml, grown_boxes
-from envs.task import Camera
+from envs.rendering import Camera
 
 GRASP = (0.03, 0.0, 0.01)  # m, from the peg's middle to what an observation shows
 HEAD = (-0.1, 0.0, 0.0)  # m, from the peg's middle to its head

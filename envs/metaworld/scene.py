@@ -36,7 +36,7 @@ class SceneXml:
         actuators: MJCF of further actuators.
         hand_z_low: lowest height of the hand, m.
         hand_points: whether the hand has points (see `hand.mjcf`).
-        pad_edges: whether the fingers have pad edges (see `hand.mjcf`).
+        pad_edges: of the fingers, if any (see `hand.mjcf`).
         plates: whether the fingers have plates (see `hand.mjcf`).
         cone: of friction, `pyramidal` or `elliptic`.
         max_contacts: of each dimension, how many are solved: those that are nearest or deepest.
@@ -50,7 +50,7 @@ class SceneXml:
     actuators: str = ""
     hand_z_low: float = hand.TABLE_LIMIT
     hand_points: bool = False
-    pad_edges: bool = False
+    pad_edges: str = ""
     plates: bool = False
     cone: str = "pyramidal"
     max_contacts: int | None = None

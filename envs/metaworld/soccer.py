@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 from envs.metaworld import base, hand, looks, rewards
 from envs.metaworld.scene import Box, Physics, SceneXml, grown_boxes
-from envs.task import Camera
+from envs.rendering import Camera
 
 _OBJECT = "soccer ball"
 BALL = (0.0, 0.65, 0.03)  # m; dropped from 4 mm above the table, as in the original
@@ -50,10 +50,11 @@ _BODIES = f"""
 # Friction and softness are the original's mixtures. Whether a pushed ball rolls or jams depends on
 # the frictions of claw, pad and table, so claw and pad are apart; whether it rolls off two finger
 # edges depends on the twist that they take up, and only an elliptic cone has that right (with a
-# pyramid it stays between them, and Meta-World's policy scores in one of four resets).
+# pyramid it stays between them, and Meta-World's policy scores in one of four resets). The claws
+# take up none: theirs is too small to tell.
 _TABLE = 'condim="3" friction="1 1 .1 .002 .002" solref=".015 1" solimp=".945 .97 .0055"'
 _POST = 'condim="3" friction="1 1 .1 .002 .002" solref=".01 1" solimp=".99 .99 .01"'
-_CLAW = 'condim="4" friction="1 1 .005 .002 .002" solref=".015 1" solimp=".895 .945 .01"'
+_CLAW = 'condim="3" friction="1 1 .005 .002 .002" solref=".015 1" solimp=".895 .945 .01"'
 _PAD = 'condim="4" friction="2 2 .1 .002 .002" solref=".01 1" solimp=".97 .99 .01"'
 # MJX has no frictionless contact with an elliptic cone.
 _WALL = 'condim="3" friction=".01 .01 .1 .002 .002" solref=".01 1" solimp=".99 .998 .003"'
@@ -122,8 +123,12 @@ class Soccer(base.MetaWorldEnv):
             hand_points=True,
             plates=True,
             cone="elliptic",
-            max_contacts=6,  # of 18 and of 4: table, net and post under the ball, three of the hand
-            iterations=2,
+            # Of 20, and both pads: more than five touch at once in one step of a thousand. Contacts
+            # and iterations are what a step costs. With two iterations the ball is eight times
+            # nearer to the converged solution, but policies score the same and a step takes 1.4
+            # times as long; only the paper's start notices (our expert scores at 29, not at 25).
+            max_contacts=5,
+            iterations=1,
             ls_iterations=4,
         )
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 
 from envs.metaworld import base, hand, looks, rewards
 from envs.metaworld.scene import Box, Physics, SceneXml, grown_box, grown_boxes
-from envs.task import Camera
+from envs.rendering import Camera
 
 _OBJECT = "green cube"
 CUBE = (0.0, 0.65, 0.0699355)  # m, where a reset of the original leaves it

@@ -33,9 +33,13 @@ def step(state, action):
 
 
 def test_rollout_counts_once_and_freezes_a_broken_world():
-    play = jax.jit(lambda key: evaluation.rollout(reset, step, lambda obs, key: obs, key, 20, 10))
+    play = jax.jit(
+        lambda key: evaluation.rollout(
+            reset, step, lambda obs, key: obs, key, 20, 10, lambda s, a: (s.pipeline_state, a)
+        )
+    )
     key = jax.random.key(0)
-    got = play(key)
+    got, (times, actions) = play(key)
     start = jax.vmap(reset)(jax.random.split(jax.random.split(key)[0], 20))
     broken = np.asarray(start.obs[:, 0]) > 0.5
     assert broken.any() and not broken.all()
@@ -43,3 +47,6 @@ def test_rollout_counts_once_and_freezes_a_broken_world():
     np.testing.assert_array_equal(got.first_success, 2)  # the third step
     np.testing.assert_allclose(got.episode_return, np.where(broken, 4.0, 10.0))
     np.testing.assert_allclose(got.progress, np.where(broken, 0.4, 1.0))
+    # The first episode's record, frozen where it broke.
+    np.testing.assert_array_equal(times, np.minimum(np.arange(1, 11), 4 if broken[0] else 10))
+    np.testing.assert_array_equal(actions[0], start.obs[0])

@@ -13,7 +13,8 @@ EXAMPLE = replay.Transition(
     action=jnp.zeros(1),
     next_obs=jnp.zeros(1),
     target=jnp.zeros(1),
-    **dict.fromkeys(replay.Transition._fields[4:], jnp.float32(0)),
+    snapshot=jnp.zeros(1),
+    **dict.fromkeys(replay.Transition._fields[5:], jnp.float32(0)),
 )
 
 
@@ -26,7 +27,8 @@ def rows(start, count, cut_at=(), dead_at=()):
     wide = jnp.asarray(label[..., None])
     flat = jnp.asarray(np.broadcast_to(row[:, None], label.shape))
     return replay.Transition(
-        obs=wide, action=wide, next_obs=wide + 10.0, target=wide, formal=flat, residual=flat,
+        obs=wide, action=wide, next_obs=wide + 10.0, target=wide, snapshot=wide,
+        formal=flat, residual=flat,
         dense=flat, progress=flat, success=flat, discount=jnp.asarray(1.0 - dead, jnp.float32),
         cut=jnp.asarray(np.maximum(cut, dead), jnp.float32),
     )  # fmt: skip

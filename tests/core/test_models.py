@@ -14,7 +14,7 @@ def clip(dense, progress=None):
     dense = np.asarray(dense, np.float32)
     progress = dense if progress is None else np.asarray(progress, np.float32)
     wide = np.repeat(dense[:, None], 3, axis=1)
-    return Clip(wide, wide, wide, dense, progress)
+    return Clip(wide, wide, wide, wide, dense, progress)
 
 
 def question(a, b, seed=0):

@@ -18,7 +18,12 @@ from core.models.base import Clip, Question
 def questions(count, offset=0.0):
     rng = np.random.default_rng(0)
     clips = [
-        Clip(*(rng.random(s).astype(np.float32) + offset for s in ((5, 3), (5, 2), (5, 3), 5, 5)))
+        Clip(
+            *(
+                rng.random(s).astype(np.float32) + offset
+                for s in ((5, 3), (5, 2), (5, 3), (5, 4), 5, 5)
+            )
+        )
         for _ in range(2 * count)
     ]
     return [Question(clips[2 * i], clips[2 * i + 1], "task", 0, 1) for i in range(count)]

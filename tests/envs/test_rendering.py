@@ -10,7 +10,7 @@ import pytest
 
 import envs
 from envs import primitives, rendering
-from envs.task import Camera
+from envs.rendering import Camera
 
 CAMERA = Camera.look_at((0.0, -2.0, 1.2), (0.0, 0.0, 0.2), 40.0)
 DOWN = Camera((0.0, 0.0, 2.0), (1.0, 0.0, 0.0, 0.0, 1.0, 0.0), 30.0)
