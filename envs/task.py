@@ -75,6 +75,7 @@ class TaskSpec:
         formal_view: observation [obs] -> what a formal reward is called with [formal].
         frame_view: observation [obs] -> the part that one picture shows [frame].
         camera: where clips are filmed from.
+        start, goal: snapshots of the task at its start and when it is done (`TaskEnv.view`).
         paper_budget: the paper's spending on this task.
     """
 
@@ -89,6 +90,8 @@ class TaskSpec:
     formal_view: Callable[[jax.Array], jax.Array]
     frame_view: Callable[[jax.Array], jax.Array]
     camera: Camera
+    start: tuple[float, ...]
+    goal: tuple[float, ...]
     paper_budget: PaperBudget = PaperBudget()
 
 

@@ -1,4 +1,4 @@
-"""Speed, with the machine named: `python scripts/bench.py env|sac|reward|train [--task T]`.
+"""Speed, with the machine named: `python scripts/bench.py env|sac|render|reward|train [--task T]`.
 
 Prints a few lines, then one JSON object as the last line of stdout. Rates are medians of repeats;
 what is compared is measured in turns within one run, because a shared machine drifts.
@@ -19,6 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import tyro
+from bench_render import bench_render
 
 import envs
 from agents import sac
@@ -243,9 +244,10 @@ def bench_train(config: Config) -> dict[str, Any]:
 
 
 def main(
-    what: Annotated[Literal["env", "sac", "reward", "train"], tyro.conf.Positional],
+    what: Annotated[Literal["env", "sac", "render", "reward", "train"], tyro.conf.Positional],
     task: str = "drawer-open",
     original: Path | None = None,
+    gl: Literal["egl", "osmesa"] = "egl",
 ) -> int:
     """Measures one part's speed.
 
@@ -253,12 +255,15 @@ def main(
         what: the part.
         task: the task to measure on.
         original: a Python with metaworld==3.1.1 installed, to compare `env` with.
+        gl: the OpenGL with which MuJoCo's renderer runs, to compare `render` with.
     """
     config = check(Config(task=task))
     devices.prepare_cpu(3 if what == "train" else 1)
     print(f"{what} on {device()}, jax {jax.__version__}")
     if what == "env":
         found = bench_env(task, original)
+    elif what == "render":
+        found = bench_render(task, gl, seconds)
     else:
         found = {"sac": bench_sac, "reward": bench_reward, "train": bench_train}[what](config)
     print(json.dumps({"bench": what, "device": device(), **found}))

@@ -5,6 +5,8 @@ the fixed starts of protocol `paper` are those of CoRe's code.
 """
 
 import abc
+import json
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import jax
@@ -21,6 +23,8 @@ from envs.task import Field, TaskEnv, TaskSpec
 # Bounds of the hand in an observation; the original clips to them.
 _HAND_LOW = (-0.525, 0.348, -0.0525)
 _HAND_HIGH = (0.525, 1.025, 0.7)
+
+_GOALS = json.loads((Path(__file__).parent / "goals.json").read_text())
 
 ACTION_DESCRIPTION = (
     "4 numbers in [-1, 1]: dx, dy, dz move the hand's target by up to 1 cm per step along world "
@@ -101,6 +105,7 @@ def task_spec(
         quat: the order of the object's quaternion.
         second: what the second object is, if the task has one.
     """
+    shots = _GOALS.get(name, {"start": (), "goal": ()})  # a new task has none until it is recorded
     return TaskSpec(
         name=name,
         instruction=instruction,
@@ -113,6 +118,8 @@ def task_spec(
         formal_view=formal_view,
         frame_view=frame_view_of_two if second else frame_view,
         camera=camera,
+        start=tuple(shots["start"]),
+        goal=tuple(shots["goal"]),
     )
 
 

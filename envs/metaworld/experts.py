@@ -1,7 +1,8 @@
 """Scripted experts: proportional controllers in the manner of Meta-World's policies, in jnp.
 
-They judge the port (the original's expert must work in it too), give the goal picture's state, and
-make demonstrations of any quality: a `Skill` says how far an expert's doing falls short.
+They judge the port (the original's expert must work in it too), reach the states of the goal
+pictures, and make demonstrations of any quality: a `Skill` says how far an expert's doing falls
+short.
 Gains and waypoints are facts of Meta-World's policies (Yu et al. 2019).
 """
 
@@ -188,14 +189,6 @@ def rollout(env: TaskEnv, key: jax.Array, skill: Skill, steps: int) -> Trajector
     keys = jax.random.split(act_key, steps)
     _, rows = jax.lax.scan(body, (start, noisy.init(init_key)), keys)
     return Trajectory(**rows, target=start.info["target"])
-
-
-def demonstrate(env: TaskEnv, key: jax.Array, steps: int = 150) -> tuple[State, State]:
-    """Returns one expert episode's first and last state: the start and the goal picture's."""
-    act = expert(env.spec.name)
-    start = env.reset(key)
-    goal, _ = jax.lax.scan(lambda s, _: (env.step(s, act(s.obs)), None), start, length=steps)
-    return start, goal
 
 
 def _move(hand_pos: jax.Array, to: jax.Array, gain: float, grip: float) -> jax.Array:

@@ -85,7 +85,7 @@ class Looks:
 
     def scene(self, snapshot: chex.Array) -> Scene:
         """Returns the scene of one snapshot: joint positions [nq], then the fixture's place [3]."""
-        nq = self.mj_model.nq
+        nq, snapshot = self.mj_model.nq, jnp.asarray(snapshot)
         body_pos = self._model.body_pos.at[self._fixture].set(snapshot[nq:])
         model = self._model.replace(body_pos=body_pos)
         data = mjx.kinematics(model, self._data.replace(qpos=snapshot[:nq]))

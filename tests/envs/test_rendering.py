@@ -10,6 +10,7 @@ import pytest
 
 import envs
 from envs import primitives, rendering
+from envs.metaworld import hand
 from envs.rendering import Camera
 
 CAMERA = Camera.look_at((0.0, -2.0, 1.2), (0.0, 0.0, 0.2), 40.0)
@@ -123,6 +124,18 @@ def test_a_task_looks_as_mujoco_sees_it(task):
         qpos, fixture = np.split(snapshot, [model.nq])
         model.body("fixture").pos[:] = fixture
         assert_same_layers(look(snapshot), mujoco_layers(model, env.spec.camera, SIZE, qpos), 0.98)
+
+
+@pytest.mark.parametrize("task", envs.names())
+def test_start_and_goal_are_the_tasks(task):
+    env = task_env(task)
+    physics = jax.jit(env.reset)(jax.random.key(0)).pipeline_state
+    np.testing.assert_allclose(env.spec.start, env.snapshot(physics), atol=1e-5)
+    qpos, fixture = np.split(np.array(env.spec.goal, np.float32), [physics.qpos.shape[0]])
+    done = physics.replace(qpos=jnp.asarray(qpos), fixture=jnp.asarray(fixture))
+    frame = env._frame(done)
+    judged = env.judge(frame, jnp.zeros(4), done, hand.gripper(done.qpos))
+    assert judged.success == 1
 
 
 def test_the_gripper_can_be_hidden():
