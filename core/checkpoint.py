@@ -53,6 +53,9 @@ def load_latest(
     Args:
         like: a pytree of arrays (or shape structs) of the shapes to expect.
         say: told of every damaged checkpoint that is passed over.
+
+    Raises:
+        ValueError: it was written by a version that kept other arrays.
     """
     for path in reversed(_steps(folder)):
         problem = _problem(path)
@@ -62,7 +65,13 @@ def load_latest(
         with ocp.StandardCheckpointer() as reader:
             shapes = jax.eval_shape(_unwrap_keys, like)
             target = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), shapes)
-            arrays = reader.restore(path / "arrays", target)
+            try:
+                arrays = reader.restore(path / "arrays", target)
+            except ValueError as error:  # its files are sound, so it is what they hold
+                raise ValueError(
+                    f"checkpoint {path} holds other arrays than this version of the program keeps; "
+                    "read it with the version that wrote it"
+                ) from error
         meta = json.loads((path / "meta.json").read_text())
         return int(path.name.split("_")[1]), _wrap_keys(arrays, like), meta
     return None

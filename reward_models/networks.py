@@ -43,7 +43,7 @@ def state_network(hidden: Sequence[int]) -> Network:
     return Network(init=net.init, apply=net.apply)
 
 
-SMALLEST_PICTURE = 55  # pixels; what the four convolutions need
+SMALLEST_PICTURE = 47  # pixels; what the four convolutions need
 _CONVOLUTIONS = ((5, 3, 16), (3, 2, 32), (3, 2, 64), (3, 2, 128))  # kernel, stride, channels
 
 
@@ -57,6 +57,11 @@ class PixelReward(nn.Module):
     @nn.compact
     def __call__(self, pictures: chex.Array) -> chex.Array:
         chex.assert_rank(pictures, 4)  # [B, H, W, 3] uint8
+        if min(pictures.shape[1:3]) < SMALLEST_PICTURE:
+            height, width = pictures.shape[1:3]
+            raise ValueError(
+                f"pictures of {height} x {width} pixels are too small: at least {SMALLEST_PICTURE}"
+            )
         x = pictures.astype(jnp.float32) / 255.0 - 0.5
         for kernel, stride, channels in _CONVOLUTIONS:
             x = nn.relu(nn.Dense(channels)(_patches(x, kernel, stride)))

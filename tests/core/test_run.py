@@ -14,6 +14,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from PIL import Image
 
 from core import restore
 from core.labels import LabelStore
@@ -78,7 +79,7 @@ def labels(out):
 def test_a_run_leaves_everything_behind(small, finished):
     out, summary, stderr = finished
     for name in ("config.json", "metrics.jsonl", "labels.sqlite", "summary.json", "curve.png",
-                 "rewards/history.json"):  # fmt: skip
+                 "episode.png", "rewards/history.json"):  # fmt: skip
         assert (out / name).stat().st_size > 0
     assert summary == json.loads((out / "summary.json").read_text())
     assert summary["task"] == "drawer-open" and summary["teacher"] == "scripted-oracle"
@@ -189,11 +190,14 @@ def test_a_damaged_checkpoint_costs_no_more_than_its_steps(small, finished, comm
 @pytest.mark.slow
 def test_evaluate_and_export_read_a_run(finished, command, tmp_path):
     out, _, _ = finished
-    process = command("evaluate", out, "--episodes", 3)
+    film = tmp_path / "film.gif"
+    process = command("evaluate", out, "--episodes", 3, "--video", film)
     stdout, stderr = process.communicate()
     assert process.returncode == 0, stderr
     found = json.loads(stdout.strip().splitlines()[-1])
     assert found["episodes"] == 3 and len(found["success"]) == 2
+    with Image.open(film) as video:  # two seeds side by side, every fourth of 500 steps
+        assert video.size == (512, 304) and video.n_frames > 50
     target = tmp_path / "policy.npz"
     process = command("export", out, "--out", target, "--seed", 1)
     stdout, stderr = process.communicate()

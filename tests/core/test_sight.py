@@ -38,7 +38,7 @@ def env():
 @pytest.fixture(scope="module")
 def sight(env, small):
     config = dataclasses.replace(
-        small, residual_input="pixels", render_batch=4, pixels=PixelConfig(size=55, every=EVERY)
+        small, residual_input="pixels", render_batch=4, pixels=PixelConfig(size=47, every=EVERY)
     )
     return make_sight(check(config), env)
 

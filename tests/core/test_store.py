@@ -98,6 +98,13 @@ def test_a_damaged_checkpoint_is_passed_over(tmp_path, damage):
     assert "step_000000020 is damaged" in said[0]
 
 
+def test_a_checkpoint_of_another_version_is_named(tmp_path):
+    checkpoint.save(tmp_path, 10, tree(10), {"at": 10})
+    more = {**tree(0), "new": jnp.zeros(2)}
+    with pytest.raises(ValueError, match="step_000000010 holds other arrays than this version"):
+        checkpoint.load_latest(tmp_path, more, print)
+
+
 def test_no_checkpoint_at_all(tmp_path):
     assert checkpoint.load_latest(tmp_path / "none", tree(0), print) is None
 

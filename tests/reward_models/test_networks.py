@@ -1,0 +1,52 @@
+"""The residual reward that sees: its convolutions are flax's, and it draws where it looks."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from reward_models import networks
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    return jax.random.randint(jax.random.key(0), (3, 64, 60, 3), 0, 256).astype(jnp.uint8)
+
+
+def test_products_of_patches_are_convolutions(pictures):
+    """The paper's CNN in flax's own words, with the same weights."""
+    net = networks.PixelReward()
+    params = net.init(jax.random.key(1), pictures)
+    got = net.apply(params, pictures)
+    x = pictures.astype(jnp.float32) / 255.0 - 0.5
+    for i, (kernel, stride, channels) in enumerate(
+        ((5, 3, 16), (3, 2, 32), (3, 2, 64), (3, 2, 128))
+    ):
+        layer = params["params"][f"Dense_{i}"]
+        weights = layer["kernel"].reshape(kernel, kernel, x.shape[-1], channels)
+        convolution = nn.Conv(channels, (kernel, kernel), (stride, stride), padding="VALID")
+        x = convolution.apply({"params": {"kernel": weights, "bias": layer["bias"]}}, x)
+        x = nn.relu(x)
+    head = params["params"]["Dense_4"]
+    expected = jnp.tanh(x.reshape(3, -1) @ head["kernel"] + head["bias"])[:, 0]
+    np.testing.assert_allclose(got, expected, atol=1e-6)
+    assert np.abs(got).max() < 0.1  # no opinion yet
+
+
+def test_a_picture_is_drawn_where_it_is_looked_at(pictures):
+    """Frames are indices of pictures here; any leading axes, more frames than are drawn at once."""
+    net = networks.pixel_network(lambda frames: pictures[frames[:, 0].astype(int)], batch=2)
+    params = net.init(jax.random.key(1), jnp.zeros(1))
+    frames = jnp.array([[[0.0], [1.0]], [[2.0], [0.0]], [[1.0], [1.0]]])
+    got = net.apply(params, frames)
+    direct = networks.PixelReward().apply(params, pictures)
+    np.testing.assert_allclose(got, direct[jnp.array([[0, 1], [2, 0], [1, 1]])], atol=1e-6)
+
+
+def test_the_smallest_picture_is_the_smallest():
+    size = networks.SMALLEST_PICTURE
+    net = networks.PixelReward()
+    net.init(jax.random.key(0), jnp.zeros((1, size, size, 3), jnp.uint8))
+    with pytest.raises(ValueError, match="46 x 46 pixels are too small: at least 47"):
+        net.init(jax.random.key(0), jnp.zeros((1, size - 1, size - 1, 3), jnp.uint8))
