@@ -70,6 +70,8 @@ class PixelConfig:
     """Steps from one picture that is looked at to the next; the reward between is interpolated."""
     clip_frames: int = 4
     """Pictures of a clip that a batch of a fit looks at."""
+    shift: float = 4.0
+    """A fit sees pictures shifted at random by up to this many pixels."""
     epochs: int = 10
     learning_rate: float = 3e-4
 

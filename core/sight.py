@@ -47,8 +47,8 @@ def make_sight(config: Config, env: envs.TaskEnv) -> Sight:
         return Sight(model, lambda obs, _: env.spec.frame_view(obs), 1, True, None)
     pixels = config.pixels
 
-    def draw(snapshots: chex.Array) -> chex.Array:
-        def one(snapshot):
+    def draw(snapshots: chex.Array, shifts: chex.Array | None) -> chex.Array:
+        def one(snapshot, shift):
             return rendering.render(
                 env.view(snapshot, pixels.gripper),
                 env.spec.camera,
@@ -56,9 +56,10 @@ def make_sight(config: Config, env: envs.TaskEnv) -> Sight:
                 pixels.size,
                 pixels.samples,
                 pixels.shadows,
+                shift,
             )
 
-        return jax.vmap(one)(snapshots)
+        return jax.vmap(one)(snapshots, shifts)
 
     fitting = dataclasses.replace(
         config.residual,
@@ -67,7 +68,9 @@ def make_sight(config: Config, env: envs.TaskEnv) -> Sight:
         epochs=pixels.epochs,
         learning_rate=pixels.learning_rate,
     )
-    model = preference.make_preference(fitting, networks.pixel_network(draw, config.render_batch))
+    model = preference.make_preference(
+        fitting, networks.pixel_network(draw, config.render_batch, pixels.shift)
+    )
     return Sight(model, lambda _, snapshot: snapshot, pixels.every, False, looking_options())
 
 

@@ -92,7 +92,13 @@ class Layers(NamedTuple):
 
 
 def render(
-    scene: Scene, camera: Camera, height: int, width: int, samples: int = 2, shadows: bool = True
+    scene: Scene,
+    camera: Camera,
+    height: int,
+    width: int,
+    samples: int = 2,
+    shadows: bool = True,
+    shift: chex.Array | None = None,
 ) -> chex.Array:
     """Returns a picture, uint8 [height, width, 3].
 
@@ -102,8 +108,12 @@ def render(
         height, width: of the picture, pixels.
         samples: rays per pixel along each side.
         shadows: whether primitives keep the light from each other.
+        shift: [2] pixels by which the camera looks further to the right and up.
     """
     rays = _rays(camera, height, width, samples)
+    if shift is not None:
+        pixel = 2.0 * np.tan(np.radians(camera.fovy) / 2) / height
+        rays = rays._replace(u=rays.u + pixel * shift[0], v=rays.v + pixel * shift[1])
     keys = _nearest(scene, rays)
     shade, colour = _shade(scene, rays, keys)
     if shadows:  # one ray a pixel: the light's edges may be harder than those of things

@@ -16,10 +16,15 @@ import jax.numpy as jnp
 
 
 class Network(NamedTuple):
-    """`init(key, example_frame [F]) -> params`, `apply(params, frames [..., F]) -> [...]`."""
+    """`init(key, example_frame [F]) -> params`, `apply(params, frames [..., F]) -> [...]`.
+
+    `augmented(params, frames, key)` is what a fit applies: the same, of frames that are changed at
+    random in ways that should not matter; None where there are none.
+    """
 
     init: Callable[[chex.PRNGKey, chex.Array], chex.ArrayTree]
     apply: Callable[[chex.ArrayTree, chex.Array], chex.Array]
+    augmented: Callable[[chex.ArrayTree, chex.Array, chex.PRNGKey], chex.Array] | None = None
 
 
 class StateReward(nn.Module):
@@ -69,27 +74,36 @@ class PixelReward(nn.Module):
         return jnp.tanh(head(x.reshape(x.shape[0], -1))[..., 0])
 
 
-def pixel_network(draw: Callable[[chex.Array], chex.Array], batch: int) -> Network:
+def pixel_network(
+    draw: Callable[[chex.Array, chex.Array | None], chex.Array], batch: int, shift: float = 0.0
+) -> Network:
     """A `PixelReward` over things that are drawn where they are looked at.
 
     Args:
-        draw: frames [B, K] -> pictures uint8 [B, H, W, 3].
+        draw: frames [B, K] and shifts [B, 2] in pixels, or None -> pictures uint8 [B, H, W, 3].
         batch: most frames drawn at once.
+        shift: a fit sees pictures shifted by up to this many pixels (as in DrQ, Yarats et al. 2021:
+            a few hundred labels do not teach a CNN that place in the picture is not what counts).
     """
     net = PixelReward()
 
     def init(key: chex.PRNGKey, example: chex.Array) -> chex.ArrayTree:
-        return net.init(key, draw(example[None]))
+        return net.init(key, draw(example[None], None))
 
     def apply(params: chex.ArrayTree, frames: chex.Array) -> chex.Array:
         flat = frames.reshape(-1, frames.shape[-1])
-        look = lambda x: net.apply(params, draw(x))  # noqa: E731
+        look = lambda x: net.apply(params, draw(x, None))  # noqa: E731
         if flat.shape[0] <= batch:
             return look(flat).reshape(frames.shape[:-1])
         some = jax.lax.map(lambda x: look(x[None])[0], flat, batch_size=batch)
         return some.reshape(frames.shape[:-1])
 
-    return Network(init=init, apply=apply)
+    def augmented(params: chex.ArrayTree, frames: chex.Array, key: chex.PRNGKey) -> chex.Array:
+        flat = frames.reshape(-1, frames.shape[-1])
+        shifts = jax.random.uniform(key, (flat.shape[0], 2), minval=-shift, maxval=shift)
+        return net.apply(params, draw(flat, shifts)).reshape(frames.shape[:-1])
+
+    return Network(init=init, apply=apply, augmented=augmented if shift else None)
 
 
 def ensemble(network: Network, members: int) -> Network:
@@ -98,7 +112,8 @@ def ensemble(network: Network, members: int) -> Network:
     def init(key: chex.PRNGKey, example: chex.Array) -> chex.ArrayTree:
         return jax.vmap(lambda k: network.init(k, example))(jax.random.split(key, members))
 
-    return Network(init=init, apply=jax.vmap(network.apply, in_axes=(0, None)))
+    augmented = network.augmented and jax.vmap(network.augmented, in_axes=(0, None, None))
+    return Network(init, jax.vmap(network.apply, in_axes=(0, None)), augmented)
 
 
 def _patches(x: chex.Array, kernel: int, stride: int) -> chex.Array:

@@ -141,12 +141,15 @@ def make_preference(
     def predict(state: PreferenceState, frames: chex.Array) -> chex.Array:
         return jnp.mean(members(state, frames), axis=0)
 
-    def loss(params, batch: Preferences, valid: chex.Array, length: int):
+    def loss(params, batch: Preferences, valid: chex.Array, length: int, key: chex.PRNGKey):
         # Each member has its own shuffle: batch leaves are [E, B, ...]; [1, B, ...] if shared.
         chex.assert_equal_shape([batch.frames_a, batch.frames_b])
         both = jnp.concatenate([batch.frames_a, batch.frames_b], axis=1)
         if config.shared_batches:
-            rewards = net.apply(params, both[0])  # [E, 2B, H]
+            # [E, 2B, H]
+            rewards = (
+                net.augmented(params, both[0], key) if net.augmented else net.apply(params, both[0])
+            )
             every = lambda x: jnp.broadcast_to(x, (config.members, *x.shape[1:]))  # noqa: E731
             batch = jax.tree.map(every, batch._replace(frames_a=None, frames_b=None))
             valid = every(valid)
@@ -202,10 +205,11 @@ def make_preference(
                 index = order[:shuffles, jnp.where(slots < count, slots, 0)]
                 valid = jnp.broadcast_to(slots < count, index.shape).astype(jnp.float32)
                 batch = jax.tree.map(lambda x: x[index], data)
+                thin_key, change = jax.random.split(jax.random.fold_in(shuffle, i))
                 if config.clip_frames:
-                    batch = thin(batch, jax.random.fold_in(shuffle, i))
+                    batch = thin(batch, thin_key)
                 (value, (hit, n)), grads = jax.value_and_grad(loss, has_aux=True)(
-                    params, batch, valid, length
+                    params, batch, valid, length, change
                 )
                 updates, opt = optimizer.update(grads, opt, params)
                 params = optax.apply_updates(params, updates)

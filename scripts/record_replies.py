@@ -1,12 +1,16 @@
 """Writes the questions that a language model's recorded replies answer, and packs the replies.
 
-`ask` prints the exact conversation of a kind of question; `pack` puts replies (text files, one
-each, in order) into the recording that `--model replay` reads. A refinement question needs
-statistics of a run: here those of uniform random actions, so that a recording can be made before
-any training. The reward it shows is the first initial reply that compiles.
+`ask` writes the exact conversation of a kind of question and prints it; `pack` puts it and the
+replies (text files, one each, in order) into the recording that `--model replay` reads. A
+refinement question needs statistics of a run: here those of uniform random actions, so that a
+recording can be made before any training. The reward it shows is the first initial reply that
+compiles.
 
-    python scripts/record_replies.py ask --task drawer-open --kind initial > question.txt
-    python scripts/record_replies.py pack --task drawer-open --initial a.md b.md --refinement c.md
+    python scripts/record_replies.py ask --task soccer --kind initial --question initial.json
+    python scripts/record_replies.py ask --task soccer --kind refinement --question refinement.json
+        --initial a.md b.md
+    python scripts/record_replies.py pack --task soccer --initial a.md b.md --refinement c.md
+        --question initial.json refinement.json
 """
 
 from __future__ import annotations
@@ -73,18 +77,25 @@ def main() -> None:
     parser.add_argument("--kind", choices=("initial", "refinement"), default="initial")
     parser.add_argument("--initial", nargs="*", default=[])
     parser.add_argument("--refinement", nargs="*", default=[])
+    where = "JSON files: ask writes one, pack reads those of both kinds"
+    parser.add_argument("--question", nargs="+", type=Path, required=True, help=where)
     args = parser.parse_args()
     initial = [Path(p).read_text() for p in args.initial]
     if args.what == "ask":
-        for message in conversation(args.task, args.kind, initial):
+        messages = conversation(args.task, args.kind, initial)
+        asked = {"kind": args.kind, "messages": [m._asdict() for m in messages]}
+        args.question[0].write_text(json.dumps(asked, indent=1) + "\n")
+        for message in messages:
             print(f"## {message.role}\n{message.content}")
         return
+    # What was asked, not what would be asked today: statistics move with the environment.
+    asked = {q["kind"]: q["messages"] for q in (json.loads(p.read_text()) for p in args.question)}
     recording = {"task": args.task}
     for kind, paths in (("initial", args.initial), ("refinement", args.refinement)):
-        recording[kind] = {
-            "messages": [m._asdict() for m in conversation(args.task, kind, initial)],
-            "replies": [Path(p).read_text() for p in paths],
-        }
+        if kind not in asked:
+            raise SystemExit(f"--question: none of the files holds the {kind} question")
+        replies = [Path(p).read_text() for p in paths]
+        recording[kind] = {"messages": asked[kind], "replies": replies}
     REPLIES.mkdir(exist_ok=True)
     path = REPLIES / f"{args.task}.json"
     path.write_text(json.dumps(recording, indent=1) + "\n")

@@ -12,6 +12,7 @@ from agents import replay
 from core.config import PixelConfig, check
 from core.sight import interpolate, make_sight, see_block, see_replay
 from reward_models import networks
+from reward_models.preference import Preferences
 
 ROWS, LANES, EVERY = 20, 3, 5
 
@@ -38,7 +39,10 @@ def env():
 @pytest.fixture(scope="module")
 def sight(env, small):
     config = dataclasses.replace(
-        small, residual_input="pixels", render_batch=4, pixels=PixelConfig(size=47, every=EVERY)
+        small,
+        residual_input="pixels",
+        render_batch=4,
+        pixels=PixelConfig(size=47, every=EVERY, learning_rate=3e-3),
     )
     return make_sight(check(config), env)
 
@@ -81,6 +85,23 @@ def test_replay_seen_at_once_is_replay_seen_block_by_block(sight, state, steps):
         ring = replay.add(ring, block._replace(residual=look(ring, block)))
     again = jax.jit(lambda ring: see_replay(sight, state, ring, 6))(ring)
     np.testing.assert_allclose(again[:15], ring.data.residual[:15], atol=1e-5)
+
+
+def test_a_fit_on_pictures_learns_which_clip_is_better(env, sight, state, steps):
+    """Clips whose hand is further right are better; 8 pairs, seen again and again."""
+    rng = np.random.default_rng(1)
+    clips = np.tile(np.asarray(steps.snapshot[0, 0]), (8, 2, 20, 1))
+    clips[..., 0] = rng.uniform(-0.2, 0.2, (8, 2))[..., None]
+    better = clips[:, 1, 0, 0] > clips[:, 0, 0, 0]
+    even = jnp.full((8, 20), 0.5)
+    data = Preferences(*jnp.moveaxis(jnp.asarray(clips, jnp.float32), 1, 0),
+                       jnp.asarray(better, jnp.float32), even, even)  # fmt: skip
+    fit = jax.jit(sight.model.fit)
+    for i in range(4):
+        state, metrics = fit(state, data, jnp.int32(8), jax.random.key(i))
+    assert metrics["loss"] < 0.5 * np.log(2) and metrics["accuracy"] > 0.9
+    returns = [sight.model.predict(state, x).sum(1) for x in (data.frames_a, data.frames_b)]
+    np.testing.assert_array_equal(returns[1] > returns[0], better)
 
 
 def test_pictures_too_small_or_steps_that_do_not_fit_are_refused(changed):

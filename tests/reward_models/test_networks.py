@@ -36,7 +36,7 @@ def test_products_of_patches_are_convolutions(pictures):
 
 def test_a_picture_is_drawn_where_it_is_looked_at(pictures):
     """Frames are indices of pictures here; any leading axes, more frames than are drawn at once."""
-    net = networks.pixel_network(lambda frames: pictures[frames[:, 0].astype(int)], batch=2)
+    net = networks.pixel_network(lambda frames, _: pictures[frames[:, 0].astype(int)], batch=2)
     params = net.init(jax.random.key(1), jnp.zeros(1))
     frames = jnp.array([[[0.0], [1.0]], [[2.0], [0.0]], [[1.0], [1.0]]])
     got = net.apply(params, frames)
