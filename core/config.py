@@ -72,8 +72,11 @@ class PixelConfig:
     """Pictures of a clip that a batch of a fit looks at."""
     shift: float = 4.0
     """A fit sees pictures shifted at random by up to this many pixels."""
-    epochs: int = 10
-    learning_rate: float = 3e-4
+    batches: int = 12
+    """Most batches in one round's fit."""
+    learning_rate: float = 1e-3
+    relabel: int = 3
+    """Fits from one relabelling of all replay to the next; the first two always relabel."""
 
 
 @dataclasses.dataclass(frozen=True)

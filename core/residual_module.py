@@ -97,7 +97,11 @@ class ResidualModule:
             lanes = train.standardise(lanes)
         keys = self._keys(int(labels["fits"]), "fit")
         lanes, metrics = train.fit(lanes, self._preferences(), jnp.asarray(labels["count"]), keys)
-        lanes = train.relabel_residual(lanes)
+        # Pictures make relabelling dear; the very first fits change the reward the most.
+        fits = int(labels["fits"])
+        dear = config.residual_input == "pixels"
+        if not dear or fits < 2 or fits % config.pixels.relabel == 0:
+            lanes = train.relabel_residual(lanes)
         if first:
             weights = jax.tree.map(lambda w: jnp.full((config.seeds,), w), mixed_weights(config))
             lanes = train.reset_critic(lanes.replace(weights=weights))

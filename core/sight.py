@@ -65,7 +65,7 @@ def make_sight(config: Config, env: envs.TaskEnv) -> Sight:
         config.residual,
         clip_frames=pixels.clip_frames,
         shared_batches=True,
-        epochs=pixels.epochs,
+        batches=pixels.batches,
         learning_rate=pixels.learning_rate,
     )
     model = preference.make_preference(

@@ -33,6 +33,8 @@ class PreferenceConfig:
     """Pairs in a batch."""
     epochs: int = 10
     """Most passes over all labels in one round."""
+    batches: int | None = None
+    """Most batches in one round, whatever the passes; no limit when None."""
     stop_accuracy: float = 0.97
     """A round's fit stops once the members' mean accuracy over a pass is above this."""
     importance_weight: float = 5.0
@@ -184,6 +186,8 @@ def make_preference(
         rows = data.target.shape[0]
         size = min(config.batch_size, rows)
         batches = (count + size - 1) // size
+        most = jnp.iinfo(jnp.int32).max if config.batches is None else config.batches
+        batches = jnp.minimum(batches, most)
         length = data.frames_a.shape[1]
         shuffles = 1 if config.shared_batches else config.members
         data = data._replace(
@@ -225,7 +229,10 @@ def make_preference(
 
         def unfinished(carry):
             _, _, _, done, _, accuracy = carry
-            return (done < config.epochs) & (accuracy <= config.stop_accuracy) & (count > 0)
+            unspent = (done + 1) * batches <= jnp.maximum(most, batches)
+            return (
+                unspent & (done < config.epochs) & (accuracy <= config.stop_accuracy) & (count > 0)
+            )
 
         start = (state.params, state.opt, key, jnp.int32(0), jnp.float32(0), jnp.float32(0))
         params, opt, _, done, value, accuracy = jax.lax.while_loop(unfinished, epoch, start)

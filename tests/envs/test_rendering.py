@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import mujoco
 import numpy as np
 import pytest
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 import envs
 from envs import primitives, rendering
@@ -185,6 +186,20 @@ def test_supersampling_is_the_mean_of_finer_rays():
     mean = fine.reshape(16, 2, 16, 2, 3).mean(axis=(1, 3))
     np.testing.assert_allclose(coarse, mean, atol=1.0)
     assert len(np.unique(coarse[..., 0])) > 5  # there are edges to soften
+
+
+def test_two_devices_give_the_pixels_of_one():
+    env = task_env("drawer-open")
+    rng = np.random.default_rng(1)
+    snapshots = jnp.array([random_snapshot(env, rng) for _ in range(4)], jnp.float32)
+    draw = jax.vmap(lambda s: rendering.render(env.view(s), env.spec.camera, 32, 32))
+    mesh = Mesh(jax.devices()[:2], "frames")
+    spread = jax.device_put(snapshots, NamedSharding(mesh, PartitionSpec("frames")))
+    axis = PartitionSpec("frames")
+    over_two = jax.shard_map(draw, mesh=mesh, in_specs=axis, out_specs=axis, check_vma=False)
+    got = jax.jit(over_two)(spread)
+    assert len(got.sharding.device_set) == 2
+    np.testing.assert_array_equal(got, jax.jit(draw)(snapshots))
 
 
 def test_vmap_gives_the_pixels_of_a_frame_alone():

@@ -111,6 +111,33 @@ def test_stops_early_and_does_nothing_without_labels(model, fit):
     assert 0 < int(metrics["epochs"]) < 100
 
 
+@pytest.mark.parametrize(("batches", "epochs"), [(3, 1), (8, 2), (20, 5), (None, 30)])
+def test_a_round_ends_with_its_batches(batches, epochs):
+    """64 pairs in batches of 16 are four batches an epoch."""
+    config = PreferenceConfig((8,), batch_size=16, epochs=30, batches=batches, stop_accuracy=2.0)
+    limited = make_preference(config)
+    state = jax.jit(limited.init)(jax.random.key(1), jnp.zeros(3))
+    after, metrics = jax.jit(limited.fit)(
+        state, data(jax.random.key(0)), jnp.int32(64), jax.random.key(2)
+    )
+    assert int(metrics["epochs"]) == epochs
+    assert int(after.opt[0].count) == (min(batches, 4) if batches else 4) * epochs
+
+
+def test_thin_clips_and_shared_batches_learn_as_well():
+    config = PreferenceConfig(
+        (32,), learning_rate=1e-2, importance_weight=0.0, epochs=60, stop_accuracy=0.99,
+        clip_frames=3, shared_batches=True,
+    )  # fmt: skip
+    thin = make_preference(config)
+    state = jax.jit(thin.init)(jax.random.key(1), jnp.zeros(3))
+    train, held = data(jax.random.key(0), rows=256), data(jax.random.key(3), rows=256)
+    state, _ = jax.jit(thin.fit)(state, train, jnp.int32(256), jax.random.key(2))
+    returns = [thin.predict(state, x).sum(-1) for x in (held.frames_a, held.frames_b)]
+    accuracy = np.mean((np.asarray(returns[1]) > returns[0]) == (np.asarray(held.target) > 0.5))
+    assert accuracy > 0.85
+
+
 def test_fit_vmaps_over_seeds(model, fit):
     keys = jax.random.split(jax.random.key(5), 2)
     states = [jax.jit(model.init)(k, jnp.zeros(3)) for k in keys]
