@@ -4,13 +4,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from playing import player
 
 import envs
-from envs.metaworld import experts
 from envs.metaworld.hand import Gripper, gripper
 
 TASK = "button-press-topdown"
-STEPS, BATCH = 500, 40
 HOLD = [0.0, 0.0, 0.0, 1.0]
 
 
@@ -32,24 +31,7 @@ def step(random_env):
 
 @pytest.fixture(scope="module")
 def play(random_env):
-    """Episodes of the expert (share 1) or of random actions (share 0), [time, episode, ...]."""
-    act = jax.vmap(experts.expert(TASK))
-
-    @jax.jit
-    def run(key, share):
-        def body(state, key):
-            noise = jax.random.uniform(key, (BATCH, 4), minval=-1.0)
-            state = jax.vmap(random_env.step)(state, share * act(state.obs) + (1.0 - share) * noise)
-            return state, (state.obs, state.pipeline_state.qpos, state.metrics)
-
-        state = jax.vmap(random_env.reset)(jax.random.split(key, BATCH))
-        return jax.lax.scan(body, state, jax.random.split(key, STEPS))[1]
-
-    def played(seed, share):
-        obs, qpos, metrics = jax.tree.map(np.asarray, run(jax.random.key(seed), share))
-        return {"obs": obs, "qpos": qpos, **metrics}
-
-    return played
+    return player(random_env)
 
 
 @pytest.fixture

@@ -4,13 +4,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from playing import player
 
 import envs
-from envs.metaworld import experts
 from envs.metaworld.hand import Gripper
 
 TASK = "dial-turn"
-STEPS, BATCH = 500, 40
 HOLD = [0.0, 0.0, 0.0, 1.0]
 
 
@@ -32,29 +31,13 @@ def step(random_env):
 
 @pytest.fixture(scope="module")
 def play(random_env):
-    """Episodes of the expert (share 1) or of random actions (share 0), [time, episode, ...].
+    """Random actions start with the hand low beside the lever, where they touch the dial."""
 
-    Random actions start with the hand low beside the lever, where they touch the dial.
-    """
-    act = jax.vmap(experts.expert(TASK))
+    def bias(obs):
+        home = obs[:, 4:7] + jnp.array([0.0, 0.05, 0.06]) - obs[:, :3]
+        return jnp.pad(3.0 * home, ((0, 0), (0, 1)))
 
-    @jax.jit
-    def run(key, share):
-        def body(state, key):
-            noise = jax.random.uniform(key, (BATCH, 4), minval=-1.0)
-            home = state.obs[:, 4:7] + jnp.array([0.0, 0.05, 0.06]) - state.obs[:, :3]
-            drawn = noise.at[:, :3].add(3.0 * home)
-            state = jax.vmap(random_env.step)(state, share * act(state.obs) + (1.0 - share) * drawn)
-            return state, (state.obs, state.pipeline_state.qpos, state.metrics)
-
-        state = jax.vmap(random_env.reset)(jax.random.split(key, BATCH))
-        return jax.lax.scan(body, state, jax.random.split(key, STEPS))[1]
-
-    def played(seed, share):
-        obs, qpos, metrics = jax.tree.map(np.asarray, run(jax.random.key(seed), share))
-        return {"obs": obs, "qpos": qpos, **metrics}
-
-    return played
+    return player(random_env, bias)
 
 
 @pytest.fixture

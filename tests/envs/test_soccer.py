@@ -7,14 +7,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from playing import WORLDS, played, roller, script
 
 import envs
-from envs.metaworld import experts
 from envs.metaworld.hand import FINGER_REST, Gripper
 from envs.metaworld.response import init
 from envs.metaworld.soccer import GOAL
 
-WORLDS, STEPS = 24, 40
 OPEN, CLOSE = (0.0, 0.0, 0.0, -1.0), (0.0, 0.0, 0.0, 1.0)
 RADIUS = 0.026
 
@@ -31,39 +30,12 @@ def paper_env():
 
 @pytest.fixture(scope="module")
 def roll(env):
-    """40 steps of 24 worlds; where an action is not a number the expert acts."""
-    act = jax.vmap(experts.expert("soccer"))
-
-    @jax.jit
-    def run(state, actions):
-        def body(state, action):
-            action = jnp.where(jnp.isnan(action), act(state.obs), action)
-            state = jax.vmap(env.step)(state, action)
-            return state, (state.obs, state.metrics)
-
-        return jax.lax.scan(body, state, actions)
-
-    return run
+    return roller(env)
 
 
 @pytest.fixture(scope="module")
 def reset(env):
     return jax.jit(jax.vmap(env.reset))
-
-
-def played(roll, state, chunks, actions=np.nan):
-    """Plays the same actions, or the expert's, for some chunks; stacks observations and metrics."""
-    actions = jnp.broadcast_to(jnp.asarray(actions, jnp.float32), (chunks * STEPS, WORLDS, 4))
-    parts = []
-    for i in range(chunks):
-        state, part = roll(state, actions[i * STEPS : (i + 1) * STEPS])
-        parts.append(part)
-    return state, jax.tree.map(lambda *x: np.concatenate([np.asarray(v) for v in x]), *parts)
-
-
-def script(*parts):
-    """Actions [steps, 4] from (count, action) pairs."""
-    return np.concatenate([np.tile(np.array(action), (count, 1)) for count, action in parts])
 
 
 def stage(state, ball, velocity=(0.0, 0.0), hand_pos=None, target=None):
