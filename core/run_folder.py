@@ -45,12 +45,19 @@ def load_config(out: Path) -> Config:
     """The config of a run's folder.
 
     Raises:
-        ValueError: it is no run's folder.
+        ValueError: it is no run's folder, or one of a version with other settings.
     """
     path = out / "config.json"
     if not path.exists():
         raise ValueError(f"{out} is no run's folder: it has no config.json")
-    return _build(Config, json.loads(path.read_text()))
+    stored = json.loads(path.read_text())
+    unknown = sorted(_unknown(Config, stored))
+    if unknown:
+        raise ValueError(
+            f"{path} has settings that this version does not know: {', '.join(unknown)}; read it "
+            "with the version that wrote it"
+        )
+    return _build(Config, stored)
 
 
 def summary(out: Path) -> dict[str, Any] | None:
@@ -87,6 +94,16 @@ def _differing(stored: dict, given: dict, prefix: str = "") -> list[str]:
             found += _differing(a, b, f"{prefix}{name}.")
         elif a != b:
             found.append(f"{prefix}{name} was {a}, is {b}")
+    return found
+
+
+def _unknown(kind: Any, content: dict[str, Any], prefix: str = "") -> list[str]:
+    hints, found = typing.get_type_hints(kind), []
+    for name, value in content.items():
+        if name not in hints:
+            found.append(prefix + name)
+        elif dataclasses.is_dataclass(hints[name]):
+            found += _unknown(hints[name], value, f"{prefix}{name}.")
     return found
 
 

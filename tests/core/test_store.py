@@ -128,6 +128,16 @@ def test_config_round_trip(tmp_path):
     assert run_folder.load_config(tmp_path / "run") == config
 
 
+def test_a_config_of_another_version_is_named(tmp_path):
+    run_folder.prepare(tmp_path / "run", check(Config()), resume=False)
+    path = tmp_path / "run" / "config.json"
+    stored = json.loads(path.read_text())
+    stored["sac"]["spice"] = stored["flavour"] = 1
+    path.write_text(json.dumps(stored))
+    with pytest.raises(ValueError, match="does not know: flavour, sac.spice"):
+        run_folder.load_config(tmp_path / "run")
+
+
 def test_a_run_folder_is_never_overwritten(tmp_path):
     out = tmp_path / "run"
     run_folder.prepare(out, Config(), resume=False)
