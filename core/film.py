@@ -16,9 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 
 import envs
+from core.lanes import Film, Lane, Train
 from core.rewards import Formal, batch_function
 from core.sight import looking_options
-from core.training import Film, Lane, Train
 from envs import rendering
 
 _SHEET_FRAMES, _SHEET_SIZE = 8, 160

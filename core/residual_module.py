@@ -15,9 +15,9 @@ import numpy as np
 
 from core.config import Config
 from core.labels import LabelStore
+from core.lanes import Lane, Train
 from core.models.base import Clip, Question, Teacher
 from core.rewards import mixed_weights
-from core.training import Lane, Train
 from reward_models.preference import Preferences, interpolate_scores
 
 

@@ -11,8 +11,9 @@ import jax
 
 from core import checkpoint, run_folder
 from core.config import Config, check
+from core.lanes import Lane, Train
 from core.residual_module import empty_labels
-from core.training import Lane, Train, make_train
+from core.training import make_train
 from reward_models.formal import FormalReward, compile_reward
 
 

@@ -19,9 +19,10 @@ from core import checkpoint, film, metrics, run_folder, trials, warm_up
 from core.config import Config, check
 from core.formal_module import FormalModule
 from core.labels import LabelStore
+from core.lanes import Train, TrainState
 from core.models import ReplayModel, ScriptedTeacher
 from core.residual_module import ResidualModule
-from core.training import Train, TrainState, make_train
+from core.training import make_train
 
 
 def run(config: Config, out: Path, resume: bool = False, quiet: bool = False) -> dict[str, Any]:

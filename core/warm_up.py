@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from core.config import Config
-from core.training import Train, TrainState
+from core.lanes import Train, TrainState
 
 
 def start(config: Config, train: Train, state: TrainState) -> list[threading.Thread]:
