@@ -13,6 +13,7 @@ from typing import Literal
 import envs
 from agents.sac import SACConfig
 from core import methods
+from core.models.chat_config import MODELS, ChatConfig, check_chat
 from core.models.scripted import ScriptedConfig
 from reward_models import networks
 from reward_models.preference import PreferenceConfig
@@ -95,6 +96,11 @@ class Config:
     """Environment steps of each seed."""
     teacher: str = "scripted"
     model: str = "replay"
+    """Who writes formal rewards. replay: recorded replies; gemini; openai: OpenAI, or any service
+    that speaks its protocol (see --chat.base-url)."""
+    max_cost: float = 5.0
+    """USD that a run may spend on gemini or openai. It stops before a request that could exceed
+    them; with more, --resume goes on."""
 
     frm: bool = True
     """Use a formal reward (off: an ablation)."""
@@ -133,6 +139,7 @@ class Config:
     pixels: PixelConfig = dataclasses.field(default_factory=PixelConfig)
     feedback: FeedbackConfig = dataclasses.field(default_factory=FeedbackConfig)
     scripted: ScriptedConfig = dataclasses.field(default_factory=ScriptedConfig)
+    chat: ChatConfig = dataclasses.field(default_factory=ChatConfig)
 
     @property
     def block(self) -> int:
@@ -166,13 +173,12 @@ def check(config: Config) -> Config:
     suggest("task", config.task, envs.names())
     suggest("method", config.method, methods.names())
     suggest("protocol", config.protocol, envs.PROTOCOLS)
-    for what, value, later, valid in (
-        ("teacher", config.teacher, ("vlm",), ("scripted",)),
-        ("model", config.model, ("gemini", "openai"), ("replay",)),
-    ):
-        if value in later:
-            raise ValueError(f"{what} {value!r} is not built yet. Valid: {', '.join(valid)}.")
-        suggest(what, value, valid)
+    if config.teacher == "vlm":
+        raise ValueError("teacher 'vlm' is not built yet. Valid: scripted.")
+    suggest("teacher", config.teacher, ("scripted",))
+    suggest("model", config.model, MODELS)
+    if config.model != "replay":
+        check_chat(config.model, config.chat, config.max_cost)
     for name in (
         "seeds",
         "steps",

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from core.config import Config
-from core.models.base import ChatModel
+from core.models.base import ChatModel, Ledger, Reply
 from core.prompts import formal as prompts
 from core.rewards import batch_function
 from reward_models.formal import FormalReward, RewardError, compile_reward, extract_code
@@ -42,7 +42,8 @@ class FormalModule:
         self.history: list[dict[str, Any]] = []
         # Per seed, since its reward was last accepted: name -> one value per chunk.
         self.statistics: list[dict[str, list[float]]] = [{} for _ in range(config.seeds)]
-        self.tokens, self.cost_usd = 0, 0.0
+        # Also what a killed process paid for after its last checkpoint.
+        self.tokens, self.cost_usd = model.spent() if isinstance(model, Ledger) else (0, 0.0)
 
     def propose(self, messages: Sequence[prompts.Message], attempt: int) -> list[Candidate]:
         """Asks the model and compiles what comes back."""
@@ -51,12 +52,7 @@ class FormalModule:
         for i, reply in enumerate(self._model.complete(messages, count, attempt)):
             self.tokens += reply.tokens_in + reply.tokens_out
             self.cost_usd += reply.cost_usd
-            index = attempt * count + i
-            try:
-                reward = compile_reward(extract_code(reply.text))
-                candidates.append(Candidate(index, reward))
-            except RewardError as error:
-                candidates.append(Candidate(index, None, str(error)))
+            candidates.append(_candidate(attempt * count + i, reply))
         return candidates
 
     def first_candidates(self) -> list[Candidate]:
@@ -142,7 +138,8 @@ class FormalModule:
         """Takes over a checkpoint's state and rewrites the rewards folder from it."""
         self.current = [compile_reward(s) if s else None for s in state["current"]]
         self.history, self.statistics = state["history"], state["statistics"]
-        self.tokens, self.cost_usd = state["tokens"], state["cost_usd"]
+        self.tokens = max(self.tokens, state["tokens"])
+        self.cost_usd = max(self.cost_usd, state["cost_usd"])
         self._write_history()
 
     def _refine(self, s: int, labels: dict[str, np.ndarray], env_steps: int) -> str:
@@ -190,3 +187,12 @@ class FormalModule:
 
     def _seed(self, s: int) -> int:
         return self._config.seed + s
+
+
+def _candidate(index: int, reply: Reply) -> Candidate:
+    if reply.problem and not reply.text:
+        return Candidate(index, None, reply.problem)
+    try:
+        return Candidate(index, compile_reward(extract_code(reply.text)))
+    except RewardError as error:
+        return Candidate(index, None, f"{reply.problem}; {error}" if reply.problem else str(error))

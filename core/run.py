@@ -20,7 +20,7 @@ from core.config import Config, check
 from core.formal_module import FormalModule
 from core.labels import LabelStore
 from core.lanes import Train, TrainState
-from core.models import ReplayModel, ScriptedTeacher
+from core.models import ScriptedTeacher, chat_key, make_chat_model
 from core.residual_module import ResidualModule
 from core.training import make_train
 
@@ -35,9 +35,12 @@ def run(config: Config, out: Path, resume: bool = False, quiet: bool = False) ->
         quiet: no progress on stderr.
 
     Raises:
-        ValueError: a bad config, an existing folder, or one of another config.
+        ValueError: a bad config, a missing API key, an existing folder, or one of another config.
+        ChatError: a hosted language model does not answer, or its budget is used up.
     """
     config = check(config)
+    if config.uses_formal and not resume:
+        chat_key(config)  # before the folder is made
     run_folder.prepare(out, config, resume)
     finished = run_folder.summary(out) if resume else None
     if finished is not None:
@@ -58,7 +61,7 @@ class _Run:
         self.residual = ResidualModule(config, self.train, teacher, self.store)
         self.formal: FormalModule | None = None
         if config.uses_formal:
-            model = ReplayModel(config.task)
+            model = make_chat_model(config, out)
             self.formal = FormalModule(config, self.train.env.spec, model, out / "rewards")
         self.state: TrainState = self.train.init(run_folder.seed_keys(config))
         self.latest: dict[str, list[float]] = {}

@@ -15,6 +15,9 @@ import jax.numpy as jnp
 
 from core.config import Config
 
+# What a resumed run may be given anew: no result depends on it.
+RENEWABLE = ("max_cost", "chat.timeout", "chat.retries")
+
 
 def prepare(out: Path, config: Config, resume: bool) -> None:
     """Makes the folder, or checks that it may be resumed.
@@ -39,6 +42,7 @@ def prepare(out: Path, config: Config, resume: bool) -> None:
     differing = sorted(_differing(stored, json.loads(json.dumps(given))))
     if differing:
         raise ValueError(f"{out} holds a run of another config: {'; '.join(differing)}")
+    write_json(path, given)
 
 
 def load_config(out: Path) -> Config:
@@ -92,7 +96,7 @@ def _differing(stored: dict, given: dict, prefix: str = "") -> list[str]:
         a, b = stored.get(name), given.get(name)
         if isinstance(a, dict) and isinstance(b, dict):
             found += _differing(a, b, f"{prefix}{name}.")
-        elif a != b:
+        elif a != b and prefix + name not in RENEWABLE:
             found.append(f"{prefix}{name} was {a}, is {b}")
     return found
 

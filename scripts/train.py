@@ -15,6 +15,7 @@ import tyro
 
 from core import cache, devices
 from core.config import Config
+from core.models import ChatError
 from core.run import run
 
 
@@ -39,7 +40,7 @@ def main() -> int:
     devices.prepare_cpu(config.seeds * candidates)
     try:
         summary = run(config, flags.out, flags.resume, flags.quiet)
-    except ValueError as error:
+    except (ValueError, ChatError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     print(json.dumps(summary))

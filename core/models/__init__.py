@@ -1,11 +1,18 @@
 """Who answers questions: language models (`ChatModel`) and teachers (`Teacher`)."""
 
 from core.models.base import Answer, ChatModel, Question, Reply, Teacher
+from core.models.chat_config import MODELS, ChatConfig, check_chat
+from core.models.factory import chat_key, make_chat_model
+from core.models.failures import BudgetError, ChatError
 from core.models.replay import ReplayModel
 from core.models.scripted import ScriptedConfig, ScriptedTeacher
 
 __all__ = [
+    "MODELS",
     "Answer",
+    "BudgetError",
+    "ChatConfig",
+    "ChatError",
     "ChatModel",
     "Question",
     "ReplayModel",
@@ -13,4 +20,7 @@ __all__ = [
     "ScriptedConfig",
     "ScriptedTeacher",
     "Teacher",
+    "chat_key",
+    "check_chat",
+    "make_chat_model",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -12,12 +12,14 @@ from core.prompts.formal import Message
 
 
 class Reply(NamedTuple):
-    """One sampled reply of a chat model."""
+    """One sampled reply of a chat model. Tokens and cost are 0 for one that was paid for before;
+    `problem` says why there is no text, or not all of it."""
 
     text: str
     tokens_in: int = 0
     tokens_out: int = 0
     cost_usd: float = 0.0
+    problem: str = ""
 
 
 class ChatModel(Protocol):
@@ -33,6 +35,15 @@ class ChatModel(Protocol):
             n: replies wanted.
             attempt: how often this conversation was asked before in the same round.
         """
+        ...
+
+
+@runtime_checkable
+class Ledger(Protocol):
+    """A chat model that knows what a whole run has paid, killed processes included."""
+
+    def spent(self) -> tuple[int, float]:
+        """Tokens and USD."""
         ...
 
 

@@ -1,0 +1,150 @@
+"""A hosted language model: a service, asked with patience, on a budget, never twice the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from core.models import chat_config
+from core.models.base import Reply
+from core.models.chat_config import ChatConfig
+from core.models.failures import BudgetError, ChatError, RequestFailed
+from core.models.reply_cache import Ask, Kept, ReplyCache
+from core.models.retry import Patience, with_patience
+from core.models.service import Service, ServiceAnswer
+from core.prompts.formal import Message
+
+# A wrong key, a wrong model or address: whatever else is asked, the answer will be the same.
+HOPELESS = {401, 403, 404}
+# How a service says that it gives one sample a request only (Gemini 3 does).
+UNABLE = {400, 422}
+
+
+class HostedModel:
+    """Implements `ChatModel` by a service."""
+
+    def __init__(
+        self,
+        service: Service,
+        cache: ReplyCache,
+        chat: ChatConfig,
+        max_cost: float,
+        patience: Patience,
+    ):
+        self.name = f"{service.provider} {service.model}"
+        self._service, self._cache, self._chat = service, cache, chat
+        self._prices = chat_config.price_of(service.model, chat)
+        self._max_cost, self._patience = max_cost, patience
+        self._several = True  # until the service has shown that it cannot
+
+    def __repr__(self) -> str:
+        return f"HostedModel({self.name})"
+
+    def spent(self) -> tuple[int, float]:
+        """Tokens and USD of every answer in this run's folder, whichever process asked."""
+        return self._cache.totals()
+
+    def complete(self, messages: Sequence[Message], n: int, attempt: int = 0) -> list[Reply]:
+        """`n` replies in the order of their samples. One that was refused, is empty or got lost
+        has no text and a `problem`. Only what is asked now costs anything.
+
+        Raises:
+            BudgetError: the next request could cost more than is left.
+            ChatError: not one answer came, or none ever will.
+        """
+        ask = self._question(messages, attempt)
+        found = {i: kept for i in range(n) if (kept := self._cache.find(ask, i)) is not None}
+        replies = {i: Reply(kept.text, problem=kept.reason) for i, kept in found.items()}
+        missing, failed = [i for i in range(n) if i not in found], {}
+        while missing:
+            batch = self._affordable(messages, missing) if self._several else missing[:1]
+            try:
+                answer = self._request(messages, len(batch))
+            except RequestFailed as failure:
+                if failure.status in HOPELESS:
+                    raise ChatError(self._hopeless(failure)) from None
+                if failure.status in UNABLE and len(batch) > 1:
+                    self._several = False
+                    continue
+                failed |= {i: f"no answer: {failure}" for i in batch}
+                missing = missing[len(batch) :]
+                continue
+            for kept in self._keep(ask, batch, messages, answer):
+                numbers = (kept.tokens_in, kept.tokens_out, kept.cost_usd)
+                replies[kept.sample] = Reply(kept.text, *numbers, problem=kept.reason)
+            missing = [i for i in missing if i not in replies]
+        if failed and not replies:
+            why = "; ".join(dict.fromkeys(failed.values()))
+            raise ChatError(
+                f"{self.name} gave none of {n} replies: {why}. --resume goes on from the last "
+                "checkpoint once the service answers again"
+            )
+        if failed:
+            self._cache.keep(ask, [Kept(i, "lost", "", why) for i, why in failed.items()])
+        replies |= {i: Reply("", problem=why) for i, why in failed.items()}
+        return [replies[i] for i in range(n)]
+
+    def _question(self, messages: Sequence[Message], attempt: int) -> Ask:
+        chat, turns = self._chat, tuple((m.role, m.content) for m in messages)
+        settings = (chat.base_url, chat.temperature, chat.max_output_tokens)
+        return Ask(self._service.provider, self._service.model, turns, settings, attempt)
+
+    def _request(self, messages: Sequence[Message], n: int) -> ServiceAnswer:
+        """One request and its repetitions, each within the budget."""
+        _, _, worst = self._most(messages, n)
+
+        def once() -> ServiceAnswer:
+            if worst > self._left():
+                spent, at_risk = self._cache.totals()[1], self._cache.at_risk()
+                raise BudgetError(self._max_cost, spent, at_risk, worst)
+            try:
+                return self._service.ask(messages, n)
+            except RequestFailed as failure:
+                if failure.billed:
+                    self._cache.risk(str(failure), worst)
+                raise
+
+        return with_patience(once, self._patience)
+
+    def _left(self) -> float:
+        """USD of the budget that are certainly not spent."""
+        return self._max_cost - self._cache.totals()[1] - self._cache.at_risk()
+
+    def _affordable(self, messages: Sequence[Message], missing: list[int]) -> list[int]:
+        """As many of the missing samples as one request may ask for; one is always tried."""
+        left, size = self._left(), len(missing)
+        while size > 1 and self._most(messages, size)[2] > left:
+            size -= 1
+        return missing[:size]
+
+    def _keep(
+        self, ask: Ask, batch: list[int], messages: Sequence[Message], answer: ServiceAnswer
+    ) -> list[Kept]:
+        hide = self._service.key.hide
+        kept = [
+            Kept(i, sample.status, hide(sample.text), hide(sample.reason))
+            for i, sample in zip(batch, answer.samples, strict=False)  # Ollama gives one of n
+        ]
+        tokens_in, tokens_out, reason = answer.tokens_in, answer.tokens_out, kept[0].reason
+        if tokens_in is None or tokens_out is None:
+            tokens_in, tokens_out, _ = self._most(messages, len(batch))
+            uncounted = "the service did not count its tokens: the most it can be is booked"
+            reason = f"{reason}; {uncounted}" if reason else uncounted
+        cost = chat_config.cost(self._prices, tokens_in, tokens_out)
+        numbers = {"tokens_in": tokens_in, "tokens_out": tokens_out, "cost_usd": cost}
+        kept[0] = kept[0]._replace(reason=reason, **numbers)
+        self._cache.keep(ask, kept)
+        return kept
+
+    def _most(self, messages: Sequence[Message], n: int) -> tuple[int, int, float]:
+        """Upper bounds of a request's input tokens, output tokens and USD."""
+        tokens_in = chat_config.most_tokens_in(messages)
+        tokens_out = n * self._chat.max_output_tokens
+        return tokens_in, tokens_out, chat_config.cost(self._prices, tokens_in, tokens_out)
+
+    def _hopeless(self, failure: RequestFailed) -> str:
+        what = "--chat.name and --chat.base-url" if failure.status == 404 else "the key"
+        return f"{self.name} does not answer: {failure}. Check {what}, then go on with --resume"
+
+    def close(self) -> None:
+        """Closes the cache."""
+        self._cache.close()

@@ -1,0 +1,107 @@
+"""Every reply of a hosted model that was ever paid for, in a run's `replies.sqlite`.
+
+A reply's key is the hash of all that it depends on, so the same question is never paid for twice:
+what came before a run was killed is found again when it is resumed. Refusals, empty replies and
+samples given up are kept as what they are; asked again, they would make a resumed run another run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS questions (key TEXT PRIMARY KEY, messages TEXT);
+CREATE TABLE IF NOT EXISTS replies (
+    key TEXT PRIMARY KEY, question TEXT REFERENCES questions(key), provider TEXT, model TEXT,
+    attempt INTEGER, sample INTEGER, status TEXT, text TEXT, reason TEXT,
+    tokens_in INTEGER, tokens_out INTEGER, cost_usd REAL);
+CREATE TABLE IF NOT EXISTS at_risk (why TEXT, cost_usd REAL);
+"""
+
+
+class Kept(NamedTuple):
+    """One sample as it is kept. An answer's tokens and cost are booked on its first sample."""
+
+    sample: int
+    status: str
+    text: str
+    reason: str = ""
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost_usd: float = 0.0
+
+
+class Ask(NamedTuple):
+    """All that replies depend on, but for the sample's index."""
+
+    provider: str
+    model: str
+    messages: tuple[tuple[str, str], ...]  # role, content
+    settings: tuple[Any, ...]
+    attempt: int
+
+    def key(self, sample: int) -> str:
+        """Content hash of one sample."""
+        return _hash([*self, sample])
+
+
+class ReplyCache:
+    """The replies of one run, and what they cost."""
+
+    def __init__(self, path: Path):
+        self._db = sqlite3.connect(path, timeout=30)
+        # A commit must survive kill -9 and must not be lost to a half-written page.
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        self._db.executescript(_SCHEMA)
+
+    def find(self, ask: Ask, sample: int) -> Kept | None:
+        """The kept sample, if there is one."""
+        row = self._db.execute(
+            "SELECT sample, status, text, reason, tokens_in, tokens_out, cost_usd FROM replies "
+            "WHERE key = ?",
+            (ask.key(sample),),
+        ).fetchone()
+        return None if row is None else Kept(*row)
+
+    def keep(self, ask: Ask, samples: Sequence[Kept]) -> None:
+        """Writes what one answer brought, as one transaction."""
+        question = _hash(ask.messages)
+        with self._db:
+            self._db.execute(
+                "INSERT OR IGNORE INTO questions VALUES (?,?)", (question, json.dumps(ask.messages))
+            )
+            for kept in samples:
+                self._db.execute(
+                    "INSERT INTO replies VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+                    (ask.key(kept.sample), question, ask.provider, ask.model, ask.attempt, *kept),
+                )
+
+    def risk(self, why: str, cost_usd: float) -> None:
+        """Notes a request that may have been billed though its answer got lost."""
+        with self._db:
+            self._db.execute("INSERT INTO at_risk VALUES (?,?)", (why, cost_usd))
+
+    def totals(self) -> tuple[int, float]:
+        """Tokens and USD of all answers."""
+        return self._db.execute(
+            "SELECT COALESCE(SUM(tokens_in + tokens_out), 0), COALESCE(SUM(cost_usd), 0.0) "
+            "FROM replies"
+        ).fetchone()
+
+    def at_risk(self) -> float:
+        """The most that lost answers can have cost, USD."""
+        return self._db.execute("SELECT COALESCE(SUM(cost_usd), 0.0) FROM at_risk").fetchone()[0]
+
+    def close(self) -> None:
+        """Closes the database."""
+        self._db.close()
+
+
+def _hash(content: Any) -> str:
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
