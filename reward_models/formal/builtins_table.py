@@ -12,7 +12,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from reward_models.formal.numpy_table import NUMPY, bind, cast
+from reward_models.formal.entries import bind, cast, scalar
+from reward_models.formal.numpy_table import NUMPY
 from reward_models.formal.values import (
     MAX_ITEMS,
     Primitive,
@@ -26,22 +27,7 @@ from reward_models.formal.values import (
     to_jax,
 )
 
-
-def scalar(value: Any, what: str = "a single number") -> Any:
-    """A number, or an array of one element as a 0-d array.
-
-    Raises:
-        ValueProblem: anything else.
-    """
-    value = to_array(value)
-    if np.size(value) != 1:
-        raise ValueProblem(
-            f"{what} is needed here, not {describe(value)}",
-            "reduce it with np.sum, np.mean, np.max or np.linalg.norm",
-        )
-    if is_traced(value):
-        return value.reshape(())
-    return value.item() if isinstance(value, np.ndarray) else value
+_NON_NUMBERS = ("inf", "infinity", "nan")
 
 
 def _number(kind: str) -> Callable[..., Any]:
@@ -50,6 +36,8 @@ def _number(kind: str) -> Callable[..., Any]:
     def call(evaluator: Any, x: Any = 0) -> Any:
         if isinstance(x, list | tuple | dict) and kind == "bool":
             return bool(x)
+        if kind == "float" and isinstance(x, str) and x.strip("+-").lower() in _NON_NUMBERS:
+            return float(x)
         value = scalar(x)
         return cast(value, kind) if is_traced(value) else python(value)
 
@@ -125,14 +113,37 @@ def _zip(evaluator: Any, *sequences: Any, strict: bool = False) -> list:
     return list(zip(*(evaluator.items(s) for s in sequences), strict=bool(strict)))
 
 
-def _static(python: Callable[..., Any]) -> Callable[..., Any]:
-    def call(evaluator: Any, values: Any, reverse: bool = False) -> Any:
-        items = evaluator.items(values)
-        if holds_traced(items):
-            raise ValueProblem("sorted() needs constants", "use np.sort")
-        return python(items, reverse=bool(reverse))
+def _sorted(evaluator: Any, values: Any, key: Any = None, reverse: bool = False) -> list:
+    items = evaluator.items(values)
+    keys = items if key is None else [evaluator.apply_to(key, item) for item in items]
+    if holds_traced(keys):
+        if key is not None:
+            raise ValueProblem("sorted() with a key needs constants", "use np.sort")
+        ordered = list(jnp.sort(jnp.stack([to_jax(scalar(item)) for item in items])))
+        return ordered[::-1] if reverse else ordered
+    order = sorted(range(len(items)), key=lambda i: keys[i], reverse=bool(reverse))
+    return [items[i] for i in order]
 
-    return call
+
+def _map(evaluator: Any, function: Any, *sequences: Any) -> list:
+    rows = zip(*(evaluator.items(values) for values in sequences), strict=False)
+    return [evaluator.apply_to(function, *row) for row in rows]
+
+
+def _filter(evaluator: Any, function: Any, values: Any) -> list:
+    items = evaluator.items(values)
+    truths = [evaluator.truth(evaluator.apply_to(function, item)) for item in items]
+    if holds_traced(truths):
+        raise ValueProblem("filter() needs constants", "use np.where or multiply by a condition")
+    return [item for item, kept in zip(items, truths, strict=True) if kept]
+
+
+def _divmod(evaluator: Any, x: Any, y: Any) -> tuple:
+    return evaluator.arithmetic("FloorDiv", x, y), evaluator.arithmetic("Mod", x, y)
+
+
+def _str(evaluator: Any, x: Any = "") -> str:
+    return str(x) if is_number(x) or isinstance(x, str) else "..."
 
 
 def _on_evaluator(name: str, function: Callable[..., Any]) -> Primitive:
@@ -155,7 +166,11 @@ BUILTINS: dict[str, Any] = {
         "range": _range,
         "dict": _dict,
         "zip": _zip,
-        "sorted": _static(sorted),
+        "sorted": _sorted,
+        "map": _map,
+        "filter": _filter,
+        "divmod": _divmod,
+        "str": _str,
         "list": lambda evaluator, x=(): list(evaluator.items(x)),
         "tuple": lambda evaluator, x=(): tuple(evaluator.items(x)),
         "reversed": lambda evaluator, x: evaluator.items(x)[::-1],
@@ -178,6 +193,13 @@ ARRAY_METHODS = tuple(_FROM_NUMPY.split()) + (
     "item",
     "tolist",
 )
+MUTATORS = frozenset("update pop setdefault append extend insert".split())
+# Functions and methods whose result may share memory with their first argument; these are only
+# run on positions, which tell whether it does.
+VIEWS: dict[str, Callable[..., Any]] = {
+    name: getattr(np, name)
+    for name in "asarray ravel reshape transpose squeeze expand_dims atleast_1d flip diag".split()
+}
 PROPERTIES = ("shape", "size", "T", "ndim")
 CONTAINER_METHODS = {
     dict: ("values", "items", "keys", "get", "update", "copy", "pop", "setdefault"),
@@ -212,7 +234,7 @@ def call_method(evaluator: Any, owner: Any, name: str, args: tuple, kwargs: dict
     if name == "flatten":
         return to_jax(owner).reshape(-1) if is_traced(owner) else np.ravel(owner)
     if name == "copy":
-        return owner + 0 if not is_traced(owner) else jnp.array(owner, copy=True)
+        return jnp.array(owner, copy=True) if is_traced(owner) else np.array(owner)
     if name in ("reshape", "transpose"):
         shape = args[0] if len(args) == 1 and isinstance(args[0], list | tuple) else args
         if name == "reshape":

@@ -12,19 +12,23 @@ import difflib
 
 from reward_models.formal.builtins_table import BUILTINS, METHOD_NAMES
 from reward_models.formal.errors import Diagnostic, diagnostic_for
-from reward_models.formal.numpy_table import MODULES
+from reward_models.formal.modules_table import MODULES
+from reward_models.formal.numpy_more import FINFO
 
 MAX_DIAGNOSTICS = 20
 MAX_EXPONENT = 64
 _MODULE_NAMES = {"np", "numpy", "math"}
-ATTRIBUTES = METHOD_NAMES | {"linalg"} | {name for table in MODULES.values() for name in table}
+ATTRIBUTES = (
+    METHOD_NAMES | {"linalg", *FINFO} | {name for table in MODULES.values() for name in table}
+)
 
 _ALLOWED = (
     "Module FunctionDef arguments arg Return Assign AugAssign AnnAssign For If Expr Pass Break "
     "Continue Assert Import ImportFrom alias BoolOp And Or BinOp Add Sub Mult Div FloorDiv Mod Pow "
     "MatMult BitAnd BitOr BitXor UnaryOp UAdd USub Not Invert IfExp Dict List Tuple Compare Eq "
     "NotEq Lt LtE Gt GtE Is IsNot In NotIn Call keyword Constant Attribute Subscript Slice Name "
-    "Load Store Starred ListComp DictComp GeneratorExp comprehension JoinedStr FormattedValue"
+    "Load Store Starred ListComp DictComp GeneratorExp comprehension JoinedStr FormattedValue "
+    "ClassDef Lambda"
 )
 _ANNOTATION = "Name Attribute Subscript Tuple List Constant BinOp BitOr Load"
 ALLOWED = frozenset(getattr(ast, name) for name in _ALLOWED.split())
@@ -35,8 +39,6 @@ _REFUSED = {
     "Try": ("`try` statements", "test for the case beforehand with `if` or np.where"),
     "TryStar": ("`try` statements", "test for the case beforehand with `if` or np.where"),
     "With": ("`with` statements", "remove it"),
-    "ClassDef": ("classes", "use functions and dicts"),
-    "Lambda": ("`lambda`", "define a helper function with `def`"),
     "Global": ("`global`", "pass the value as an argument and return it"),
     "Nonlocal": ("`nonlocal`", "pass the value as an argument and return it"),
     "Delete": ("`del`", "leave the name as it is"),
@@ -56,11 +58,33 @@ _REFUSED = {
     "TypeAlias": ("type aliases", "remove it"),
 }
 
+_DETERMINISTIC = "a reward is a function of its arguments: remove the randomness"
+_ATTRIBUTE_HINTS = {
+    "random": _DETERMINISTIC,
+    "format": "use an f-string, or a fixed name",
+    "errstate": "guard the division itself, as in `x / (y + 1e-6)`",
+    "vectorize": "write the arithmetic on whole arrays",
+    "nonzero": "its size depends on the state: use np.where(condition, x, y) or a mask and np.sum",
+    "argwhere": "its size depends on the state: use np.where(condition, x, y)",
+    "unique": "its size depends on the state: compare the elements with each other",
+}
+_NAME_HINTS = {
+    "isinstance": "the inputs are NumPy arrays: remove the test",
+    "scipy": "write the formula out in NumPy",
+    "random": _DETERMINISTIC,
+    "set": "use a tuple or a list",
+    "next": "use a `for` loop with a `break`",
+    "iter": "loop over the list itself",
+    "getattr": "name the value directly",
+    "hasattr": "the inputs are NumPy arrays: remove the test",
+}
+
 
 class _Checker:
     def __init__(self, source: str, tree: ast.Module):
         self.source = source
         self.found: list[Diagnostic] = []
+        self.members = _members(tree)
         self.names = set(BUILTINS) | _MODULE_NAMES | _bound_names(tree)
 
     def report(self, node: ast.AST, message: str, hint: str = "") -> None:
@@ -95,27 +119,27 @@ class _Checker:
                 return
 
     def check_identifier(self, node: ast.AST, name: str) -> None:
-        if name.startswith("_"):
-            self.report(
-                node, f"the name `{name}` starts with an underscore", "use a name without it"
-            )
+        if name.startswith("__"):
+            message = f"the name `{name}` starts with two underscores"
+            self.report(node, message, "use a name without them")
 
     def check_Name(self, node: ast.Name) -> None:
-        if node.id == "_" and isinstance(node.ctx, ast.Store):
-            return
-        if node.id.startswith("_"):
+        if node.id.startswith("__"):
             self.check_identifier(node, node.id)
         elif isinstance(node.ctx, ast.Load) and node.id not in self.names:
             close = difflib.get_close_matches(node.id, sorted(self.names), 1, 0.6)
             hint = f"did you mean `{close[0]}`?" if close else "define it before it is used"
+            hint = _NAME_HINTS.get(node.id, hint)
             self.report(node, f"the name `{node.id}` is unknown", hint)
 
     def check_Attribute(self, node: ast.Attribute) -> None:
         if node.attr.startswith("_"):
-            self.check_identifier(node, node.attr)
-        elif node.attr not in ATTRIBUTES:
+            message = f"the attribute `{node.attr}` starts with an underscore"
+            self.report(node, message, "use functions of numpy and math only")
+        elif node.attr not in ATTRIBUTES | self.members:
             close = difflib.get_close_matches(node.attr, sorted(ATTRIBUTES), 1, 0.6)
             hint = f"did you mean `{close[0]}`?" if close else "use plain arithmetic or np.where"
+            hint = _ATTRIBUTE_HINTS.get(node.attr, hint)
             self.report(node, f"`.{node.attr}` is not available", hint)
         if not isinstance(node.ctx, ast.Load):
             self.report(node, "attributes cannot be assigned", "use a variable")
@@ -125,10 +149,28 @@ class _Checker:
         if node.decorator_list:
             self.report(node.decorator_list[0], "decorators cannot be used", "remove it")
             node.decorator_list[:] = []
-        if node.args.vararg or node.args.kwarg:
-            self.report(node, "`*args` and `**kwargs` cannot be used", "name every parameter")
+        self.check_Lambda(node)
         if getattr(node, "type_params", None):
             self.report(node, "type parameters cannot be used", "remove them")
+
+    def check_Lambda(self, node: ast.Lambda | ast.FunctionDef) -> None:
+        if node.args.vararg or node.args.kwarg:
+            self.report(node, "`*args` and `**kwargs` cannot be used", "name every parameter")
+
+    def check_ClassDef(self, node: ast.ClassDef) -> None:
+        """A class may only hold constants."""
+        self.check_identifier(node, node.name)
+        plain = all(
+            isinstance(part, ast.Assign | ast.AnnAssign | ast.Pass | ast.Expr) for part in node.body
+        )
+        if node.bases or node.keywords or node.decorator_list or not plain:
+            self.report(
+                node,
+                "classes other than lists of constants cannot be used",
+                "use functions and dicts",
+            )
+            node.bases[:], node.keywords[:], node.decorator_list[:] = [], [], []
+            node.body[:] = []
 
     def check_arg(self, node: ast.arg) -> None:
         self.check_identifier(node, node.arg)
@@ -138,10 +180,6 @@ class _Checker:
             self.report(node, "`**` arguments cannot be used", "pass the arguments one by one")
         else:
             self.check_identifier(node, node.arg)
-
-    def check_Dict(self, node: ast.Dict) -> None:
-        if None in node.keys:
-            self.report(node, "`**` in a dict cannot be used", "use dict.update")
 
     def check_For(self, node: ast.For) -> None:
         if node.orelse:
@@ -175,7 +213,8 @@ class _Checker:
                 self.check_identifier(node, alias.asname)
 
     def check_ImportFrom(self, node: ast.ImportFrom) -> None:
-        if node.module in ("typing", "__future__") and not node.level:
+        future = node.module == "__future__" and [a.name for a in node.names] == ["annotations"]
+        if (future or node.module == "typing") and not node.level:
             return
         table = MODULES.get(node.module or "", None)
         for alias in node.names:
@@ -195,12 +234,22 @@ class _Checker:
                 self.check_identifier(node, alias.asname)
 
 
+def _members(tree: ast.Module) -> set[str]:
+    """Names assigned in the bodies of classes."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        for part in node.body if isinstance(node, ast.ClassDef) else []:
+            targets = part.targets if isinstance(part, ast.Assign) else [getattr(part, "target", 0)]
+            names.update(target.id for target in targets if isinstance(target, ast.Name))
+    return names
+
+
 def _bound_names(tree: ast.Module) -> set[str]:
     names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             names.add(node.id)
-        elif isinstance(node, ast.FunctionDef):
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
             names.add(node.name)
         elif isinstance(node, ast.arg):
             names.add(node.arg)

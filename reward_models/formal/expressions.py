@@ -21,40 +21,42 @@ from reward_models.formal.builtins_table import (
     BUILTINS,
     CONTAINER_METHODS,
     PROPERTIES,
-    call_method,
 )
-from reward_models.formal.numpy_table import MODULES
-from reward_models.formal.operations import Operations
+from reward_models.formal.calls import Calls
+from reward_models.formal.memory import Memory, fresh
+from reward_models.formal.modules_table import MODULES
 from reward_models.formal.values import (
     BoundMethod,
     Frame,
-    Function,
     Missing,
     Module,
-    Primitive,
+    Namespace,
     ValueProblem,
-    check_items,
     describe,
+    holds_traced,
     is_array,
     is_number,
     is_traced,
     to_array,
 )
 
-MAX_OPERATIONS = 20_000
 
-
-class Expressions(Operations):
+class Expressions(Calls):
     """Expression half of the evaluator; `lower.Evaluator` adds statements and calls."""
 
     frame: Frame
-    operations: int
+    tree: ast.Module
+    memory: Memory
+    held: list[list]
+    callers: list[Frame]
+    calls: list[ast.FunctionDef]
+    module: Frame
+    remembered: dict[int, Any]
+    lambdas: dict[int, ast.FunctionDef]
 
     def value(self, node: ast.expr) -> Any:
         """The value of an expression; counted, tidied, and located if it fails."""
-        self.operations += 1
-        if self.operations > MAX_OPERATIONS:
-            self.fail(node, f"the reward needs more than {MAX_OPERATIONS} operations", "simplify")
+        self.at(node, lambda: self.spend(1))
         method = getattr(self, f"eval_{type(node).__name__}", None)
         if method is None:
             return self.fail(node, f"`{type(node).__name__}` cannot be used here")
@@ -87,15 +89,23 @@ class Expressions(Operations):
             return self.fail(node, f"`{path}` is not available", "use another NumPy function")
         if is_array(owner) or is_number(owner):
             if node.attr in PROPERTIES:
-                return getattr(owner if is_array(owner) else np.asarray(owner), node.attr)
+                result = getattr(owner if is_array(owner) else np.asarray(owner), node.attr)
+                return self.memory.viewed(owner, result, lambda places: places.T)
             if node.attr in ARRAY_METHODS:
                 return BoundMethod(owner, node.attr)
+        elif isinstance(owner, Namespace) and node.attr in owner.names:
+            return owner.names[node.attr]
         elif node.attr in CONTAINER_METHODS.get(type(owner), ()):
             return BoundMethod(owner, node.attr)
         return self.fail(node, f"{describe(owner)} has no `.{node.attr}` here", "use np functions")
 
     def eval_Subscript(self, node: ast.Subscript) -> Any:
-        return indexing.read(self.value(node.value), self.key(node.slice))
+        owner = self.value(node.value)
+        key = self.key(node.slice)
+        result = indexing.read(owner, key)
+        if is_array(owner) and not holds_traced(key):
+            return self.memory.viewed(owner, result, lambda places: places[key])
+        return result
 
     def key(self, node: ast.expr) -> Any:
         """The index or key in a subscript."""
@@ -107,7 +117,7 @@ class Expressions(Operations):
         return self.value(node)
 
     def eval_BinOp(self, node: ast.BinOp) -> Any:
-        left, right = self.value(node.left), self.value(node.right)
+        left, right = self.in_order([node.left, node.right])
         return self.arithmetic(type(node.op).__name__, left, right)
 
     def eval_UnaryOp(self, node: ast.UnaryOp) -> Any:
@@ -119,7 +129,7 @@ class Expressions(Operations):
         if not (is_number(operand) or is_array(operand)):
             raise ValueProblem(f"a number is needed here, not {describe(operand)}")
         signs = {"USub": operator.neg, "UAdd": operator.pos, "Invert": operator.invert}
-        return signs[type(node.op).__name__](operand)
+        return fresh(signs[type(node.op).__name__](operand), (operand,))
 
     def eval_BoolOp(self, node: ast.BoolOp) -> Any:
         return self._bool(isinstance(node.op, ast.And), node.values)
@@ -143,7 +153,7 @@ class Expressions(Operations):
         return self.fork(node, truth, yes, no)
 
     def eval_Compare(self, node: ast.Compare) -> Any:
-        values = [self.value(part) for part in (node.left, *node.comparators)]
+        values = self.in_order([node.left, *node.comparators])
         result: Any = True
         for index, op in enumerate(node.ops):
             one = self._compare(type(op).__name__, values[index], values[index + 1])
@@ -161,18 +171,29 @@ class Expressions(Operations):
         return self._elements(node.elts)
 
     def _elements(self, nodes: list[ast.expr]) -> list:
-        values: list = []
-        for node in nodes:
-            if isinstance(node, ast.Starred):
-                values.extend(self.items(self.value(node.value)))
-            else:
-                values.append(self.value(node))
+        return self.in_order(nodes)
+
+    def in_order(self, nodes: list[ast.expr]) -> list:
+        """Values of expressions; a write in a later one shows in the arrays of the earlier."""
+        with self.holding([]) as values:
+            for node in nodes:
+                if isinstance(node, ast.Starred):
+                    values.extend(self.items(self.value(node.value)))
+                else:
+                    values.append(self.value(node))
         return values
 
     def eval_Dict(self, node: ast.Dict) -> Any:
         result: dict = {}
-        for key, value in zip(node.keys, node.values, strict=True):
-            indexing.write(result, self.value(key), self.value(value))
+        with self.holding([result]):
+            for key, value in zip(node.keys, node.values, strict=True):
+                if key is None:  # `**other`
+                    other = self.value(value)
+                    if not isinstance(other, dict):
+                        self.fail(value, f"`**` needs a dict, not {describe(other)}")
+                    result.update(other)
+                else:
+                    indexing.write(result, self.value(key), self.value(value))
         return result
 
     def eval_JoinedStr(self, node: ast.JoinedStr) -> Any:
@@ -183,27 +204,28 @@ class Expressions(Operations):
         return str(value) if is_number(value) or isinstance(value, str) else "..."
 
     def eval_ListComp(self, node: ast.ListComp) -> Any:
-        values: list = []
-        self._comprehend(node.generators, lambda: values.append(self.value(node.elt)))
+        with self.holding([]) as values:
+            self._comprehend(node.generators, lambda: values.append(self.value(node.elt)))
         return values
 
     eval_GeneratorExp = eval_ListComp
 
     def eval_DictComp(self, node: ast.DictComp) -> Any:
         values: dict = {}
-        self._comprehend(
-            node.generators,
-            lambda: indexing.write(values, self.value(node.key), self.value(node.value)),
-        )
+        with self.holding([values]):
+            self._comprehend(
+                node.generators,
+                lambda: indexing.write(values, self.value(node.key), self.value(node.value)),
+            )
         return values
 
     def _comprehend(self, generators: list[ast.comprehension], body: Callable[[], Any]) -> None:
-        outer = self.frame
-        self.frame = Frame({}, outer)
+        self.callers.append(self.frame)
+        self.frame = Frame({}, self.frame)
         try:
             self._generate(generators, body)
         finally:
-            self.frame = outer
+            self.frame = self.callers.pop()
 
     def _generate(self, generators: list[ast.comprehension], body: Callable[[], Any]) -> None:
         if not generators:
@@ -221,19 +243,3 @@ class Expressions(Operations):
             hint = "multiply by the condition or use np.where instead of the `if`"
             return self.fail(test, "a comprehension can only filter by constants", hint)
         return truth
-
-    def eval_Call(self, node: ast.Call) -> Any:
-        function = self.value(node.func)
-        if isinstance(function, Primitive) and function.name == "print":
-            return None
-        args = tuple(self.value(argument) for argument in node.args)
-        kwargs = {keyword.arg: self.value(keyword.value) for keyword in node.keywords}
-        if isinstance(function, Primitive):
-            return function.call(self, args, kwargs)
-        if isinstance(function, BoundMethod):
-            result = call_method(self, function.owner, function.name, args, kwargs)
-            check_items(function.owner)
-            return result
-        if isinstance(function, Function):
-            return self.call(node, function, args, kwargs)
-        return self.fail(node, f"{describe(function)} cannot be called")

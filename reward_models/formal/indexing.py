@@ -1,9 +1,8 @@
 """Subscripts, read and written: NumPy's indexing with the bounds checked at trace time.
 
 JAX clamps an index that is out of range, where NumPy raises; a reward that reads
-`observation[20]` of 11 numbers is a mistake, so constant indices are checked here. Arrays are
-values here, not memory: writing to a slice that was given a name does not change the array it was
-taken from, as it would in NumPy.
+`observation[20]` of 11 numbers is a mistake, so constant indices are checked here. A write
+gives a new array; who else sees it is the matter of `memory.py`.
 """
 
 from __future__ import annotations
@@ -65,11 +64,21 @@ def write(owner: Any, key: Any, value: Any) -> Any:
         return check_items(owner)
     if is_array(owner):
         index = _index(owner, key)
+        value = to_array(value)
+        if not (is_traced(owner) or is_traced(value) or holds_traced(index)):
+            array = np.array(owner)
+            array[index] = value
+            return array
         array = to_jax(owner)
-        if np.issubdtype(owner.dtype, np.floating):
-            array = array.astype(jnp.float32)
-        return array.at[index].set(to_jax(value).astype(array.dtype))
+        return array.at[index].set(converted(value, array))
     raise ValueProblem(f"{describe(owner)} cannot be changed in place", "use a list or an array")
+
+
+def converted(value: Any, owner: Any) -> Any:
+    """`value` with the type of the elements of the array it is written into."""
+    library = jnp if is_traced(value) or is_traced(owner) else np
+    value = to_jax(value) if library is jnp else np.asarray(value)
+    return value.astype(owner.dtype if library is np or is_traced(owner) else to_jax(owner).dtype)
 
 
 def _constant(key: Any) -> Any:

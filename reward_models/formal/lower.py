@@ -14,6 +14,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from reward_models.formal.memory import Memory
 from reward_models.formal.merge import Snapshot, first_missing, merge, merge_names
 from reward_models.formal.statements import RETURN, Statements
 from reward_models.formal.steps import LOOP, ROUND, Bind, Steps, after, chain, meeting_point
@@ -21,12 +22,14 @@ from reward_models.formal.values import (
     Frame,
     Function,
     Module,
+    containers,
     frozen,
     is_traced,
 )
 
 MAX_TRIPS = 1_000
 MAX_CALLS = 20
+FORK = 40  # operations that a traced condition counts for
 _LEFT = "<loop left by break>"  # no name of Python, so no name of a source
 
 
@@ -45,6 +48,12 @@ class Evaluator(Statements):
         self.active = None
         self.operations = 0
         self.calls: list[ast.FunctionDef] = []
+        self.memory = Memory()
+        self.held: list[list] = []
+        self.callers: list[Frame] = []
+        self.dropped: dict[int, str] = {}
+        self.lambdas: dict[int, ast.FunctionDef] = {}
+        self.remembered: dict[int, Any] = {}
         modules = {"np": Module("numpy"), "numpy": Module("numpy"), "math": Module("math")}
         self.frame = Frame(modules)
 
@@ -59,6 +68,8 @@ class Evaluator(Statements):
         """
         try:
             self.execute(chain(self.tree.body))
+            self.remembered = {id(c): c for c in containers([*self.frame.names.values()])}
+            self.module = self.frame
             reward = self.frame.names.get(function.name)
             if not isinstance(reward, Function) or reward.node is not function:
                 self.fail(function, f"`{function.name}` is assigned again later", "rename it")
@@ -76,7 +87,9 @@ class Evaluator(Statements):
         if len(self.calls) >= MAX_CALLS:
             self.fail(node, "the calls are nested too deeply")
         names = self._arguments(node, function, args, kwargs)
-        outer, self.frame = self.frame, Frame(names, function.frame, is_reward)
+        held = len(self.held)
+        self.callers.append(self.frame)
+        self.frame = Frame(names, function.frame, is_reward)
         self.calls.append(definition)
         try:
             result = self.execute(chain(definition.body))
@@ -85,7 +98,8 @@ class Evaluator(Statements):
             return None if result is None else result.value
         finally:
             self.calls.pop()
-            self.frame = outer
+            del self.held[held:]
+            self.frame = self.callers.pop()
 
     def execute(self, steps: Steps | None, stop: Steps | None = None) -> Returned | None:
         """Run steps until `stop`, the end or a `return`."""
@@ -107,7 +121,7 @@ class Evaluator(Statements):
                 steps = rest
             elif isinstance(step, Bind):
                 self.frame.names[_LEFT] = False
-                self.at(step.target, lambda s=step: self.assign(s.target, s.value))
+                self.at(step.target, lambda s=step: self.assign(s.target, s.items[s.index]))
                 steps = rest
             elif isinstance(step, ast.If):
                 truth = self.at(step.test, lambda s=step: self.truth(self.value(s.test)))
@@ -136,9 +150,11 @@ class Evaluator(Statements):
 
     def _unroll(self, step: ast.For, rest: Steps | None) -> Steps | None:
         items = self.loop_items(step.iter)
+        self.held.append(items)  # a write in the loop shows in the items still to come
         steps = Steps(LOOP, rest)
-        for item in reversed(items):
-            steps = Steps(Bind(step.target, item), chain(step.body, Steps(ROUND, steps)))
+        for index in reversed(range(len(items))):
+            bind = Bind(step.target, items, index)
+            steps = Steps(bind, chain(step.body, Steps(ROUND, steps)))
         return steps
 
     def loop_items(self, node: ast.expr) -> list:
@@ -172,7 +188,7 @@ class Evaluator(Statements):
         self.fork(node, truth, side(yes_steps), side(no_steps))
         (yes_names, yes), (no_names, no) = outcomes
         if meeting is not None:
-            self.frame.names = merge_names(truth, yes_names, no_names)
+            self.frame.names = merge_names(truth, yes_names, no_names, self.memory)
             return None
         self.frame.names = before
         if yes is None and no is None:
@@ -180,7 +196,7 @@ class Evaluator(Statements):
         if self.frame.is_reward and (yes is None or no is None):
             self.fail(node, "the reward function may end without `return`", RETURN)
         values = [None if side is None else side.value for side in (yes, no)]
-        value = merge(truth, *values, "the returned value")
+        value = merge(truth, *values, self.memory, "the returned value")
         missing = first_missing(value)
         if self.frame.is_reward and missing is not None:
             hint = "return the same components, under the same names, on every path"
@@ -192,11 +208,8 @@ class Evaluator(Statements):
 
         Lists and dicts that a side changes in place are joined in place.
         """
-        roots, frame = [], self.frame
-        while frame is not None:
-            roots.extend(frame.names.values())
-            frame = frame.parent
-        snapshot, outer = Snapshot(roots), self.active
+        self.at(node, lambda: self.spend(FORK))
+        snapshot, outer = Snapshot(self.roots(), self.memory), self.active
         results, contents = [], []
         for condition, run in ((truth, yes), (jnp.logical_not(truth), no)):
             self.active = condition if outer is None else jnp.logical_and(outer, condition)
@@ -207,7 +220,16 @@ class Evaluator(Statements):
             contents.append(snapshot.contents())
             snapshot.restore()
         snapshot.merge_into_place(truth, *contents)
-        return self.at(node, lambda: merge(truth, *results))
+        return self.at(node, lambda: merge(truth, *results, self.memory))
+
+    def roots(self) -> list[dict | list]:
+        """All variables of the calls in progress, and values that wait to be used."""
+        found: dict[int, dict] = {}
+        for frame in (self.frame, *self.callers):
+            while frame is not None and id(frame.names) not in found:
+                found[id(frame.names)] = frame.names
+                frame = frame.parent
+        return [*found.values(), *self.held]
 
     def _return(self, node: ast.Return) -> Returned:
         value = None if node.value is None else self.value(node.value)

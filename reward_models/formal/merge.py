@@ -11,6 +11,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from reward_models.formal.memory import Memory
 from reward_models.formal.values import (
     Missing,
     containers,
@@ -25,13 +26,14 @@ _BEFORE = "give it a value of the same kind before the `if`, or in both branches
 _ABSENT = Missing("absent")
 
 
-def merge(condition: Any, yes: Any, no: Any, what: str = "this value") -> Any:
+def merge(condition: Any, yes: Any, no: Any, memory: Memory, what: str = "this value") -> Any:
     """`yes` where the scalar truth value `condition` holds, else `no`.
 
     Args:
         condition: traced 0-d bool.
         yes: value of the taken side: a number, array, string, None or container of such.
         no: value of the other side, of the same structure.
+        memory: learns where the joined arrays lie.
         what: how to name the value in messages.
 
     Returns:
@@ -51,34 +53,42 @@ def merge(condition: Any, yes: Any, no: Any, what: str = "this value") -> Any:
             return Missing(f"{what} differs between the branches of an `if`: {sides}", _BEFORE)
         if is_number(yes) and type(yes) is type(no) and yes == no:
             return yes
-        return tidy(jnp.where(condition, to_jax(yes), to_jax(no)))
+        joined = tidy(jnp.where(condition, to_jax(yes), to_jax(no)))
+        return memory.joined(joined, yes, no)
     if type(yes) is type(no):
         if isinstance(yes, list | tuple) and len(yes) == len(no):
             pairs = zip(yes, no, strict=True)
-            return type(yes)(merge(condition, a, b, f"an item of {what}") for a, b in pairs)
+            joined = (merge(condition, a, b, memory, f"an item of {what}") for a, b in pairs)
+            return type(yes)(joined)
         if isinstance(yes, dict):
-            return _merge_dicts(condition, yes, no, what)
+            return _merge_dicts(condition, yes, no, memory, what)
         if isinstance(yes, str) and yes == no:
             return yes
     sides = f"{describe(yes)} and {describe(no)}"
     return Missing(f"{what} differs between the branches of an `if`: {sides}", _BEFORE)
 
 
-def _merge_dicts(condition: Any, yes: dict, no: dict, what: str) -> dict:
+def _merge_dicts(condition: Any, yes: dict, no: dict, memory: Memory, what: str) -> dict:
     keys = list(yes) + [key for key in no if key not in yes]
     return {
         key: merge(
-            condition, yes.get(key, _ABSENT), no.get(key, _ABSENT), f"the entry {key!r} of {what}"
+            condition,
+            yes.get(key, _ABSENT),
+            no.get(key, _ABSENT),
+            memory,
+            f"the entry {key!r} of {what}",
         )
         for key in keys
     }
 
 
-def merge_names(condition: Any, yes: dict[str, Any], no: dict[str, Any]) -> dict[str, Any]:
+def merge_names(
+    condition: Any, yes: dict[str, Any], no: dict[str, Any], memory: Memory
+) -> dict[str, Any]:
     """Join two sets of local names."""
     names = list(yes) + [name for name in no if name not in yes]
     return {
-        name: merge(condition, yes.get(name, _ABSENT), no.get(name, _ABSENT), f"`{name}`")
+        name: merge(condition, yes.get(name, _ABSENT), no.get(name, _ABSENT), memory, f"`{name}`")
         for name in names
     }
 
@@ -91,7 +101,8 @@ class Snapshot:
     aliases (a dict passed to a helper function) stay aliases.
     """
 
-    def __init__(self, roots: list[Any]):
+    def __init__(self, roots: list[Any], memory: Memory):
+        self._memory = memory
         self._containers = list(containers(roots))
         self._contents = self.contents()
 
@@ -101,20 +112,21 @@ class Snapshot:
     def restore(self, contents: list[list | dict] | None = None) -> None:
         contents = self._contents if contents is None else contents
         for container, content in zip(self._containers, contents, strict=True):
-            _replace(container, content)
+            replace(container, content)
 
     def merge_into_place(self, condition: Any, yes: list, no: list) -> None:
         for container, before, a, b in zip(self._containers, self._contents, yes, no, strict=True):
             if _same_items(a, b):
-                _replace(container, a)
+                replace(container, a)
             elif isinstance(container, dict):
-                _replace(container, _merge_dicts(condition, a, b, "a dict"))
+                replace(container, _merge_dicts(condition, a, b, self._memory, "a dict"))
             elif len(a) == len(b):
                 pairs = zip(a, b, strict=True)
-                _replace(container, [merge(condition, x, y, "a list item") for x, y in pairs])
+                items = [merge(condition, x, y, self._memory, "a list item") for x, y in pairs]
+                replace(container, items)
             else:
                 reason = "a list grows in only one branch of an `if`"
-                _replace(container, [*before, Missing(reason, "append in both branches")])
+                replace(container, [*before, Missing(reason, "append in both branches")])
 
 
 def _same_items(a: Any, b: Any) -> bool:
@@ -125,7 +137,8 @@ def _same_items(a: Any, b: Any) -> bool:
     return all(x is y for x, y in zip(a, b, strict=True))
 
 
-def _replace(container: list | dict, content: Any) -> None:
+def replace(container: list | dict, content: Any) -> None:
+    """Give a list or dict other contents, in place."""
     if isinstance(container, dict):
         items = dict(content)
         container.clear()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import jax
@@ -12,10 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from reward_models.formal import safe_math
-from reward_models.formal.builtins_table import (
-    scalar,
-)
+from reward_models.formal.entries import scalar
 from reward_models.formal.errors import RewardError, diagnostic_for
+from reward_models.formal.memory import Memory, fresh
 from reward_models.formal.values import (
     MAX_ITEMS,
     Missing,
@@ -30,6 +31,7 @@ from reward_models.formal.values import (
     weak,
 )
 
+MAX_OPERATIONS = 20_000
 _FOLD_ELEMENTS = 128
 
 _STATIC = {
@@ -58,6 +60,7 @@ _TRACED = {
     "BitOr": jnp.bitwise_or,
     "BitXor": jnp.bitwise_xor,
 }
+_PERCENT = re.compile(r"%(0?\d?\d?(?:\.\d)?[disfeg]|%)")
 _COMPARE = {
     "Eq": operator.eq,
     "NotEq": operator.ne,
@@ -68,11 +71,31 @@ _COMPARE = {
 }
 
 
+def percent(text: str, values: Any) -> str:
+    """`text % values`; a number of the state is shown as "...".
+
+    Raises:
+        ValueProblem: another format than %d, %s, %f, %e or %g with a small width.
+    """
+    values = values if isinstance(values, tuple) else (values,)
+    places = [place for place in _PERCENT.findall(text) if place != "%"]
+    if "%" in _PERCENT.sub("", text) or len(places) != len(values):
+        raise ValueProblem("this text cannot be formatted", "use an f-string, or a fixed name")
+    shown = [str(v) if isinstance(v, str) else v if is_number(v) else "..." for v in values]
+    strings = ("%s" if isinstance(v, str) else f"%{p}" for v, p in zip(shown, places, strict=True))
+    forms = iter(strings)
+    form = _PERCENT.sub(lambda place: "%%" if place[1] == "%" else next(forms), text)
+    return form % tuple(shown)
+
+
 class Operations:
     """What expressions are made of: arithmetic, comparison, truth, iteration, guarding."""
 
     source: str
     active: jax.Array | None
+    memory: Memory
+    held: list[list]
+    operations: int
 
     def fail(self, node: ast.AST, message: str, hint: str = "") -> Any:
         raise RewardError([diagnostic_for(self.source, node, message, hint)])
@@ -96,6 +119,27 @@ class Operations:
         if isinstance(value, str) and len(value) > 1_000:
             raise ValueProblem("the string is too long")
         return tidy(value)
+
+    def spend(self, operations: int) -> None:
+        """Count what the program costs; a thousand operations take some tens of milliseconds.
+
+        Raises:
+            ValueProblem: it costs too much.
+        """
+        self.operations += operations
+        if self.operations > MAX_OPERATIONS:
+            message = f"the reward needs more than {MAX_OPERATIONS} operations"
+            raise ValueProblem(message, "simplify it: fewer loops, or arithmetic on whole arrays")
+
+    @contextmanager
+    def holding(self, values: list) -> Iterator[list]:
+        """While this lasts, a write into an array shows in the arrays of `values` as well."""
+        depth = len(self.held)
+        self.held.append(values)
+        try:
+            yield values
+        finally:
+            del self.held[depth:]
 
     def guard(self, value: Any, fill: float) -> Any:
         """`value`, with `fill` in its place where the present branch is not taken."""
@@ -123,9 +167,10 @@ class Operations:
         if isinstance(value, list | tuple | dict | str):
             items = list(value)
         elif is_array(value) and value.ndim:
-            items = [value[i] for i in range(min(len(value), MAX_ITEMS + 1))]
+            items = [self._row(value, i) for i in range(min(len(value), MAX_ITEMS + 1))]
         else:
             raise ValueProblem(f"{describe(value)} cannot be looped over", "use range(N)")
+        self.spend(len(items) // 4)
         if len(items) > MAX_ITEMS:
             raise ValueProblem(f"more than {MAX_ITEMS} items to loop over")
         for item in items:
@@ -140,6 +185,9 @@ class Operations:
             for item in items
         ]
 
+    def _row(self, value: Any, index: int) -> Any:
+        return self.memory.viewed(value, value[index], lambda places: places[index])
+
     def arithmetic(self, name: str, left: Any, right: Any) -> Any:
         """A binary operation, by the name of its `ast` operator."""
         for side in (left, right):
@@ -147,6 +195,12 @@ class Operations:
                 raise ValueProblem(side.reason, side.hint)
         if name == "Add" and type(left) is type(right) and isinstance(left, list | tuple | str):
             return self._checked(left + right)
+        if name == "BitOr" and isinstance(left, dict) and isinstance(right, dict):
+            return self._checked(left | right)
+        if name == "Mod" and isinstance(left, str):
+            return percent(left, right)
+        if name == "Mult" and isinstance(right, list | tuple) and isinstance(left, int):
+            left, right = right, left
         if name == "Mult" and isinstance(left, list | tuple) and isinstance(right, int):
             if len(left) * right > MAX_ITEMS:
                 raise ValueProblem(f"a container may hold at most {MAX_ITEMS} items")
@@ -157,6 +211,7 @@ class Operations:
             if isinstance(side, list | tuple) and not is_array(other):
                 raise ValueProblem(f"no arithmetic with {describe(side)}", "use np.array(...)")
         left, right = to_array(left), to_array(right)
+        self.spend(4 if is_traced(left) or is_traced(right) else 1)
         if not is_traced(left) and not is_traced(right):
             if is_number(left) and is_number(right):
                 if name == "Pow" and (abs(right) > 1_000 or abs(left) > 1e6 and abs(right) > 50):
@@ -171,7 +226,7 @@ class Operations:
             left = self.guard(left, 1.0)
         if name == "Sub" and is_number(left) and isinstance(left, bool):
             left = int(left)
-        return tidy(_TRACED[name](weak(left), weak(right)))
+        return fresh(tidy(_TRACED[name](weak(left), weak(right))), (left, right))
 
     def _compare(self, name: str, left: Any, right: Any) -> Any:
         if name in ("Is", "IsNot"):

@@ -7,6 +7,7 @@ so lose helper functions; here the whole block is kept and read with `ast`. Noth
 from __future__ import annotations
 
 import ast
+import os
 import re
 import warnings
 from collections.abc import Iterator
@@ -66,7 +67,8 @@ def parse(source: str) -> ast.Module:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tree = ast.parse(source)
+            # on a syntax error Python reads the file of this name, to show its line: no real one
+            tree = ast.parse(source, filename=os.devnull)
     except SyntaxError as error:
         offset = (error.offset or 1) - 1
         found = diagnostic_at(source, error.lineno, offset, f"syntax error: {error.msg}")

@@ -103,20 +103,17 @@ def _compile(source: str, shapes: tuple[tuple[int, ...], ...]) -> FormalReward:
         raise RewardError(found)
     function = reward_function(source, tree)
     names: list[str] = []
+    warnings: list[str] = []
 
     def run(*arguments: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
-        total, components = Evaluator(source, tree).run(function, arguments)
-        names[:] = components
+        evaluator = Evaluator(source, tree)
+        total, components = evaluator.run(function, arguments)
+        names[:], warnings[:] = components, evaluator.dropped.values()
         return total, components
 
     jax.eval_shape(run, *(jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes))
     _check_finite(source, function, jax.vmap(run)(*_sample_states(shapes)))
-    warnings = tuple(
-        f"line {node.lineno}: the assertion was dropped"
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Assert)
-    )
-    return FormalReward(source, function.name, tuple(names), warnings, shapes, tree)
+    return FormalReward(source, function.name, tuple(names), tuple(warnings), shapes, tree)
 
 
 def _sample_states(shapes: tuple[tuple[int, ...], ...]) -> list[np.ndarray]:

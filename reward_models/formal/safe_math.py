@@ -86,6 +86,10 @@ def arctanh(x: Any) -> Array:
     return _away_from(jnp.abs(_floating(x)) < 1.0, jnp.arctanh, _floating(x), fill=0.0)
 
 
+def arccosh(x: Any) -> Array:
+    return _away_from(_floating(x) > 1.0, jnp.arccosh, _floating(x), fill=2.0)
+
+
 def arctan2(y: Any, x: Any) -> Array:
     y, x = _floating(y), _floating(x)
     return _away_from((jnp.abs(x) > _TINY) | (jnp.abs(y) > _TINY), jnp.arctan2, y, x)

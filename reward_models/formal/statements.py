@@ -6,18 +6,22 @@ import ast
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 
-from reward_models.formal import indexing
-from reward_models.formal.builtins_table import scalar
+from reward_models.formal import indexing, merge
+from reward_models.formal.entries import scalar
 from reward_models.formal.expressions import Expressions
-from reward_models.formal.numpy_table import MODULES
+from reward_models.formal.modules_table import MODULES
 from reward_models.formal.values import (
+    Frame,
     Function,
     Missing,
     Module,
+    Namespace,
     ValueProblem,
     describe,
     is_array,
+    is_traced,
     to_jax,
 )
 
@@ -60,30 +64,73 @@ class Statements(Expressions):
                 self.at(node.target, lambda: self.assign(node.target, value))
         elif isinstance(node, ast.AugAssign):
             old = self.value(node.target)
+            with self.holding([old]) as left:
+                right = self.value(node.value)
+            [old] = left
             operation = type(node.op).__name__
-            new = self.at(node, lambda: self._augmented(operation, old, self.value(node.value)))
+            new = self.at(node, lambda: self._augmented(operation, old, right))
             self.at(node.target, lambda: self.assign(node.target, new))
         elif isinstance(node, ast.FunctionDef):
             self._define(node)
         elif isinstance(node, ast.Import | ast.ImportFrom):
             self._import(node)
-        elif not isinstance(node, ast.Pass | ast.Assert):
+        elif isinstance(node, ast.Assert):
+            self._assert(node)
+        elif isinstance(node, ast.ClassDef):
+            self._class(node)
+        elif not isinstance(node, ast.Pass):
             self.fail(node, f"`{type(node).__name__}` cannot be used here")
 
     def _augmented(self, operation: str, old: Any, value: Any) -> Any:
         if isinstance(old, list) and operation == "Add":
+            self.may_change(old)
             old.extend(self.items(value))  # in place, as in Python
             return old
-        return self.arithmetic(operation, old, value)
+        if isinstance(old, list | dict):
+            self.may_change(old)
+            new = self.arithmetic(operation, old, value)
+            merge.replace(old, new)
+            return old
+        new = self.arithmetic(operation, old, value)
+        if is_array(old) and old.ndim:  # in place, as in NumPy
+            if np.shape(new) != old.shape:
+                raise ValueProblem(f"{describe(new)} does not fit into {describe(old)}")
+            new = indexing.converted(new, old)
+            self.write(old, new)
+        return new
+
+    def write(self, owner: Any, new: Any) -> None:
+        """Give the array `owner` new elements, wherever the program knows it."""
+        self.may_change(owner)
+        self.spend(self.memory.write(owner, new, self.roots()))
+
+    def _assert(self, node: ast.Assert) -> None:
+        truth = self.at(node.test, lambda: self.truth(self.value(node.test)))
+        if is_traced(truth):
+            message = "the assertion was dropped, as it depends on the state"
+            self.dropped[node.lineno] = f"line {node.lineno}: {message}"
+        elif not truth:
+            self.fail(node, "this assertion fails", "correct it or remove it")
+
+    def _class(self, node: ast.ClassDef) -> None:
+        outer, self.frame = self.frame, Frame({}, self.frame)
+        for statement in node.body:
+            self.statement(statement)
+        names, self.frame = self.frame.names, outer
+        self.frame.names[node.name] = Namespace(node.name, names)
 
     def _define(self, node: ast.FunctionDef) -> None:
+        self.frame.names[node.name] = self.function_of(node)
+
+    def function_of(self, node: ast.FunctionDef) -> Function:
+        """A function of the source, with its default values."""
         parameters = node.args
         positional = [*parameters.posonlyargs, *parameters.args]
         defaulted = positional[len(positional) - len(parameters.defaults) :]
         pairs = list(zip(defaulted, parameters.defaults, strict=True))
         pairs += zip(parameters.kwonlyargs, parameters.kw_defaults, strict=True)
         defaults = {arg.arg: self.value(value) for arg, value in pairs if value is not None}
-        self.frame.names[node.name] = Function(node, self.frame, defaults)
+        return Function(node, self.frame, defaults)
 
     def _import(self, node: ast.Import | ast.ImportFrom) -> None:
         for alias in node.names:
@@ -100,19 +147,22 @@ class Statements(Expressions):
         if isinstance(target, ast.Name):
             self.frame.names[target.id] = value
         elif isinstance(target, ast.Subscript):
-            owner, key = self.value(target.value), self.key(target.slice)
-            new = self.at(target, lambda: indexing.write(owner, key, value))
-            if new is not owner:
-                if isinstance(target.value, ast.Name):
-                    name = target.value.id
-                    if name not in self.frame.names:
-                        hint = f"write `{name} = {name}.copy()` first"
-                        raise ValueProblem(f"`{name}` is not local to this function", hint)
-                self.assign(target.value, new)
+            with self.holding([value]) as held:
+                held.append(self.value(target.value))
+                key = self.key(target.slice)
+            value, owner = held
+            self.at(target, lambda: self._set_item(owner, key, value))
         elif isinstance(target, ast.Tuple | ast.List):
             self._unpack(target, self.items(value))
         else:
             self.fail(target, "this cannot be assigned to", "assign to a name")
+
+    def _set_item(self, owner: Any, key: Any, value: Any) -> None:
+        if is_array(owner):
+            self.write(owner, indexing.write(owner, key, value))
+        else:
+            self.may_change(owner)
+            indexing.write(owner, key, value)
 
     def _unpack(self, target: ast.Tuple | ast.List, items: list) -> None:
         targets = list(target.elts)

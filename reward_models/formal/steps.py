@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
-from typing import Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,7 +18,8 @@ class Bind:
     """Assign an item of an unrolled loop to the loop's target."""
 
     target: ast.expr
-    value: Any
+    items: list
+    index: int
 
 
 ROUND, LOOP = Mark("end of a loop round"), Mark("end of a loop")

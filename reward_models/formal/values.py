@@ -43,6 +43,14 @@ class Module:
     name: str
 
 
+@dataclass(frozen=True, eq=False)
+class Namespace:
+    """A class of the source that holds nothing but constants."""
+
+    name: str
+    names: dict[str, Any]
+
+
 @dataclass(frozen=True)
 class Primitive:
     """A function of the tables: `call(evaluator, args, kwargs)` with evaluated arguments."""
@@ -117,7 +125,8 @@ def tidy(value: Any) -> Any:
             if value.dtype.kind not in "bif":
                 raise ValueProblem("this is not an array of numbers")
             return value.item() if value.ndim == 0 else value
-        return value.astype(_narrow(value.dtype))
+        narrow = _narrow(value.dtype)  # the same object if it can be: identity tells aliases
+        return value if value.dtype == narrow and not value.weak_type else value.astype(narrow)
     if isinstance(value, complex):
         raise ValueProblem("the result is a complex number", "keep the base non-negative")
     if isinstance(value, int) and abs(value) > 2**63:
@@ -215,6 +224,8 @@ def containers(roots: list[Any]) -> Iterator[list | dict]:
         if not isinstance(value, list | dict | tuple) or id(value) in seen:
             if isinstance(value, Function):
                 stack.extend(value.defaults.values())
+            elif isinstance(value, Namespace):
+                stack.append(value.names)
             elif isinstance(value, BoundMethod):
                 stack.append(value.owner)
             continue
@@ -230,7 +241,7 @@ def describe(value: Any) -> str:
         return f"an array of shape {tuple(value.shape)}" if value.ndim else "a number"
     if isinstance(value, Function):
         return f"the function {value.node.name}"
-    if isinstance(value, Primitive | Module | BoundMethod):
+    if isinstance(value, Primitive | Module | BoundMethod | Namespace):
         return f"the {type(value).__name__.lower()} {value.name}"
     if value is None:
         return "None"

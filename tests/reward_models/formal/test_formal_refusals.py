@@ -92,10 +92,10 @@ ESCAPES = [
     "x = f'{action.__class__}'",
     "x = f'{action!r:{action.__class__}}'",
     "x = '%s' % action",
-    "x = (lambda: 1)()",
+    "x = (lambda *a: 1)()",
     "x = [c for c in ().__class__.__mro__]",
     "x = (g for g in [1]).gi_frame",
-    "class A: pass\nx = 1",
+    "class A:\n    def f(self): pass\nx = 1",
     "def f(): yield 1\nx = f()",
     "async def f(): pass\nx = 1",
     "@print\ndef f(): pass\nx = 1",
@@ -117,12 +117,11 @@ ESCAPES = [
     "while True:\n    x = 1",
     "x = max(*action)",
     "x = dict(**{'a': 1})",
-    "x = {**{'a': 1}}",
     "x = {1, 2}",
     "x = b'abc'",
     "x = 1j",
     "x = [__name__ for __name__ in range(2)]",
-    "_x = 1\nx = _x",
+    "__x = 1\nx = __x",
     "x = np.array(__file__)",
 ]
 
@@ -196,7 +195,7 @@ def test_non_finite_values_name_the_component():
 
 
 def test_several_diagnostics_at_once():
-    error = refusal(body("import os\nx = eval('1')\nwhile x:\n    x = _y\nz = lambda: 1"))
+    error = refusal(body("import os\nx = eval('1')\nwhile x:\n    x = _y\ndel z"))
     assert [found.line for found in error.diagnostics] == [3, 4, 5, 7]
     for found in error.diagnostics:
         assert found.message in str(error) and found.hint in str(error)
