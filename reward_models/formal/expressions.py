@@ -232,7 +232,7 @@ class Expressions(Calls):
             body()
             return
         first = generators[0]
-        for item in self.loop_items(first.iter):
+        for item in self.loop_items(first.iter, self.value(first.iter)):
             self.assign(first.target, item)
             if all(self._keeps(test) for test in first.ifs):
                 self._generate(generators[1:], body)

@@ -54,6 +54,7 @@ class Evaluator(Statements):
         self.dropped: dict[int, str] = {}
         self.lambdas: dict[int, ast.FunctionDef] = {}
         self.remembered: dict[int, Any] = {}
+        self.module = Frame({})
         modules = {"np": Module("numpy"), "numpy": Module("numpy"), "math": Module("math")}
         self.frame = Frame(modules)
 
@@ -121,7 +122,7 @@ class Evaluator(Statements):
                 steps = rest
             elif isinstance(step, Bind):
                 self.frame.names[_LEFT] = False
-                self.at(step.target, lambda s=step: self.assign(s.target, s.items[s.index]))
+                self.at(step.target, lambda s=step: self.assign(s.target, s.item()))
                 steps = rest
             elif isinstance(step, ast.If):
                 truth = self.at(step.test, lambda s=step: self.truth(self.value(s.test)))
@@ -149,17 +150,21 @@ class Evaluator(Statements):
         return None
 
     def _unroll(self, step: ast.For, rest: Steps | None) -> Steps | None:
-        items = self.loop_items(step.iter)
-        self.held.append(items)  # a write in the loop shows in the items still to come
+        value = self.value(step.iter)
+        items = self.loop_items(step.iter, value)
+        if isinstance(value, list):
+            items = value  # Python looks an item up when its turn comes
+        else:
+            self.held.append(items)  # a write in the loop shows in the items still to come
         steps = Steps(LOOP, rest)
         for index in reversed(range(len(items))):
-            bind = Bind(step.target, items, index)
+            bind = Bind(step.target, items, index, len(items))
             steps = Steps(bind, chain(step.body, Steps(ROUND, steps)))
         return steps
 
-    def loop_items(self, node: ast.expr) -> list:
-        """The items of a loop over the expression `node`, at most MAX_TRIPS."""
-        items = self.at(node, lambda: self.items(self.value(node)))
+    def loop_items(self, node: ast.expr, value: Any) -> list:
+        """The items of a loop over `value`, at most MAX_TRIPS."""
+        items = self.at(node, lambda: self.items(value))
         if len(items) > MAX_TRIPS:
             self.fail(node, f"the loop runs {len(items)} times; the limit is {MAX_TRIPS}")
         return items

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
+from typing import Any
+
+from reward_models.formal.values import ValueProblem
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,6 +23,18 @@ class Bind:
     target: ast.expr
     items: list
     index: int
+    count: int
+
+    def item(self) -> Any:
+        """The item whose turn it is.
+
+        Raises:
+            ValueProblem: the list has grown or shrunk since the loop began.
+        """
+        if len(self.items) != self.count:
+            message = "the list changes its length while it is looped over"
+            raise ValueProblem(message, "loop over a copy of it")
+        return self.items[self.index]
 
 
 ROUND, LOOP = Mark("end of a loop round"), Mark("end of a loop")

@@ -223,7 +223,7 @@ def containers(roots: list[Any]) -> Iterator[list | dict]:
         value = stack.pop()
         if not isinstance(value, list | dict | tuple) or id(value) in seen:
             if isinstance(value, Function):
-                stack.extend(value.defaults.values())
+                stack.append(value.defaults)
             elif isinstance(value, Namespace):
                 stack.append(value.names)
             elif isinstance(value, BoundMethod):

@@ -1,0 +1,94 @@
+"""Calls: of functions of the tables, of methods, and of functions and lambdas of the source."""
+
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+from reward_models.formal.builtins_table import MUTATORS, VIEWS, call_method
+from reward_models.formal.memory import fresh
+from reward_models.formal.operations import Operations
+from reward_models.formal.values import (
+    BoundMethod,
+    Frame,
+    Function,
+    Primitive,
+    ValueProblem,
+    check_items,
+    describe,
+    is_array,
+)
+
+
+class Calls(Operations):
+    """The part of the evaluator that calls; `lower.Evaluator.call` runs a function's body."""
+
+    tree: ast.Module
+    frame: Frame
+    module: Frame
+    calls: list[ast.FunctionDef]
+    remembered: dict[int, Any]
+    lambdas: dict[int, ast.FunctionDef]
+    held: list[list]
+
+    def eval_Call(self, node: ast.Call) -> Any:
+        function = self.value(node.func)
+        if isinstance(function, Primitive) and function.name == "print":
+            return None
+        values = self.in_order([*node.args, *(keyword.value for keyword in node.keywords)])
+        args = tuple(values[: len(values) - len(node.keywords)])
+        named = values[len(args) :]
+        names = [keyword.arg for keyword in node.keywords]
+        return self.apply(node, function, args, dict(zip(names, named, strict=True)))
+
+    def apply(self, node: ast.AST, function: Any, args: tuple, kwargs: dict) -> Any:
+        """Call any callable value of a program."""
+        if isinstance(function, Primitive):
+            result = function.call(self, args, kwargs)
+            if function.name in VIEWS and args:
+                view = lambda places: VIEWS[function.name](places, *args[1:], **kwargs)  # noqa: E731
+                return self.memory.viewed(args[0], result, view)
+            return fresh(result, (*args, *kwargs.values()))
+        if isinstance(function, BoundMethod):
+            owner, name = function.owner, function.name
+            if name in MUTATORS:
+                self.may_change(owner)
+            result = call_method(self, owner, name, args, kwargs)
+            check_items(owner)
+            if name in VIEWS:
+                view = lambda places: getattr(places, name)(*args, **kwargs)  # noqa: E731
+                return self.memory.viewed(owner, result, view)
+            return fresh(result, (owner, *args)) if is_array(owner) else result
+        if isinstance(function, Function):
+            return self.call(node, function, args, kwargs)
+        return self.fail(node, f"{describe(function)} cannot be called", "call a function")
+
+    def apply_to(self, function: Any, *args: Any) -> Any:
+        """Call a function handed to a builtin, such as `map`."""
+        node = function.node if isinstance(function, Function) else self.tree
+        return self._checked(self.apply(node, function, args, {}))
+
+    def may_change(self, owner: Any) -> None:
+        """Refuse to change what would be remembered from one call of the reward to the next.
+
+        Raises:
+            ValueProblem: `owner` is a list, dict or array of the module or a default value.
+        """
+        outside = self.calls and (
+            id(owner) in self.remembered
+            or (is_array(owner) and self.memory.reaches(owner, self.module.names))
+        )
+        if outside:
+            message = f"{describe(owner)} made outside of the function would be changed"
+            raise ValueProblem(message, "a reward remembers nothing: copy it first, `.copy()`")
+
+    def eval_Lambda(self, node: ast.Lambda) -> Any:
+        return self.function_of(self._named(node))
+
+    def _named(self, node: ast.Lambda) -> ast.FunctionDef:
+        """A lambda as a function of one `return`; the same node each time, as it is compared."""
+        if id(node) not in self.lambdas:
+            body = [ast.copy_location(ast.Return(node.body), node.body)]
+            found = ast.FunctionDef("lambda", node.args, body, [], None)
+            self.lambdas[id(node)] = ast.copy_location(found, node)
+        return self.lambdas[id(node)]

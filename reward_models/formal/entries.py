@@ -1,0 +1,196 @@
+"""How a function of the tables is called: arguments bound, converted, guarded and folded.
+
+Calls whose arguments are all static are folded with NumPy itself; all others go to `jax.numpy`.
+The dangerous argument of a function (the number under a square root) is replaced by a harmless
+one on branches that are not taken, see `Evaluator.guard`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from reward_models.formal.values import (
+    Primitive,
+    ValueProblem,
+    describe,
+    holds_traced,
+    is_array,
+    is_traced,
+    to_array,
+    weak,
+)
+
+_FOLD_ELEMENTS = 256
+_DTYPE_NOTE = "dtype"
+
+
+def bind(name: str, parameters: tuple[str, ...], args: tuple, kwargs: dict) -> dict[str, Any]:
+    """Arguments by parameter name.
+
+    Raises:
+        ValueProblem: too many arguments, an unknown keyword, or one given twice.
+    """
+    if len(args) > len(parameters):
+        raise ValueProblem(f"{name} takes at most {len(parameters)} arguments here")
+    bound = dict(zip(parameters, args, strict=False))
+    for key, value in kwargs.items():
+        if key not in parameters or key in bound:
+            known = ", ".join(parameters)
+            raise ValueProblem(f"{name} has no argument `{key}` here", f"its arguments: {known}")
+        bound[key] = value
+    return bound
+
+
+def entry(
+    name: str,
+    jax_function: Callable,
+    numpy_function: Callable,
+    arrays: str = "x",
+    options: str = "",
+    guards: dict[int, float] | None = None,
+    sequence: bool = False,
+) -> Primitive:
+    """A table function: array arguments are converted and guarded, options must be static."""
+    names, option_names = tuple(arrays.split()), tuple(options.split())
+
+    def call(evaluator: Any, args: tuple, kwargs: dict) -> Any:
+        bound = bind(f"np.{name}", names + option_names + (_DTYPE_NOTE,), args, kwargs)
+        bound.pop(_DTYPE_NOTE, None)
+        chosen = {key: bound.pop(key) for key in option_names if key in bound}
+        if holds_traced(chosen):
+            raise ValueProblem(f"the options of np.{name} must be constants")
+        if [key for key in names if key in bound] != list(names[: len(bound)]) or not bound:
+            raise ValueProblem(f"np.{name} needs the arguments {', '.join(names)}")
+        values = [bound[key] for key in names if key in bound]
+        if sequence:
+            if not isinstance(values[0], list | tuple):
+                values = [list(evaluator.items(values[0]))]
+            values = [to_array(value) for value in values[0]]
+        else:
+            values = [None if value is None else to_array(value) for value in values]
+        static = not any(is_traced(value) for value in values)
+        if static and sum(np.size(value) for value in values) <= _FOLD_ELEMENTS:
+            with np.errstate(all="ignore"):
+                return numpy_function(*([values] if sequence else values), **chosen)
+        for index, fill in (guards or {}).items():
+            values[index] = evaluator.guard(values[index], fill)
+        if sequence:
+            return jax_function([jnp.asarray(weak(value)) for value in values], **chosen)
+        values = [None if value is None else weak(value) for value in values]
+        if len(values) == 1:
+            values = [jnp.asarray(values[0])]
+        return jax_function(*values, **chosen)
+
+    return Primitive(name, call)
+
+
+def sizes_of(value: Any) -> tuple[int, ...]:
+    sizes = tuple(value) if isinstance(value, list | tuple) else (value,)
+    if not all(isinstance(size, int) and 0 <= size <= 1_000 for size in sizes) or len(sizes) > 4:
+        raise ValueProblem("a shape must be made of constant integers of at most 1000")
+    if math.prod(sizes) > 10_000:
+        raise ValueProblem("the array is too large (limit 10000 elements)")
+    return sizes
+
+
+def creator(name: str, parameters: str, create: Callable[..., Any]) -> Primitive:
+    names = tuple(parameters.split())
+
+    def call(evaluator: Any, args: tuple, kwargs: dict) -> Any:
+        bound = bind(f"np.{name}", (*names, _DTYPE_NOTE), args, kwargs)
+        dtype = bound.pop(_DTYPE_NOTE, None)
+        result = create(**bound)
+        return result if dtype is None else cast(result, dtype)
+
+    return Primitive(name, call)
+
+
+def cast(value: Any, dtype: Any) -> Any:
+    """`value` with NumPy type `dtype`, given by a name of the table (`float`, `np.int32`)."""
+    name = dtype if isinstance(dtype, str) else getattr(dtype, "name", "")
+    kind = next((kind for kind in ("float", "int", "bool") if name.startswith(kind)), None)
+    if kind is None and name != "double":
+        raise ValueProblem(f"{describe(dtype)} is not a number type", "use np.float32")
+    value = to_array(value)
+    types = {"int": jnp.int32, "bool": jnp.bool_}
+    if is_traced(value):
+        return value.astype(types.get(kind, jnp.float32))
+    return np.asarray(value).astype({"int": np.int64, "bool": np.bool_}.get(kind, np.float64))
+
+
+def arange(start: Any, stop: Any = None, step: Any = 1) -> Any:
+    start, stop = (0, start) if stop is None else (start, stop)
+    if holds_traced([start, stop, step]) or not step or abs((stop - start) / step) > 1_000:
+        raise ValueProblem("np.arange needs constant bounds and at most 1000 steps")
+    return np.arange(start, stop, step)
+
+
+def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True) -> Any:
+    sizes_of(num)
+    if holds_traced([start, stop]):
+        return jnp.linspace(weak(start), weak(stop), num, endpoint=bool(endpoint))
+    return np.linspace(start, stop, num, endpoint=bool(endpoint))
+
+
+def full(shape: Any, fill_value: Any) -> Any:
+    value = to_array(fill_value)
+    return (jnp if is_traced(value) else np).full(sizes_of(shape), value)
+
+
+def like(fill: float | None) -> Callable[..., Any]:
+    def create(a: Any, fill_value: Any = fill) -> Any:
+        value, fill_value = to_array(a), to_array(fill_value)
+        kind = value.dtype if is_array(value) else np.asarray(value).dtype  # of ints: ints
+        library = jnp if is_traced(fill_value) else np
+        return library.full(np.shape(value), fill_value).astype(kind)
+
+    return create
+
+
+def array(object: Any) -> Any:
+    value = to_array(object)
+    return value if is_traced(value) else np.asarray(value)
+
+
+def repeat(name: str, function: Callable, count: str) -> Primitive:
+    def call(evaluator: Any, args: tuple, kwargs: dict) -> Any:
+        bound = bind(f"np.{name}", ("a", count, "axis")[: 2 + (name == "repeat")], args, kwargs)
+        value = jnp.asarray(weak(bound.pop("a")))
+        sizes_of(bound[count])
+        if value.size * math.prod(sizes_of(bound[count])) > 10_000:
+            raise ValueProblem("the array is too large (limit 10000 elements)")
+        return function(value, **bound)
+
+    return Primitive(name, call)
+
+
+def cast_entry(name: str) -> Primitive:
+    """The number type `name` as a function."""
+
+    def call(evaluator: Any, args: tuple, kwargs: dict) -> Any:
+        (value,) = args or (0.0,)
+        return cast(value, name)
+
+    return Primitive(name, call)
+
+
+def scalar(value: Any, what: str = "a single number") -> Any:
+    """A number, or an array of one element as a 0-d array.
+
+    Raises:
+        ValueProblem: anything else.
+    """
+    value = to_array(value)
+    if np.size(value) != 1:
+        raise ValueProblem(
+            f"{what} is needed here, not {describe(value)}",
+            "reduce it with np.sum, np.mean, np.max or np.linalg.norm",
+        )
+    if is_traced(value):
+        return value.reshape(())
+    return value.item() if isinstance(value, np.ndarray) else value

@@ -1,0 +1,116 @@
+"""The modules of a formal reward: `numpy`, `numpy.linalg` and `math`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from reward_models.formal import safe_math
+from reward_models.formal.entries import bind, cast, entry, scalar
+from reward_models.formal.numpy_table import NUMPY
+from reward_models.formal.values import Primitive, ValueProblem, is_traced, to_array, weak
+
+_MAX_SIDE = 16
+
+
+def _square(name: str, jax_function: Callable, numpy_function: Callable, right: str) -> Primitive:
+    """A function of a small square matrix, which is the unit matrix on branches not taken."""
+
+    def call(evaluator: Any, args: tuple, kwargs: dict) -> Any:
+        bound = bind(f"np.linalg.{name}", ("a", right) if right else ("a",), args, kwargs)
+        if len(bound) != 1 + bool(right):
+            raise ValueProblem(f"np.linalg.{name} needs the arguments a {right}")
+        values = [to_array(value) for value in bound.values()]
+        sides = np.shape(values[0])
+        if len(sides) != 2 or sides[0] != sides[1] or sides[0] > _MAX_SIDE:
+            raise ValueProblem(
+                f"np.linalg.{name} needs a square matrix of at most {_MAX_SIDE} rows"
+            )
+        if not any(is_traced(value) for value in values):
+            return numpy_function(*values)
+        values = [jnp.asarray(weak(value), jnp.float32) for value in values]
+        if evaluator.active is not None:
+            values[0] = jnp.where(evaluator.active, values[0], jnp.eye(sides[0]))
+        return jax_function(*values)
+
+    return Primitive(name, call)
+
+
+def _multi_dot(evaluator: Any, args: tuple, kwargs: dict) -> Any:
+    arrays = evaluator.items(bind("np.linalg.multi_dot", ("arrays",), args, kwargs)["arrays"])
+    result = arrays[0]
+    for other in arrays[1:]:
+        result = NUMPY["dot"].call(evaluator, (result, other), {})
+    return result
+
+
+LINALG = {
+    "norm": entry("norm", safe_math.norm, np.linalg.norm, "x", "ord axis keepdims"),
+    "det": entry("det", jnp.linalg.det, np.linalg.det, "a"),
+    "inv": _square("inv", jnp.linalg.inv, np.linalg.inv, ""),
+    "solve": _square("solve", jnp.linalg.solve, np.linalg.solve, "b"),
+    "multi_dot": Primitive("multi_dot", _multi_dot),
+}
+
+
+def _on_numbers(name: str, function: Primitive) -> Primitive:
+    """A function of `math`: of single numbers, where NumPy's takes arrays."""
+
+    def call(evaluator: Any, args: tuple, kwargs: dict) -> Any:
+        if kwargs:
+            raise ValueProblem(f"math.{name} takes no keywords", "pass the values in order")
+        return function.call(evaluator, tuple(scalar(value) for value in args), {})
+
+    return Primitive(name, call)
+
+
+def _to_int(name: str) -> Primitive:
+    def call(evaluator: Any, args: tuple, kwargs: dict) -> Any:
+        result = cast(NUMPY[name].call(evaluator, args, kwargs), "int")
+        return result if is_traced(result) else int(result)
+
+    return _on_numbers(name, Primitive(name, call))
+
+
+def _log(evaluator: Any, args: tuple, kwargs: dict) -> Any:
+    parts = [NUMPY["log"].call(evaluator, (value,), kwargs) for value in args]
+    return parts[0] if len(parts) == 1 else evaluator.arithmetic("Div", *parts)
+
+
+def _hypot(evaluator: Any, args: tuple, kwargs: dict) -> Any:
+    return LINALG["norm"].call(evaluator, (list(args),), kwargs)
+
+
+def _isclose(evaluator: Any, args: tuple, kwargs: dict) -> Any:
+    bound = bind("math.isclose", ("a", "b", "rel_tol", "abs_tol"), args[:2], kwargs)
+    a, b = scalar(bound["a"]), scalar(bound["b"])
+    if not (is_traced(a) or is_traced(b)):
+        return math.isclose(a, b, **{k: v for k, v in bound.items() if k.endswith("tol")})
+    largest = jnp.maximum(jnp.abs(a), jnp.abs(b))
+    limit = jnp.maximum(bound.get("rel_tol", 1e-9) * largest, bound.get("abs_tol", 0.0))
+    return jnp.abs(a - b) <= limit
+
+
+_MATH_NAMES = (
+    "exp exp2 expm1 sqrt cbrt log2 log10 log1p sin cos tan asin acos atan atan2 sinh cosh tanh "
+    "asinh acosh atanh pow fabs copysign degrees radians isnan isfinite isinf fmod"
+)
+MATH: dict[str, Any] = {name: _on_numbers(name, NUMPY[name]) for name in _MATH_NAMES.split()}
+MATH |= {name: getattr(math, name) for name in ("pi", "e", "inf", "nan", "tau")}
+MATH |= {name: _to_int(name) for name in ("floor", "ceil", "trunc")}
+MATH |= {"prod": NUMPY["prod"], "fsum": NUMPY["sum"], "isclose": Primitive("isclose", _isclose)}
+MATH["log"] = _on_numbers("log", Primitive("log", _log))
+MATH["hypot"] = _on_numbers("hypot", Primitive("hypot", _hypot))
+MATH["erf"] = entry("erf", jax.scipy.special.erf, np.vectorize(math.erf))
+MATH["dist"] = entry(
+    "dist",
+    lambda p, q: safe_math.norm(jnp.subtract(p, q)),
+    lambda p, q: np.linalg.norm(np.subtract(p, q)),
+    "p q",
+)
+MODULES: dict[str, dict[str, Any]] = {"numpy": NUMPY, "numpy.linalg": LINALG, "math": MATH}

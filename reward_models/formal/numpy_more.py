@@ -1,0 +1,127 @@
+"""Functions of NumPy whose arguments do not fit the plain entries of the table."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from reward_models.formal.entries import bind, cast
+from reward_models.formal.values import (
+    MAX_ELEMENTS,
+    Namespace,
+    Primitive,
+    ValueProblem,
+    holds_traced,
+    is_traced,
+    to_array,
+    weak,
+)
+
+
+def _clip(evaluator: Any, args: tuple, kwargs: dict) -> Any:
+    short = {"min": "a_min", "max": "a_max"}
+    kwargs = {short.get(key, key): value for key, value in kwargs.items()}
+    bound = bind("np.clip", ("a", "a_min", "a_max"), args, kwargs)
+    if "a" not in bound:
+        raise ValueProblem("np.clip needs the arguments a, a_min, a_max")
+    values = [bound.get(key) for key in ("a", "a_min", "a_max")]
+    values = [None if value is None else to_array(value) for value in values]
+    if not any(is_traced(value) for value in values):
+        return np.clip(*values)
+    values = [None if value is None else weak(value) for value in values]
+    return jnp.clip(jnp.asarray(values[0]), *values[1:])
+
+
+def _select(evaluator: Any, args: tuple, kwargs: dict) -> Any:
+    bound = bind("np.select", ("condlist", "choicelist", "default"), args, kwargs)
+    result = bound.get("default", 0)
+    pairs = list(zip(bound["condlist"], bound["choicelist"], strict=True))
+    for condition, choice in reversed(pairs):
+        result = jnp.where(*(weak(value) for value in (condition, choice, result)))
+    return result
+
+
+def _append(evaluator: Any, args: tuple, kwargs: dict) -> Any:
+    bound = bind("np.append", ("arr", "values", "axis"), args, kwargs)
+    arrays, axis = [to_array(bound[key]) for key in ("arr", "values")], bound.get("axis")
+    library = jnp if holds_traced(arrays) else np
+    if axis is None:
+        arrays, axis = [library.ravel(library.asarray(weak(a))) for a in arrays], 0
+    return library.concatenate(arrays, axis=axis)
+
+
+def _average(evaluator: Any, args: tuple, kwargs: dict) -> Any:
+    bound = bind("np.average", ("a", "axis", "weights"), args, kwargs)
+    values, weights = to_array(bound["a"]), bound.get("weights")
+    library = jnp if holds_traced([values, weights]) else np
+    if weights is not None:
+        weights = library.asarray(weak(weights))
+        if np.shape(values) != weights.shape:
+            raise ValueProblem("the weights need the shape of the array", "use np.sum(w * a)")
+    return library.average(library.asarray(weak(values)), axis=bound.get("axis"), weights=weights)
+
+
+def _einsum(evaluator: Any, args: tuple, kwargs: dict) -> Any:
+    if kwargs or len(args) < 2 or not isinstance(args[0], str) or "." in args[0]:
+        raise ValueProblem("np.einsum needs subscripts and arrays", "np.einsum('ij,j->i', m, v)")
+    arrays = [to_array(value) for value in args[1:]]
+    letters = args[0].replace(" ", "").split("->")[0].split(",")
+    if [len(part) for part in letters] != [np.ndim(value) for value in arrays]:
+        raise ValueProblem("the subscripts do not fit the arrays")
+    sizes = {c: n for part, a in zip(letters, arrays, strict=True) for c, n in zip(part, a.shape)}  # noqa: B905
+    if math.prod(sizes.values()) > MAX_ELEMENTS:
+        raise ValueProblem("this np.einsum is too large")
+    return (jnp if holds_traced(arrays) else np).einsum(args[0], *map(weak, arrays))
+
+
+def _finfo(evaluator: Any, args: tuple, kwargs: dict) -> Any:
+    kind = np.float32 if getattr(args[0], "name", "") == "float32" else np.float64
+    found = np.finfo(kind)
+    return Namespace("finfo", {key: float(getattr(found, key)) for key in FINFO})
+
+
+def _measure(name: str) -> Primitive:
+    def call(evaluator: Any, args: tuple, kwargs: dict) -> Any:
+        (value,) = args
+        return getattr(np, name)(np.empty(np.shape(to_array(value))))
+
+    return Primitive(name, call)
+
+
+def _nan_to_num(evaluator: Any, args: tuple, kwargs: dict) -> Any:
+    bound = bind("np.nan_to_num", ("x", "copy", "nan", "posinf", "neginf"), args, kwargs)
+    if not bound.pop("copy", True):
+        raise ValueProblem("np.nan_to_num cannot write in place", "assign its result")
+    value = to_array(bound.pop("x"))
+    if holds_traced(bound):
+        raise ValueProblem("the options of np.nan_to_num must be constants")
+    # NumPy's replacement of infinity, 1.8e308, is not a float32; any huge number will do
+    return jnp.nan_to_num(jnp.asarray(weak(value)), **bound)
+
+
+def _array(evaluator: Any, args: tuple, kwargs: dict) -> Any:
+    bound = bind("np.array", ("object", "dtype", "copy", "ndmin"), args, kwargs)
+    value = to_array(bound["object"])
+    if bound.get("copy", True) is not True or bound.get("ndmin", 0) > np.ndim(value):
+        raise ValueProblem("np.array takes an object and a dtype here", "use np.asarray")
+    value = value if is_traced(value) else np.array(value)
+    return value if bound.get("dtype") is None else cast(value, bound["dtype"])
+
+
+FINFO = ("eps", "tiny", "max", "min")
+MORE: dict[str, Any] = {
+    name: Primitive(name, function)
+    for name, function in {
+        "clip": _clip,
+        "select": _select,
+        "append": _append,
+        "average": _average,
+        "einsum": _einsum,
+        "finfo": _finfo,
+        "nan_to_num": _nan_to_num,
+        "array": _array,
+    }.items()
+} | {name: _measure(name) for name in ("ndim", "shape", "size")}

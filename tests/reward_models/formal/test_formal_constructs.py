@@ -1,0 +1,96 @@
+"""Each construct of the language agrees with the same text run under NumPy."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from formal_constructs import GUARDED, LANGUAGE, NUMPY, VIEWS
+
+from reward_models.formal import RewardError, compile_reward
+
+
+def program(text: str) -> str:
+    body = "\n".join("    " + line for line in text.split("\n"))
+    head = "import math\nimport numpy as np\ndef compute_reward(observation, action, target_pos):\n"
+    return f"{head}{body}\n    return x, {{'x': x}}\n"
+
+
+def run(source: str, state):
+    namespace = {}
+    exec(source, namespace)  # trusted text of this test, the oracle
+    with np.errstate(all="ignore"):
+        return namespace["compute_reward"](*(np.array(part, np.float64) for part in state))[0]
+
+
+@pytest.mark.parametrize("text", VIEWS + LANGUAGE + NUMPY)
+def test_construct_agrees_with_numpy(text):
+    source = program(text)
+    reward = compile_reward(source)
+    generator = np.random.default_rng(3)
+    batch = [np.float32(0.5 * generator.standard_normal((8, n))) for n in (11, 4, 3)]
+    expected = [run(source, state) for state in zip(*batch, strict=True)]
+    values, _ = jax.vmap(reward)(*batch)
+    np.testing.assert_allclose(values, np.array(expected, float), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("text", GUARDED)
+def test_branches_not_taken_leave_no_nan(text):
+    source = program(text)
+    reward = compile_reward(source)
+    for first in (0.0, -0.3, 2.0, 0.4):
+        state = jnp.zeros(11), jnp.ones(4), jnp.array([first, 0.0, 0.0])
+        total = jax.value_and_grad(lambda *x: reward(*x)[0], argnums=(0, 1, 2))
+        value, gradients = total(*state)
+        np.testing.assert_allclose(value, run(source, state), rtol=1e-5, atol=1e-5)
+        assert all(np.all(np.isfinite(gradient)) for gradient in gradients)
+
+
+REMEMBERED = [
+    ("K = np.zeros(2)", "K[0] += 1\nx = K[0]"),
+    ("K = np.zeros(2)", "v = K[:1]\nv += 1\nx = v[0]"),
+    ("K = {}", "K['n'] = K.get('n', 0) + 1\nx = K['n']"),
+    ("K = []", "K.append(1)\nx = len(K)"),
+    ("K = []", "k = K\nk += [1]\nx = len(K)"),
+    ("def g(k=[]):\n    k.append(1)\n    return len(k)", "x = g()"),
+]
+
+
+@pytest.mark.parametrize("before, text", REMEMBERED)
+def test_what_would_be_remembered_between_calls_is_refused(before, text):
+    with pytest.raises(RewardError, match="outside of the function would be changed"):
+        compile_reward(f"import numpy as np\n{before}\n{program(text)}")
+
+
+UNCERTAIN = [
+    "v = action[:2] if target_pos[0] > 0 else action[2:]\nv[0] = 1.0\nx = action.sum()",
+    "v = action[:2] if target_pos[0] > 0 else action[2:]\naction[0] = 1.0\nx = v[0]",
+]
+
+
+@pytest.mark.parametrize("text", UNCERTAIN)
+def test_memory_that_a_traced_condition_chose_is_not_guessed(text):
+    with pytest.raises(RewardError, match="may or may not share its memory"):
+        compile_reward(program(text))
+
+
+def test_constant_assertions_are_checked_and_others_dropped():
+    reward = compile_reward(program("assert action.shape == (4,)\nassert action[0] < 2\nx = 1.0"))
+    assert reward.warnings == ("line 5: the assertion was dropped, as it depends on the state",)
+    with pytest.raises(RewardError, match="this assertion fails"):
+        compile_reward(program("assert len(action) == 3, 'size'\nx = 1.0"))
+
+
+@pytest.mark.parametrize("text, hint", [
+    ("x = np.random.rand()", "remove the randomness"),
+    ("import scipy\nx = 1.0", "remove this import"),
+    ("x = 1.0 if isinstance(action, tuple) else 0.0", "remove the test"),
+    ("x = np.unique(action).sum()", "compare the elements"),
+    ("x = '{}'.format(1)", "f-string"),
+    ("x = np.linalg.eigvals(np.eye(3))[0]", ""),
+    ("x = '%99999999d' % 1", "f-string"),
+    ("x = np.linalg.inv(np.eye(40))[0, 0]", "16 rows"),
+])  # fmt: skip
+def test_hints(text, hint):
+    with pytest.raises(RewardError) as caught:
+        compile_reward(program(text))
+    assert hint in str(caught.value)
