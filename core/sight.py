@@ -37,7 +37,7 @@ class Sight(NamedTuple):
     frames: Callable[[chex.Array, chex.Array], chex.Array]
     every: int
     scaled: bool
-    compiler_options: dict[str, bool] | None
+    compiler_options: dict[str, bool | int] | None
 
 
 def make_sight(config: Config, env: envs.TaskEnv) -> Sight:
@@ -74,11 +74,16 @@ def make_sight(config: Config, env: envs.TaskEnv) -> Sight:
     return Sight(model, lambda _, snapshot: snapshot, pixels.every, False, looking_options())
 
 
-def looking_options() -> dict[str, bool] | None:
+def looking_options() -> dict[str, bool | int] | None:
     """Compiler options for jitted functions that render: XLA's older CPU emitters, which compile
-    physics faster (`devices.prepare_cpu`), run ray casting many times slower."""
-    old = jax.default_backend() == "cpu" and jax.__version_info__ < (0, 11)
-    return {"xla_cpu_use_fusion_emitters": True} if old else None
+    physics faster (`devices.prepare_cpu`), run ray casting many times slower, and code that is not
+    optimised (tests compile so) slower still."""
+    if jax.default_backend() != "cpu":
+        return None
+    options: dict[str, bool | int] = {"xla_backend_optimization_level": 3}
+    if jax.__version_info__ < (0, 11):
+        options["xla_cpu_use_fusion_emitters"] = True
+    return options
 
 
 def see_block(

@@ -168,4 +168,8 @@ def test_evaluation_does_not_change_the_run(train, after):
     first = train.evaluate(state.lanes, keys)
     second = train.evaluate(state.lanes, keys)
     chex.assert_trees_all_equal(first, second)
-    assert first.success.shape == (2, 2)
+    episodes, film = first
+    assert episodes.success.shape == (2, 2)
+    assert film.snapshot.shape[:2] == film.success.shape == (2, train.env.spec.horizon)
+    # The film is of the first episode.
+    np.testing.assert_array_equal(np.max(film.success, axis=1), episodes.success[:, 0])
