@@ -25,7 +25,7 @@ _SHEET_FRAMES, _SHEET_SIZE = 8, 160
 _VIDEO_SIZE, _VIDEO_EVERY, _FRAMES_PER_SECOND = 256, 4, 20  # real time at 80 steps a second
 _STRIP = 48  # pixels, height of the curves under a video
 _BATCH = 16  # frames rendered at once
-_COLOURS = {"formal": (240, 140, 40), "residual": (60, 160, 60), "success": (60, 110, 220)}
+_COLOURS = {"formal": (240, 140, 40), "residual": (60, 160, 60)}
 
 
 class Reel(NamedTuple):
@@ -33,7 +33,6 @@ class Reel(NamedTuple):
 
     snapshot: np.ndarray
     success: np.ndarray
-    progress: np.ndarray
     formal: np.ndarray
     residual: np.ndarray
 
@@ -52,7 +51,7 @@ def develop(train: Train, lanes: Lane, formal: Sequence[Formal], film: Film) -> 
         )
         values.append(np.clip(np.asarray(value), -1.0, 1.0))  # as it is learned from
     host = jax.tree.map(np.asarray, film)
-    return Reel(host.snapshot, host.success, host.progress, np.stack(values), residual)
+    return Reel(host.snapshot, host.success, np.stack(values), residual)
 
 
 def pictures(env: envs.TaskEnv, snapshots: np.ndarray, size: int) -> np.ndarray:
@@ -92,9 +91,9 @@ def contact_sheet(env: envs.TaskEnv, reel: Reel, title: str, path: Path, seed: i
         squeeze=False,
         layout="constrained",
     )
-    for s in range(seeds):
-        at = _moments(reel.success[s])
-        strip = pictures(env, reel.snapshot[s][at], _SHEET_SIZE)
+    moments = np.stack([_moments(one) for one in reel.success])
+    shots = _each(env, reel.snapshot, moments, _SHEET_SIZE)
+    for s, (at, strip) in enumerate(zip(moments, shots, strict=True)):
         top, bottom = axes[2 * s, 0], axes[2 * s + 1, 0]
         strip[:, :, -3:] = 255  # a gap
         top.imshow(np.concatenate(list(strip), axis=1))
@@ -136,8 +135,8 @@ def video(env: envs.TaskEnv, reel: Reel, path: Path) -> None:
     steps = reel.success.shape[1]
     at = np.arange(_VIDEO_EVERY - 1, steps, _VIDEO_EVERY)
     lanes = []
-    for s in range(reel.success.shape[0]):
-        frames = pictures(env, reel.snapshot[s][at], _VIDEO_SIZE)
+    every = np.tile(at, (reel.success.shape[0], 1))
+    for s, frames in enumerate(_each(env, reel.snapshot, every, _VIDEO_SIZE)):
         strips = np.stack([_strip(reel, s, t) for t in at])
         lanes.append(np.concatenate([frames, strips], axis=1))
     whole = np.concatenate(lanes, axis=2)
@@ -152,6 +151,13 @@ def video(env: envs.TaskEnv, reel: Reel, path: Path) -> None:
     first, *rest = (Image.fromarray(frame) for frame in whole)
     duration = 1000 // _FRAMES_PER_SECOND
     first.save(path, save_all=True, append_images=rest, duration=duration, loop=0)
+
+
+def _each(env: envs.TaskEnv, snapshots: np.ndarray, at: np.ndarray, size: int) -> np.ndarray:
+    """Pictures [S, N, size, size, 3] of the steps [S, N]; all by one compiled function."""
+    chosen = np.take_along_axis(snapshots, at[..., None], axis=1)
+    flat = pictures(env, chosen.reshape(-1, chosen.shape[-1]), size)
+    return flat.reshape(*at.shape, size, size, 3)
 
 
 def _moments(success: np.ndarray) -> np.ndarray:

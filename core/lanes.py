@@ -47,7 +47,6 @@ class Film(NamedTuple):
     target: chex.Array
     snapshot: chex.Array
     success: chex.Array
-    progress: chex.Array
 
 
 class Train(NamedTuple):

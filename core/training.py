@@ -196,14 +196,12 @@ def make_train(
         )
 
     def record(state: Any, action: chex.Array) -> Film:
-        metrics = state.metrics
         return Film(
             next_obs=state.obs,
             action=action,
             target=state.info["target"],
             snapshot=env.snapshot(state.pipeline_state),
-            success=metrics["success"],
-            progress=metrics["progress"],
+            success=state.metrics["success"],
         )
 
     def residual_of(lane: Lane, film: Film) -> chex.Array:

@@ -114,11 +114,12 @@ def render(
     if shift is not None:
         pixel = 2.0 * np.tan(np.radians(camera.fovy) / 2) / height
         rays = rays._replace(u=rays.u + pixel * shift[0], v=rays.v + pixel * shift[1])
-    keys = _nearest(scene, rays)
-    shade, colour = _shade(scene, rays, keys)
+    groups = _by_kind(scene, rays)
+    keys = _nearest(groups, rays)
+    shade, colour = _shade(groups, rays, keys)
     if shadows:  # one ray a pixel: the light's edges may be harder than those of things
         one = rays._replace(u=rays.u[:1], v=rays.v[:1])
-        shade = shade * _free(scene, one, keys[:1])
+        shade = shade * _free(groups, one, keys[:1])
     brightness = AMBIENT + (1.0 - AMBIENT) * shade
     channels = []
     for i, sky in enumerate(SKY):
@@ -130,7 +131,8 @@ def render(
 
 def layers(scene: Scene, camera: Camera, height: int, width: int) -> Layers:
     """Returns depth and object ids of a picture; see `Layers`."""
-    keys = _nearest(scene, _rays(camera, height, width, 1))[0]
+    rays = _rays(camera, height, width, 1)
+    keys = _nearest(_by_kind(scene, rays), rays)[0]
     sky = _is_sky(keys)
     return Layers(
         depth=jnp.where(sky, primitives.FAR, _depth(keys)), ids=jnp.where(sky, -1, keys & _ID_MASK)
@@ -177,7 +179,12 @@ class _Primitives(NamedTuple):
     index: chex.Array  # []
 
 
-def _by_kind(scene: Scene, rays: _Rays) -> list[tuple[str, _Primitives]]:
+_Groups = list[tuple[str, _Primitives]]
+
+
+def _by_kind(scene: Scene, rays: _Rays) -> _Groups:
+    if len(scene.kinds) > _ID_MASK:
+        raise ValueError(f"a scene of {len(scene.kinds)} primitives; the limit is {_ID_MASK}")
     to_local = lambda x: jnp.einsum("gij,...i->gj", scene.mat, x)  # noqa: E731
     colours = [_pack(x) for x in (scene.rgb, scene.second)]
     every = _Primitives(
@@ -207,14 +214,13 @@ def _points(one: _Primitives, rays: _Rays, depth: chex.Array) -> Vector:
     return tuple(o + depth * d for o, d in zip(_parts(one.o), _directions(one, rays), strict=True))
 
 
-def _nearest(scene: Scene, rays: _Rays) -> chex.Array:
+def _nearest(groups: _Groups, rays: _Rays) -> chex.Array:
     """What each ray meets first, as int32 keys: the depth's float bits, the last six of which are
     the primitive's index. Positive floats order as integers do, so the least key is the nearest;
     six bits of 24 leave 8 micrometres at a metre."""
-    assert len(scene.kinds) <= _ID_MASK, "too many primitives for a key"
     far = jax.lax.bitcast_convert_type(jnp.float32(primitives.FAR), jnp.int32) | _ID_MASK
     keys = jnp.full(jnp.broadcast_shapes(rays.u.shape, rays.v.shape), far)
-    for kind, group in _by_kind(scene, rays):
+    for kind, group in groups:
 
         def nearer(keys: chex.Array, one: _Primitives, kind=kind):
             d = _directions(one, rays)
@@ -226,11 +232,11 @@ def _nearest(scene: Scene, rays: _Rays) -> chex.Array:
     return keys
 
 
-def _shade(scene: Scene, rays: _Rays, keys: chex.Array) -> tuple[chex.Array, chex.Array]:
+def _shade(groups: _Groups, rays: _Rays, keys: chex.Array) -> tuple[chex.Array, chex.Array]:
     """Cosine to the light of what each ray meets, at least 0, and its colour, packed."""
     depth, ids = _depth(keys), keys & _ID_MASK
     carry = (jnp.zeros(keys.shape), jnp.zeros(keys.shape, jnp.int32))
-    for kind, group in _by_kind(scene, rays):
+    for kind, group in groups:
 
         def look(carry, one: _Primitives, kind=kind):
             shade, colour = carry
@@ -248,10 +254,10 @@ def _shade(scene: Scene, rays: _Rays, keys: chex.Array) -> tuple[chex.Array, che
     return jnp.where(shade > 0.0, shade, 0.0), colour
 
 
-def _free(scene: Scene, rays: _Rays, keys: chex.Array) -> chex.Array:
+def _free(groups: _Groups, rays: _Rays, keys: chex.Array) -> chex.Array:
     """1 where the light reaches what is seen, 0 in shadow. Planes cast none."""
     depth, free = _depth(keys), jnp.ones(keys.shape)
-    for kind, group in _by_kind(scene, rays):
+    for kind, group in groups:
 
         def block(free: chex.Array, one: _Primitives, kind=kind):
             points = _points(one, rays, depth)
