@@ -22,7 +22,7 @@ import jax.numpy as jnp
 
 import envs
 from agents import evaluation, replay, sac
-from core import devices
+from core import devices, pairs
 from core.config import Config
 from core.lanes import Film, Lane, Train, TrainState
 from core.rewards import Formal, initial_weights, reward_of, score
@@ -208,9 +208,24 @@ def make_train(
         return model.predict(lane.residual, sight.frames(film.next_obs, film.snapshot))
 
     def clips(lane: Lane, key: chex.PRNGKey) -> replay.Transition:
-        count = 2 * config.feedback.labels_per_round
+        rule, asked = config.feedback.pairs, config.feedback.labels_per_round
         window = config.feedback.window // config.envs
-        return replay.sample_clips(lane.replay, key, count, length, window)
+        count = pairs.pool_size(rule, asked)
+        age = pairs.RECENT * window if rule == "recent" else None
+        pool = replay.sample_clips(lane.replay, key, count, length, window, age)
+        if count == 2 * asked:
+            return pool
+        if rule == "quantiles":
+            returns = (jnp.sum(x, axis=1) for x in (pool.formal, pool.residual))
+            chosen = pairs.across_quantiles(*returns, jax.random.fold_in(key, 1), asked)
+        else:
+            seen = pool.next_obs[:, :: sight.every], pool.snapshot[:, :: sight.every]
+            rewards = model.members(lane.residual, sight.frames(*seen))
+            returns = sight.every * jnp.sum(rewards, axis=-1)
+            worth = getattr(pairs, rule)(returns.reshape(returns.shape[0], -1, 2))
+            fitted = lane.weights.residual > 0
+            chosen = pairs.best(jnp.where(fitted, worth, 0.0), pairs.alike(pool), asked)
+        return jax.tree.map(lambda x: x[chosen], pool)
 
     traces: collections.Counter[str] = collections.Counter()
 
@@ -274,7 +289,7 @@ def make_train(
         relabel_formal=relabel_formal,
         reset_critic=over_seeds(reset_critic, donate=True),
         standardise=over_seeds(standardise, donate=True),
-        clips=over_seeds(clips),
+        clips=over_seeds(clips, looks=True),
         collect=jit_collect,
         insert=jit_insert,
         place=lambda lanes: devices.place(lanes, mesh),
