@@ -11,6 +11,7 @@ Until the residual reward has been fitted once nothing is known of a pair: then 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import chex
@@ -28,6 +29,38 @@ RECENT = 0.25  # mean age of a clip under `recent`, as a part of the window, wer
 def pool_size(rule: Rule, pairs: int) -> int:
     """Clips to draw for `pairs` questions."""
     return 2 * pairs * (1 if rule in ("uniform", "recent") else OVERSAMPLE)
+
+
+def choose(
+    rule: Rule,
+    pool: Transition,
+    members_returns: Callable[[], chex.Array],
+    fitted: chex.Array,
+    key: chex.PRNGKey,
+    pairs: int,
+) -> Transition:
+    """The clips of `pairs` pairs out of a pool, `[2 * pairs, H, ...]`; clips 2i and 2i + 1 meet.
+
+    Args:
+        rule: how.
+        pool: clips `[pool_size, H, ...]`.
+        members_returns: gives each member's summed reward of each clip of the pool [E, pool_size];
+            called if the rule needs it.
+        fitted: whether the residual reward has been fitted [].
+        key: for what is left to chance.
+        pairs: how many.
+    """
+    if rule in ("uniform", "recent"):
+        return pool
+    if rule == "quantiles":
+        formal, residual = (jnp.sum(x, axis=1) for x in (pool.formal, pool.residual))
+        chosen = across_quantiles(formal, residual, key, pairs)
+    else:
+        returns = members_returns()
+        measure = disagreement if rule == "disagreement" else entropy
+        worth = measure(returns.reshape(returns.shape[0], -1, 2))
+        chosen = best(jnp.where(fitted, worth, 0.0), alike(pool), pairs)
+    return jax.tree.map(lambda x: x[chosen], pool)
 
 
 def disagreement(returns: chex.Array) -> chex.Array:

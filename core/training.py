@@ -208,24 +208,19 @@ def make_train(
         return model.predict(lane.residual, sight.frames(film.next_obs, film.snapshot))
 
     def clips(lane: Lane, key: chex.PRNGKey) -> replay.Transition:
-        rule, asked = config.feedback.pairs, config.feedback.labels_per_round
-        window = config.feedback.window // config.envs
-        count = pairs.pool_size(rule, asked)
-        age = pairs.RECENT * window if rule == "recent" else None
+        asked = config.feedback
+        count = pairs.pool_size(asked.pairs, asked.labels_per_round)
+        window = asked.window // config.envs
+        age = pairs.RECENT * window if asked.pairs == "recent" else None
         pool = replay.sample_clips(lane.replay, key, count, length, window, age)
-        if count == 2 * asked:
-            return pool
-        if rule == "quantiles":
-            returns = (jnp.sum(x, axis=1) for x in (pool.formal, pool.residual))
-            chosen = pairs.across_quantiles(*returns, jax.random.fold_in(key, 1), asked)
-        else:
+
+        def members_returns() -> chex.Array:  # [E, C]
             seen = pool.next_obs[:, :: sight.every], pool.snapshot[:, :: sight.every]
             rewards = model.members(lane.residual, sight.frames(*seen))
-            returns = sight.every * jnp.sum(rewards, axis=-1)
-            worth = getattr(pairs, rule)(returns.reshape(returns.shape[0], -1, 2))
-            fitted = lane.weights.residual > 0
-            chosen = pairs.best(jnp.where(fitted, worth, 0.0), pairs.alike(pool), asked)
-        return jax.tree.map(lambda x: x[chosen], pool)
+            return sight.every * jnp.sum(rewards, axis=-1)
+
+        fitted, key = lane.weights.residual > 0, jax.random.fold_in(key, 1)
+        return pairs.choose(asked.pairs, pool, members_returns, fitted, key, asked.labels_per_round)
 
     traces: collections.Counter[str] = collections.Counter()
 

@@ -81,7 +81,7 @@ class ScriptedConfig:
     equal: float | None = None
     """Calls a pair equal if the sums differ by less than this part of the recent average."""
     resolution: float | None = None
-    """Gap in mean reward per step (0 to 1) at which an answer is right with 73%; 0: perfect eyes."""
+    """Gap in mean reward per step (0 to 1) at which 73% of answers are right; 0: perfect eyes."""
     unsure: float | None = None
     """Probability of no answer on equal clips; falls with the gap."""
     order_bias: float | None = None
