@@ -198,7 +198,7 @@ class _Run:
         ]
         joined = [np.concatenate(x, axis=1) for x in zip(*(e for e, _ in played), strict=True)]
         episodes = Episodes(*(x[:, : config.final_episodes] for x in joined))
-        spent = self.store.totals()
+        spent = self.store.progress().values()
         summary = {
             "task": config.task,
             "method": config.method,
@@ -212,8 +212,9 @@ class _Run:
             "env_steps": int(self.state.env_steps),
             "wall_seconds": round(self._wall(), 1),
             "labels": self.residual.asked,
-            "tokens": int(spent["tokens"]) + (self.formal.tokens if self.formal else 0),
-            "cost_usd": spent["cost_usd"] + (self.formal.cost_usd if self.formal else 0.0),
+            "tokens": sum(c.tokens for c in spent) + (self.formal.tokens if self.formal else 0),
+            "cost_usd": sum(c.cost_usd for c in spent)
+            + (self.formal.cost_usd if self.formal else 0.0),
             "device": run_folder.device(),
             "run": str(self.out),
         }

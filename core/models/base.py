@@ -79,11 +79,14 @@ class Answer(NamedTuple):
     """A teacher's answer. `preference` is P(B better): 0, 1, 0.5 for equal, None to abstain."""
 
     preference: float | None
-    scores_a: tuple[float, ...]  # completion in [0, 1] of each shown frame
+    scores_a: tuple[float, ...]  # completion in [0, 1] of each shown frame; empty if not given
     scores_b: tuple[float, ...]
     reason: str
     tokens: int = 0
     cost_usd: float = 0.0
+    confidence: float | None = None  # in [0, 1]
+    ratings: tuple[int, int] | None = None  # of A and of B, classes from 0
+    seconds: float = 0.0  # from asking to answering
 
 
 class Teacher(Protocol):

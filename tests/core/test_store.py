@@ -1,4 +1,4 @@
-"""What is on disk: labels, checkpoints, metrics, folders."""
+"""What is on disk: checkpoints, metrics, folders."""
 
 import dataclasses
 import json
@@ -10,55 +10,6 @@ import pytest
 
 from core import checkpoint, metrics, run_folder
 from core.config import Config, check
-from core.labels import LabelStore
-from core.models import ScriptedConfig, ScriptedTeacher
-from core.models.base import Clip, Question
-
-
-def questions(count, offset=0.0):
-    rng = np.random.default_rng(0)
-    clips = [
-        Clip(
-            *(
-                rng.random(s).astype(np.float32) + offset
-                for s in ((5, 3), (5, 2), (5, 3), (5, 4), 5, 5)
-            )
-        )
-        for _ in range(2 * count)
-    ]
-    return [Question(clips[2 * i], clips[2 * i + 1], "task", 0, 1) for i in range(count)]
-
-
-class Counting:
-    name = "counting"
-
-    def __init__(self):
-        self.asked, self._teacher = 0, ScriptedTeacher(ScriptedConfig("noisy"))
-
-    def ask(self, questions, context=None):
-        self.asked += len(questions)
-        return self._teacher.ask(questions, context)
-
-
-def test_an_answer_is_paid_for_once(tmp_path):
-    teacher, store = Counting(), LabelStore(tmp_path / "labels.sqlite")
-    first = store.ask(teacher, questions(4), 100, None)
-    store.close()
-    again = LabelStore(tmp_path / "labels.sqlite")
-    assert again.ask(teacher, questions(4), 100, None) == first
-    assert teacher.asked == 4
-    again.ask(teacher, questions(2) + questions(1, offset=1.0), 200, None)
-    assert teacher.asked == 5
-    assert again.totals() == {"labels": 5, "tokens": 0, "cost_usd": 0}
-    assert len(again.rows()) == 5
-
-
-def test_abstention_is_stored_as_such(tmp_path):
-    store = LabelStore(tmp_path / "labels.sqlite")
-    teacher = ScriptedTeacher(ScriptedConfig(abstain=1.0))
-    [answer] = store.ask(teacher, questions(1), 0, None)
-    assert answer.preference is None
-    assert store.find(questions(1)[0].key()).preference is None
 
 
 def tree(value):
