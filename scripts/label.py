@@ -14,7 +14,7 @@ from typing import Annotated
 
 import tyro
 
-from core import cache, devices, labelling
+from core import cache, devices, person
 
 
 def main(
@@ -34,8 +34,8 @@ def main(
     devices.prepare_cpu(1)
     cache.enable()
     try:
-        desk = labelling.Desk(run, name)
-        server = labelling.make_server(desk, port)
+        desk = person.Desk(run, name)
+        server = person.make_server(desk, port)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

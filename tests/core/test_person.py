@@ -1,4 +1,4 @@
-"""A person as a teacher, at the level of HTTP; `test_labelling_browser.py` drives the page."""
+"""A person as a teacher, at the level of HTTP; `test_person_browser.py` drives the page."""
 
 import http.client
 import io
@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from core import film
-from core.labelling import Desk, desk, make_server
+from core.person import Desk, desk, make_server
 from core.labels import LabelStore
 
 SIZE = 32

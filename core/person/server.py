@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from core.labelling.desk import Desk
+from core.person.desk import Desk
 
 _PAGE = Path(__file__).with_name("page.html")
 _LONGEST = 4_096  # bytes of a request's body
