@@ -16,6 +16,7 @@ from core import methods
 from core.models.chat_config import MODELS, ChatConfig, check_chat
 from core.models.scripted import ScriptedConfig
 from core.pairs import Rule
+from core.models.vlm_config import VLMConfig, check_vlm
 from reward_models import networks
 from reward_models.preference import PreferenceConfig
 
@@ -42,6 +43,9 @@ class FeedbackConfig:
     """Weight of the residual reward after the first fit; 0 before."""
     critic_updates: int = 100
     """Updates right after the first fit, on fresh critics."""
+    max_lag: int = 20_000
+    """A run goes on for up to this many environment steps while a round is answered in the
+    background; then it waits."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,11 +104,14 @@ class Config:
     steps: int = 120_000
     """Environment steps of each seed."""
     teacher: str = "scripted"
+    """Who compares clips. scripted: ground truth; vlm: a vision-language model (see --vlm)."""
+    wait_for_labels: bool = False
+    """Wait for every round of a vlm's answers, as the paper does, instead of training on."""
     model: str = "replay"
     """Who writes formal rewards. replay: recorded replies; gemini; openai: OpenAI, or any service
     that speaks its protocol (see --chat.base-url)."""
     max_cost: float = 5.0
-    """USD that a run may spend on gemini or openai. It stops before a request that could exceed
+    """USD that a run may spend on gemini and openai. It stops before a request that could exceed
     them; with more, --resume goes on."""
 
     frm: bool = True
@@ -145,6 +152,19 @@ class Config:
     feedback: FeedbackConfig = dataclasses.field(default_factory=FeedbackConfig)
     scripted: ScriptedConfig = dataclasses.field(default_factory=ScriptedConfig)
     chat: ChatConfig = dataclasses.field(default_factory=ChatConfig)
+    vlm: VLMConfig = dataclasses.field(default_factory=VLMConfig)
+
+    @property
+    def hosted(self) -> bool:
+        """Whether any hosted model is asked."""
+        return self.teacher == "vlm" or (self.uses_formal and self.model != "replay")
+
+    @property
+    def labeller(self) -> tuple[str, ChatConfig]:
+        """Whom a vlm teacher asks, and how."""
+        if self.vlm.model == "same":
+            return self.model, self.chat
+        return self.vlm.model, self.vlm.chat
 
     @property
     def block(self) -> int:
@@ -178,10 +198,12 @@ def check(config: Config) -> Config:
     suggest("task", config.task, envs.names())
     suggest("method", config.method, methods.names())
     suggest("protocol", config.protocol, envs.PROTOCOLS)
-    if config.teacher == "vlm":
-        raise ValueError("teacher 'vlm' is not built yet. Valid: scripted.")
-    suggest("teacher", config.teacher, ("scripted",))
+    suggest("teacher", config.teacher, ("scripted", "vlm"))
     suggest("model", config.model, MODELS)
+    if config.teacher == "vlm":
+        check_vlm(config.vlm, *config.labeller, config.max_cost)
+    if config.feedback.max_lag < 0:
+        raise ValueError(f"feedback.max_lag must not be negative, but is {config.feedback.max_lag}")
     if config.model != "replay":
         check_chat(config.model, config.chat, config.max_cost)
     for name in (

@@ -14,7 +14,7 @@ import jax
 import numpy as np
 
 # Columns that differ between two runs of the same seed on the same machine.
-WALL_COLUMNS = ("wall_seconds", "steps_per_second")
+WALL_COLUMNS = ("wall_seconds", "steps_per_second", "label_wait_seconds")
 
 
 def to_host(row: Mapping[str, Any]) -> dict[str, Any]:

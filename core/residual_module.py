@@ -6,7 +6,7 @@ for a fit. Pairs are drawn uniformly from recent steps, as in the paper.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import chex
 import jax
@@ -14,9 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from core.config import Config
+from core.labelling import Entry, Labelling, Round, rounds_of, state_of
 from core.labels import LabelStore
 from core.lanes import Lane, Train
-from core.models.base import Clip, Question, Teacher
+from core.models.base import Answer, Clip, Question
 from core.rewards import mixed_weights
 from reward_models.preference import Preferences, interpolate_scores
 
@@ -31,7 +32,7 @@ def empty_labels(config: Config, env: Any) -> dict[str, np.ndarray]:
         "snapshot": np.zeros((*shape, *_snapshot_shape(env)), np.float32),
         "action": np.zeros((*shape, env.action_size), np.float32),
         "target": np.zeros((*shape, *goal), np.float32),
-        "importance": np.zeros(shape, np.float32),
+        "importance": np.zeros(shape, np.float32),  # zeros: no scores
         "preference": np.zeros((seeds, f.labels), np.float32),
         "count": np.zeros(seeds, np.int32),  # usable answers
         "asked": np.zeros(seeds, np.int32),  # abstentions included
@@ -45,11 +46,20 @@ def _snapshot_shape(env: Any) -> tuple[int, ...]:
     return jax.eval_shape(env.snapshot, state.pipeline_state).shape
 
 
+class Collected(NamedTuple):
+    """What `collect` brought. `row` is for the metrics: the latest round, its lag in environment
+    steps from asking to use, and how many answers came, abstained and stayed out."""
+
+    row: dict[str, Any]
+    answered: bool  # whether any answer came, abstentions included
+    fits: bool  # whether the residual reward is due to be fitted
+
+
 class ResidualModule:
     """Labels of all seeds, and what is done with them."""
 
-    def __init__(self, config: Config, train: Train, teacher: Teacher, store: LabelStore):
-        self._config, self._train, self._teacher, self._store = config, train, teacher, store
+    def __init__(self, config: Config, train: Train, labelling: Labelling, store: LabelStore):
+        self._config, self._train, self._labelling, self._store = config, train, labelling, store
         self.labels = empty_labels(config, train.env)
 
     @property
@@ -57,36 +67,81 @@ class ResidualModule:
         """Questions asked per seed (the most over seeds: identical clips are skipped)."""
         return int(self.labels["asked"].max())
 
+    @property
+    def rounds(self) -> int:
+        """Rounds asked."""
+        return int(self.labels["rounds"])
+
+    @property
+    def pending(self) -> int:
+        """Questions under way, over all seeds."""
+        return sum(len(r.entries) for r in self._labelling.pending())
+
     def due(self, env_steps: int) -> bool:
         """Whether a scheduled round falls on this environment step."""
         f = self._config.feedback
         late = env_steps - f.first_round
         return late >= 0 and late % f.round_every < self._config.chunk and self.asked < f.labels
 
-    def ask(self, lanes: Lane, env_steps: int) -> dict[str, Any]:
-        """One round of questions for every seed; answers are stored and kept."""
-        config, labels = self._config, self.labels
-        index = int(labels["rounds"])
+    def ask(self, lanes: Lane, env_steps: int, fits: bool) -> None:
+        """Asks one round of questions for every seed; `collect` brings the answers.
+
+        Args:
+            lanes: where the clips come from.
+            env_steps: now.
+            fits: whether the residual reward is fitted once the answers are there.
+        """
+        config, labels, index = self._config, self.labels, self.rounds
         drawn = jax.device_get(self._train.clips(lanes, self._keys(index, "pairs")))
-        abstained = 0
+        entries = []
         for s in range(config.seeds):
             left = config.feedback.labels - int(labels["asked"][s])
-            pairs = [
+            # A process that was killed may have asked this round, of clips from a future that took
+            # another course: its questions are paid for and as good.
+            kept = self._store.questions(config.seed + s, index)
+            pairs = [asked.question for asked in kept] or [
                 self._question(drawn, s, 2 * i, index)
                 for i in range(min(config.feedback.labels_per_round, left))
             ]
             # Two clips that look the same cannot be told apart by anybody.
             pairs = [q for q in pairs if np.abs(q.a.next_obs - q.b.next_obs).max() > 1e-6]
             mean_reward = float(drawn.dense[s].mean())
-            answers = self._store.ask(self._teacher, pairs, env_steps, mean_reward)
             labels["asked"][s] += len(pairs)
-            for question, answer in zip(pairs, answers, strict=True):
-                if answer.preference is None:
-                    abstained += 1
-                    continue
-                self._keep(s, question, answer)
+            entries += [Entry(s, question, mean_reward) for question in pairs]
         labels["rounds"] += 1
-        return {"round": index, "asked": self.asked, "abstained": abstained}
+        self._labelling.put(Round(index, env_steps, fits, tuple(entries)))
+
+    def collect(self, env_steps: int) -> Collected:
+        """Keeps the labels of all rounds that are answered; waits for those that may not lag."""
+        config = self._config
+        lag = 0 if config.wait_for_labels else config.feedback.max_lag
+        arrived = self._labelling.collect(env_steps - lag)
+        answers = [a for round in arrived for a in round.answers]
+        for round, given in arrived:
+            for entry, answer in zip(round.entries, given, strict=True):
+                if answer is not None and answer.preference is not None:
+                    self._keep(entry.lane, entry.question, answer)
+        row: dict[str, Any] = {"labels_pending": self.pending}
+        if arrived:
+            row["feedback"] = {
+                "round": max(r.index for r, _ in arrived),
+                "lag": max(env_steps - r.env_steps for r, _ in arrived),
+                "asked": self.asked,
+                "abstained": sum(a is not None and a.preference is None for a in answers),
+                "unanswered": sum(a is None for a in answers),
+            }
+        fits = any(r.fits for r, _ in arrived)
+        return Collected(row, any(a is not None for a in answers), fits)
+
+    def state(self) -> list[dict[str, Any]]:
+        """What is under way, JSON-able, for a checkpoint; the rest of it is `labels`."""
+        return state_of(self._labelling.pending())
+
+    def restore(self, labels: dict[str, np.ndarray], state: list[dict[str, Any]]) -> None:
+        """Takes over a checkpoint's labels and asks what was under way and has no answer yet."""
+        self.labels = {k: np.array(v) for k, v in labels.items()}
+        for round in rounds_of(state, self._store):
+            self._labelling.put_again(round)
 
     def fit(self, lanes: Lane) -> tuple[Lane, dict[str, Any]]:
         """Fits the residual reward on all labels and relabels replay; the first fit also turns
@@ -128,14 +183,15 @@ class ResidualModule:
         instruction = self._train.env.spec.instruction
         return Question(a, b, instruction, seed=self._config.seed + s, round=index)
 
-    def _keep(self, s: int, question: Question, answer: Any) -> None:
+    def _keep(self, s: int, question: Question, answer: Answer) -> None:
         labels, row = self.labels, int(self.labels["count"][s])
         length = self._config.feedback.clip_length
         sides = ((question.a, answer.scores_a), (question.b, answer.scores_b))
         for side, (clip, scores) in enumerate(sides):
             for name in ("next_obs", "snapshot", "action", "target"):
                 labels[name][s, row, side] = getattr(clip, name)
-            labels["importance"][s, row, side] = interpolate_scores(np.array(scores), length)
+            if scores and self._config.importance:
+                labels["importance"][s, row, side] = interpolate_scores(np.array(scores), length)
         labels["preference"][s, row] = answer.preference
         labels["count"][s] += 1
 

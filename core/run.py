@@ -20,8 +20,10 @@ from core.config import Config, check
 from core.formal_module import FormalModule
 from core.labels import LabelStore
 from core.lanes import Train, TrainState
-from core.models import ScriptedTeacher, chat_key, make_chat_model
+from core.models import check_keys, make_chat_model, open_books
 from core.residual_module import ResidualModule
+from core.rewards import Formal
+from core.teachers import make_labelling
 from core.training import make_train
 
 
@@ -36,16 +38,21 @@ def run(config: Config, out: Path, resume: bool = False, quiet: bool = False) ->
 
     Raises:
         ValueError: a bad config, a missing API key, an existing folder, or one of another config.
-        ChatError: a hosted language model does not answer, or its budget is used up.
+        ChatError: a hosted model does not answer, or the budget is used up; there is a checkpoint
+            to go on from.
     """
     config = check(config)
-    if config.uses_formal and not resume:
-        chat_key(config)  # before the folder is made
+    if not resume:
+        check_keys(config)  # before the folder is made
     run_folder.prepare(out, config, resume)
     finished = run_folder.summary(out) if resume else None
     if finished is not None:
         return finished
-    return _Run(config, out, resume, quiet).finish()
+    running = _Run(config, out, resume, quiet)
+    try:
+        return running.finish()
+    finally:
+        running.close()
 
 
 class _Run:
@@ -56,12 +63,13 @@ class _Run:
         self.progress = metrics.Progress(config.steps, quiet)
         self.train: Train = make_train(config)
         self.store = LabelStore(out / "labels.sqlite")
-        teacher = ScriptedTeacher(config.scripted, config.seed, config.feedback.frames_shown)
-        self.teacher_name = teacher.name
-        self.residual = ResidualModule(config, self.train, teacher, self.store)
+        self.books = open_books(config, out) if config.hosted else None
+        env = self.train.env
+        self.teacher, self.labelling = make_labelling(config, env, self.store, out, self.books)
+        self.residual = ResidualModule(config, self.train, self.labelling, self.store)
         self.formal: FormalModule | None = None
         if config.uses_formal:
-            model = make_chat_model(config, out)
+            model = make_chat_model(config, out, books=self.books)
             self.formal = FormalModule(config, self.train.env.spec, model, out / "rewards")
         self.state: TrainState = self.train.init(run_folder.seed_keys(config))
         self.latest: dict[str, list[float]] = {}
@@ -78,7 +86,7 @@ class _Run:
         config = self.config
         while (env_steps := int(self.state.env_steps)) < config.steps:
             began = time.monotonic()
-            formal = self.formal.current if self.formal else None
+            formal = self._formal() if self.formal else None
             self.state, row = self.train.train_chunk(self.state, formal)
             row = metrics.to_host(jax.device_get(row))
             env_steps = int(self.state.env_steps)
@@ -92,8 +100,11 @@ class _Run:
             self.progress.update(env_steps, row, force=env_steps % config.eval_every == 0)
             for event in row["events"]:
                 self.progress.note(f"  {env_steps:,}: {event}")
-            if config.checkpoint_every and env_steps % config.checkpoint_every == 0:
+            problem = self.labelling.problem
+            if problem or (config.checkpoint_every and env_steps % config.checkpoint_every == 0):
                 self._save(env_steps)
+            if problem:
+                raise problem
         if not config.checkpoint_every or config.steps % config.checkpoint_every:
             self._save(config.steps)
         return self._finish()
@@ -102,24 +113,24 @@ class _Run:
         """The round and the refinement that are due after this chunk."""
         config, events, lanes = self.config, [], self.state.lanes
         needs_labels = config.uses_formal or config.uses_residual
-        if self.formal and self.formal.current[0] is None and env_steps >= config.random_steps:
-            self.residual.ask(lanes, env_steps)
-            scores = np.stack(
-                [
-                    self.formal.agreements(self.candidates, self.residual.labels, s)
-                    for s in range(config.seeds)
-                ]
-            )
-            events += self.formal.select(self.candidates, scores, env_steps, "label_agreement")
-            lanes = self.train.relabel_formal(lanes, self.formal.current)
+        selecting = self.formal is not None and self.formal.current[0] is None
+        first = selecting and env_steps >= config.random_steps and not self.residual.rounds
+        if first:
+            self.residual.ask(lanes, env_steps, fits=False)
         if needs_labels and self.residual.due(env_steps):
-            asked = self.residual.ask(lanes, env_steps)
-            row["feedback"] = asked
-            if config.uses_residual:
-                lanes, fitted = self.residual.fit(lanes)
-                row.update(metrics.to_host(fitted))
+            self.residual.ask(lanes, env_steps, fits=config.uses_residual)
+        collected = self.residual.collect(env_steps)
+        row.update(collected.row)
+        if selecting and collected.answered:
+            events += self._select(env_steps)
+        if first or (selecting and collected.answered):
+            lanes = self.train.relabel_formal(lanes, self._formal())
+        if collected.fits:
+            lanes, fitted = self.residual.fit(lanes)
+            row.update(metrics.to_host(fitted))
         refine_at = config.formal.refine_at
-        if self.formal and any(0 <= env_steps - at < config.chunk for at in refine_at):
+        selected = self.formal is not None and self.formal.current[0] is not None
+        if selected and any(0 <= env_steps - at < config.chunk for at in refine_at):
             before = list(self.formal.current)
             events += self.formal.refine(self.residual.labels, env_steps)
             if self.formal.current != before:
@@ -136,6 +147,22 @@ class _Run:
             for event in self.formal.select(self.candidates, scores, 0, "gt_score"):
                 self.progress.note(f"  {event}")
 
+    def _select(self, env_steps: int) -> list[str]:
+        """Chooses the first formal reward by the labels there are."""
+        labels = self.residual.labels
+        scores = [
+            self.formal.agreements(self.candidates, labels, s) for s in range(self.config.seeds)
+        ]
+        return self.formal.select(self.candidates, np.stack(scores), env_steps, "label_agreement")
+
+    def _formal(self) -> list[Formal]:
+        """The formal rewards in use. While the labels that choose them are under way, that is the
+        first candidate that compiles."""
+        if self.formal.current[0] is None and self.residual.rounds:
+            first = next(c.reward for c in self.candidates if c.reward)
+            return [first] * self.config.seeds
+        return self.formal.current
+
     def _evaluate(self, env_steps: int) -> None:
         episodes, _ = self.train.evaluate(self.state.lanes, self._eval_keys(env_steps))
         self.latest = _means(episodes)
@@ -146,7 +173,7 @@ class _Run:
         return jax.vmap(fold)(seeds)
 
     def _row(self, env_steps: int, row: dict[str, Any], seconds: float) -> dict[str, Any]:
-        formal = self.formal
+        tokens, cost_usd = self._spent()
         return {
             "env_steps": env_steps,
             "wall_seconds": round(self._wall(), 2),
@@ -154,10 +181,15 @@ class _Run:
             "evaluated": env_steps % self.config.eval_every == 0,
             **self.latest,
             "labels": self.residual.asked,
-            "tokens": formal.tokens if formal else 0,
-            "cost_usd": formal.cost_usd if formal else 0.0,
+            "label_wait_seconds": round(self.labelling.waited, 2),
+            "tokens": tokens,
+            "cost_usd": cost_usd,
             **row,
         }
+
+    def _spent(self) -> tuple[int, float]:
+        """Tokens and USD of the whole run; recordings and scripted teachers cost nothing."""
+        return self.books.spent() if self.books else (0, 0.0)
 
     def _wall(self) -> float:
         return self.earlier_seconds + time.monotonic() - self.began
@@ -167,6 +199,7 @@ class _Run:
 
     def _save(self, env_steps: int) -> None:
         meta = {"wall_seconds": self._wall(), "latest": self.latest}
+        meta["pending"] = self.residual.state()
         if self.formal:
             meta["formal"] = self.formal.state()
         checkpoint.save(self.out / "checkpoints", env_steps, self._arrays(), meta)
@@ -180,7 +213,7 @@ class _Run:
         state = arrays["state"]
         lanes, steps = self.train.place(state.lanes), jnp.asarray(state.env_steps)
         self.state = TrainState(lanes=lanes, env_steps=steps)
-        self.residual.labels = {k: np.array(v) for k, v in arrays["labels"].items()}
+        self.residual.restore(arrays["labels"], meta["pending"])
         self.earlier_seconds, self.latest = meta["wall_seconds"], meta["latest"]
         if self.formal:
             self.formal.restore(meta["formal"])
@@ -198,12 +231,13 @@ class _Run:
         ]
         joined = [np.concatenate(x, axis=1) for x in zip(*(e for e, _ in played), strict=True)]
         episodes = Episodes(*(x[:, : config.final_episodes] for x in joined))
-        spent = self.store.progress().values()
+        self.labelling.close()  # replies that are paid for may still come
+        tokens, cost_usd = self._spent()
         summary = {
             "task": config.task,
             "method": config.method,
             "protocol": config.protocol,
-            "teacher": self.teacher_name,
+            "teacher": self.teacher,
             "model": config.model,
             "seeds": config.seeds,
             "seed": config.seed,
@@ -212,9 +246,8 @@ class _Run:
             "env_steps": int(self.state.env_steps),
             "wall_seconds": round(self._wall(), 1),
             "labels": self.residual.asked,
-            "tokens": sum(c.tokens for c in spent) + (self.formal.tokens if self.formal else 0),
-            "cost_usd": sum(c.cost_usd for c in spent)
-            + (self.formal.cost_usd if self.formal else 0.0),
+            "tokens": tokens,
+            "cost_usd": cost_usd,
             "device": run_folder.device(),
             "run": str(self.out),
         }
@@ -224,10 +257,16 @@ class _Run:
         reel = film.develop(self.train, lanes, current, played[0][1])
         film.contact_sheet(self.train.env, reel, title, self.out / "episode.png", config.seed)
         run_folder.write_json(self.out / "summary.json", summary)
+        return summary
+
+    def close(self) -> None:
+        """Ends what is under way and closes all files."""
+        self.labelling.close()
         self.progress.close()
         self.file.close()
         self.store.close()
-        return summary
+        if self.books:
+            self.books.cache.close()
 
 
 def _means(episodes: Episodes) -> dict[str, list[float]]:

@@ -16,7 +16,14 @@ import jax.numpy as jnp
 from core.config import Config
 
 # What a resumed run may be given anew: no result depends on it.
-RENEWABLE = ("max_cost", "chat.timeout", "chat.retries")
+RENEWABLE = (
+    "max_cost",
+    "chat.timeout",
+    "chat.retries",
+    "vlm.in_flight",
+    "vlm.chat.timeout",
+    "vlm.chat.retries",
+)
 
 
 def prepare(out: Path, config: Config, resume: bool) -> None:

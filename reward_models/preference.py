@@ -50,7 +50,7 @@ class Preferences(NamedTuple):
     frames_a: chex.Array  # [M, H, F]
     frames_b: chex.Array  # [M, H, F]
     target: chex.Array  # [M] P(B is better): 0, 1, or 0.5 for equal
-    importance_a: chex.Array  # [M, H] the teacher's scores over the clip
+    importance_a: chex.Array  # [M, H] the teacher's scores over the clip; zeros if it gave none
     importance_b: chex.Array  # [M, H]
 
 
@@ -97,13 +97,15 @@ def importance_loss(scores: chex.Array, rewards: chex.Array) -> chex.Array:
     """KL( softmax_t(scores) || softmax_t(rewards) ) over the last axis.
 
     Args:
-        scores: the teacher's scores along the clip [..., H].
+        scores: the teacher's scores along the clip [..., H]; all zero where it gave none, and then
+            the loss is zero, too.
         rewards: predicted rewards along the clip [..., H].
     """
     chex.assert_equal_shape([scores, rewards])
     log_p = jax.nn.log_softmax(scores, axis=-1)
     log_q = jax.nn.log_softmax(rewards, axis=-1)
-    return jnp.sum(jnp.exp(log_p) * (log_p - log_q), axis=-1)
+    given = jnp.any(scores > 0, axis=-1)
+    return jnp.where(given, jnp.sum(jnp.exp(log_p) * (log_p - log_q), axis=-1), 0.0)
 
 
 def shown_frames(length: int, shown: int) -> np.ndarray:

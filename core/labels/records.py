@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-from typing import Any, Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from core.models.base import Clip, Question
+from core.models.base import Clip, Exchange, Frame, Question
 
-Role = Literal["start", "goal", "a", "b"]
+__all__ = ["Asked", "Counts", "Exchange", "Frame", "pack_clips", "unpack_clips"]
 
 
 class Asked(NamedTuple):
@@ -20,27 +20,6 @@ class Asked(NamedTuple):
     position: int  # in its seed's round
     env_steps: int
     mean_reward: float | None
-
-
-class Frame(NamedTuple):
-    """One picture that a teacher is shown. `step` counts from the clip's start."""
-
-    role: Role
-    step: int
-    png: bytes
-
-
-class Exchange(NamedTuple):
-    """One prompt of a teacher's model and its reply, word for word."""
-
-    stage: str
-    model: str
-    prompt: Any  # JSON-able; a picture is {"png": SHA-256}
-    reply: str
-    problem: str = ""
-    tokens: int = 0
-    cost_usd: float = 0.0
-    seconds: float = 0.0
 
 
 class Counts(NamedTuple):

@@ -109,11 +109,15 @@ class LabelStore:
                 )
 
     def exchange(self, key: str, teacher: str, said: Exchange) -> None:
-        """Keeps one prompt and its reply."""
+        """Keeps one prompt and its reply; a reply that was kept before is not kept again."""
+        content = (said.stage, said.model, json.dumps(said.prompt), said.reply, said.problem)
         with self._transaction() as db:
             db.execute(
-                "INSERT INTO exchanges VALUES (NULL,?,?,?,?,?,?,?,?,?,?)",
-                (key, teacher, *said._replace(prompt=json.dumps(said.prompt))),
+                "INSERT INTO exchanges SELECT NULL,?,?,?,?,?,?,?,?,?,? WHERE NOT EXISTS "
+                "(SELECT 1 FROM exchanges WHERE (question, teacher, stage, model, prompt, reply, "
+                "problem) = (?,?,?,?,?,?,?))",
+                (key, teacher, *content, said.tokens, said.cost_usd, said.seconds)
+                + (key, teacher, *content),
             )
 
     def answer(self, key: str, teacher: str, answer: Answer) -> bool:

@@ -2,14 +2,18 @@
 
 from core.models.base import Answer, ChatModel, Question, Reply, Teacher
 from core.models.chat_config import MODELS, ChatConfig, check_chat
-from core.models.factory import chat_key, make_chat_model
-from core.models.failures import BudgetError, ChatError
+from core.models.factory import Books, check_keys, make_chat_model, make_labeller, open_books
+from core.models.failures import AccessError, BudgetError, ChatError
 from core.models.replay import ReplayModel
 from core.models.scripted import ScriptedConfig, ScriptedTeacher
+from core.models.vlm import VLMTeacher
+from core.models.vlm_config import VLMConfig
 
 __all__ = [
     "MODELS",
+    "AccessError",
     "Answer",
+    "Books",
     "BudgetError",
     "ChatConfig",
     "ChatError",
@@ -20,7 +24,11 @@ __all__ = [
     "ScriptedConfig",
     "ScriptedTeacher",
     "Teacher",
-    "chat_key",
+    "VLMConfig",
+    "VLMTeacher",
     "check_chat",
+    "check_keys",
     "make_chat_model",
+    "make_labeller",
+    "open_books",
 ]

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
-from core.prompts.formal import Message
+from core.prompts.message import Message
+
+Schema = Mapping[str, Any]
 
 
 class Reply(NamedTuple):
     """One sampled reply of a chat model. Tokens and cost are 0 for one that was paid for before;
-    `problem` says why there is no text, or not all of it."""
+    `problem` says why there is no text, or not all of it, and `status` which kind that is (see
+    `service.Sample`)."""
 
     text: str
     tokens_in: int = 0
     tokens_out: int = 0
     cost_usd: float = 0.0
     problem: str = ""
+    status: str = "ok"
 
 
 class ChatModel(Protocol):
@@ -27,13 +31,17 @@ class ChatModel(Protocol):
 
     name: str
 
-    def complete(self, messages: Sequence[Message], n: int, attempt: int = 0) -> list[Reply]:
+    def complete(
+        self, messages: Sequence[Message], n: int, attempt: int = 0, schema: Schema | None = None
+    ) -> list[Reply]:
         """Up to `n` sampled replies to a conversation.
 
         Args:
             messages: at most four turns.
             n: replies wanted.
             attempt: how often this conversation was asked before in the same round.
+            schema: JSON Schema of the replies, with a title; a service that cannot bind its model
+                to one goes by the prompt alone.
         """
         ...
 
@@ -87,6 +95,27 @@ class Answer(NamedTuple):
     confidence: float | None = None  # in [0, 1]
     ratings: tuple[int, int] | None = None  # of A and of B, classes from 0
     seconds: float = 0.0  # from asking to answering
+
+
+class Frame(NamedTuple):
+    """One picture that a teacher is shown. `step` counts from the clip's start."""
+
+    role: Literal["start", "goal", "a", "b"]
+    step: int
+    png: bytes
+
+
+class Exchange(NamedTuple):
+    """One prompt of a teacher's model and its reply, word for word."""
+
+    stage: str
+    model: str
+    prompt: Any  # JSON-able; a picture is {"png": SHA-256}
+    reply: str
+    problem: str = ""
+    tokens: int = 0
+    cost_usd: float = 0.0
+    seconds: float = 0.0
 
 
 class Teacher(Protocol):

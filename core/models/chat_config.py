@@ -12,7 +12,7 @@ import math
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from core.prompts.formal import Message
+from core.prompts.message import Message, Picture
 
 MODELS = ("replay", "gemini", "openai")
 DEFAULT_NAMES = {"gemini": "gemini-3.8-flash", "openai": "gpt-4.1-mini"}
@@ -26,6 +26,10 @@ PRICES: dict[str, tuple[float, float]] = {
     "gpt-5.4-mini": (0.75, 4.50),
     "gpt-5.4": (2.50, 15.00),
 }
+# The most that a picture of up to LARGEST_PICTURE pixels a side is counted as: Gemini 3 at its
+# highest resolution; of OpenAI's models gpt-4o-mini (8,500), most count some hundred.
+LARGEST_PICTURE = 512
+PICTURE_TOKENS = {"gemini": 2_304, "openai": 8_704}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,10 +82,14 @@ def cost(prices: tuple[float, float], tokens_in: int, tokens_out: int) -> float:
     return (prices[0] * tokens_in + prices[1] * tokens_out) / 1e6
 
 
-def most_tokens_in(messages: Sequence[Message]) -> int:
-    """An upper bound of a conversation's tokens: none is shorter than a byte, and 64 a turn are
-    more than any template puts around it."""
-    return sum(len(m.content.encode()) + 64 for m in messages)
+def most_tokens_in(provider: str, messages: Sequence[Message]) -> int:
+    """An upper bound of a conversation's tokens: none is shorter than a byte, 64 a turn are more
+    than any template puts around it, and a picture has a most of its own."""
+
+    def most(part: str | Picture) -> int:
+        return len(part.encode()) if isinstance(part, str) else PICTURE_TOKENS[provider]
+
+    return sum(64 + sum(most(part) for part in m.parts) for m in messages)
 
 
 def check_chat(provider: str, chat: ChatConfig, max_cost: float) -> None:

@@ -20,6 +20,10 @@ class ChatError(Exception):
     """A hosted model gave nothing that a run could go on with."""
 
 
+class AccessError(ChatError):
+    """A wrong key, model or address: whatever is asked, there will be no answer."""
+
+
 class BudgetError(ChatError):
     """The next request could cost more than is left. Amounts in USD."""
 

@@ -11,10 +11,11 @@ from google import genai
 from google.genai import errors, types
 
 from core.models import failures
+from core.models.base import Schema
 from core.models.chat_config import ChatConfig, model_name
 from core.models.keys import Key
 from core.models.service import Sample, ServiceAnswer, count, malformed, read_text
-from core.prompts.formal import Message
+from core.prompts.message import Message, Picture
 
 REFUSALS = {"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "ESCALATION"}
 ROLES = {"user": "user", "assistant": "model"}
@@ -39,16 +40,18 @@ class GeminiService:
             ),
         )
 
-    def ask(self, messages: Sequence[Message], n: int) -> ServiceAnswer:
+    def ask(
+        self, messages: Sequence[Message], n: int, schema: Schema | None = None
+    ) -> ServiceAnswer:
         """See `Service.ask`."""
         turns = [
-            types.Content(role=ROLES[m.role], parts=[types.Part(text=m.content)])
+            types.Content(role=ROLES[m.role], parts=[_part(part) for part in m.parts])
             for m in messages
             if m.role != "system"
         ]
         try:
             response = self._genai.models.generate_content(
-                model=self.model, contents=turns, config=self._settings(messages, n)
+                model=self.model, contents=turns, config=self._settings(messages, n, schema)
             )
         except httpx2.HTTPError as error:
             raise failures.lost(error, self.key) from None
@@ -65,8 +68,11 @@ class GeminiService:
             raise failures.garbled(body, self.key) from None
         return read_answer(content, n, self._chat.max_output_tokens)
 
-    def _settings(self, messages: Sequence[Message], n: int) -> types.GenerateContentConfig:
+    def _settings(
+        self, messages: Sequence[Message], n: int, schema: Schema | None
+    ) -> types.GenerateContentConfig:
         system = "\n".join(m.content for m in messages if m.role == "system")
+        bound = {} if schema is None else {"response_mime_type": "application/json"}
         return types.GenerateContentConfig(
             system_instruction=system or None,
             temperature=self._chat.temperature,
@@ -74,6 +80,8 @@ class GeminiService:
             candidate_count=n if n > 1 else None,
             automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
             should_return_http_response=True,
+            response_json_schema=schema,
+            **bound,
         )
 
     def _refused(self, error: errors.APIError) -> failures.RequestFailed:
@@ -82,6 +90,12 @@ class GeminiService:
         status = 401 if "API_KEY_INVALID" in body else error.code
         headers = error.response.headers if error.response is not None else {}
         return failures.refused(status, headers, body, self.key)
+
+
+def _part(part: str | Picture) -> types.Part:
+    if isinstance(part, str):
+        return types.Part(text=part)
+    return types.Part.from_bytes(data=part.png, mime_type="image/png")
 
 
 def read_answer(content: Any, n: int, limit: int) -> ServiceAnswer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -9,10 +10,11 @@ from typing import Any
 import httpx2
 
 from core.models import failures
+from core.models.base import Schema
 from core.models.chat_config import ChatConfig, model_name
 from core.models.keys import Key
 from core.models.service import Sample, ServiceAnswer, count, malformed, read_text
-from core.prompts.formal import Message
+from core.prompts.message import Message, Picture
 
 VENDOR = "https://api.openai.com/v1"
 
@@ -26,11 +28,13 @@ class OpenAIService:
         self.model, self.key = model_name(self.provider, chat), key
         self._chat, self._client = chat, client
 
-    def ask(self, messages: Sequence[Message], n: int) -> ServiceAnswer:
+    def ask(
+        self, messages: Sequence[Message], n: int, schema: Schema | None = None
+    ) -> ServiceAnswer:
         """See `Service.ask`."""
         url = (self._chat.base_url or VENDOR).rstrip("/") + "/chat/completions"
         headers = {"Authorization": f"Bearer {self.key.reveal()}"} if self.key.reveal() else {}
-        body = self._body(messages, n)
+        body = self._body(messages, n, schema)
         try:
             response = self._client.post(
                 url, json=body, headers=headers, timeout=self._chat.timeout
@@ -45,16 +49,35 @@ class OpenAIService:
             raise failures.garbled(response.text, self.key) from None
         return read_answer(content, n, self._chat.max_output_tokens)
 
-    def _body(self, messages: Sequence[Message], n: int) -> dict[str, Any]:
+    def _body(self, messages: Sequence[Message], n: int, schema: Schema | None) -> dict[str, Any]:
         # OpenAI's newer models know only the first name, Ollama only the second.
         limit = "max_tokens" if self._chat.base_url else "max_completion_tokens"
         body = {
             "model": self.model,
-            "messages": [m._asdict() for m in messages],
+            "messages": [{"role": m.role, "content": _content(m)} for m in messages],
             "temperature": self._chat.temperature,
             limit: self._chat.max_output_tokens,
         }
+        if schema is not None:
+            bound = {"name": schema["title"], "strict": True, "schema": schema}
+            body["response_format"] = {"type": "json_schema", "json_schema": bound}
         return body | ({"n": n} if n > 1 else {})
+
+
+def _content(message: Message) -> str | list[dict[str, Any]]:
+    """A turn's content; text alone as a string, which every service understands."""
+    if isinstance(message.content, str):
+        return message.content
+    return [
+        {"type": "text", "text": part}
+        if isinstance(part, str)
+        else {"type": "image_url", "image_url": {"url": _data_url(part)}}
+        for part in message.content
+    ]
+
+
+def _data_url(picture: Picture) -> str:
+    return "data:image/png;base64," + base64.b64encode(picture.png).decode()
 
 
 def read_answer(content: Any, n: int, limit: int) -> ServiceAnswer:

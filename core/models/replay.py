@@ -12,8 +12,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from core.models.base import Reply
-from core.prompts.formal import Message
+from core.models.base import Reply, Schema
+from core.prompts.message import Message
 
 REPLIES = Path(__file__).parent / "replies"
 
@@ -30,7 +30,9 @@ class ReplayModel:
         self.recording = json.loads(path.read_text())
         self._path = path
 
-    def complete(self, messages: Sequence[Message], n: int, attempt: int = 0) -> list[Reply]:
+    def complete(
+        self, messages: Sequence[Message], n: int, attempt: int = 0, schema: Schema | None = None
+    ) -> list[Reply]:
         """Replies `attempt * n` to `(attempt + 1) * n` of the conversation's kind; fewer, or none,
         once the recording is used up.
 

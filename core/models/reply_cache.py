@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -41,7 +42,7 @@ class Ask(NamedTuple):
 
     provider: str
     model: str
-    messages: tuple[tuple[str, str], ...]  # role, content
+    messages: tuple[Any, ...]  # of each turn, role and content
     settings: tuple[Any, ...]
     attempt: int
 
@@ -54,7 +55,8 @@ class ReplyCache:
     """The replies of one run, and what they cost."""
 
     def __init__(self, path: Path):
-        self._db = sqlite3.connect(path, timeout=30)
+        self._lock = threading.RLock()  # one connection for all threads
+        self._db = sqlite3.connect(path, timeout=30, check_same_thread=False)
         # A commit must survive kill -9 and must not be lost to a half-written page.
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
@@ -62,17 +64,18 @@ class ReplyCache:
 
     def find(self, ask: Ask, sample: int) -> Kept | None:
         """The kept sample, if there is one."""
-        row = self._db.execute(
-            "SELECT sample, status, text, reason, tokens_in, tokens_out, cost_usd FROM replies "
-            "WHERE key = ?",
-            (ask.key(sample),),
-        ).fetchone()
+        with self._lock:
+            row = self._db.execute(
+                "SELECT sample, status, text, reason, tokens_in, tokens_out, cost_usd "
+                "FROM replies WHERE key = ?",
+                (ask.key(sample),),
+            ).fetchone()
         return None if row is None else Kept(*row)
 
     def keep(self, ask: Ask, samples: Sequence[Kept]) -> None:
         """Writes what one answer brought, as one transaction."""
         question = _hash(ask.messages)
-        with self._db:
+        with self._lock, self._db:
             self._db.execute(
                 "INSERT OR IGNORE INTO questions VALUES (?,?)", (question, json.dumps(ask.messages))
             )
@@ -84,23 +87,27 @@ class ReplyCache:
 
     def risk(self, why: str, cost_usd: float) -> None:
         """Notes a request that may have been billed though its answer got lost."""
-        with self._db:
+        with self._lock, self._db:
             self._db.execute("INSERT INTO at_risk VALUES (?,?)", (why, cost_usd))
 
     def totals(self) -> tuple[int, float]:
         """Tokens and USD of all answers."""
-        return self._db.execute(
-            "SELECT COALESCE(SUM(tokens_in + tokens_out), 0), COALESCE(SUM(cost_usd), 0.0) "
-            "FROM replies"
-        ).fetchone()
+        with self._lock:
+            return self._db.execute(
+                "SELECT COALESCE(SUM(tokens_in + tokens_out), 0), COALESCE(SUM(cost_usd), 0.0) "
+                "FROM replies"
+            ).fetchone()
 
     def at_risk(self) -> float:
         """The most that lost answers can have cost, USD."""
-        return self._db.execute("SELECT COALESCE(SUM(cost_usd), 0.0) FROM at_risk").fetchone()[0]
+        with self._lock:
+            total = self._db.execute("SELECT COALESCE(SUM(cost_usd), 0.0) FROM at_risk")
+            return total.fetchone()[0]
 
     def close(self) -> None:
         """Closes the database."""
-        self._db.close()
+        with self._lock:
+            self._db.close()
 
 
 def _hash(content: Any) -> str:

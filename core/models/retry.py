@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import random
-import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -23,7 +22,8 @@ class Patience:
     longest: float = 60.0
     limit: float = 300.0
     """A service that asks for a longer wait than this is given up."""
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Callable[[float], object] | None = None
+    """How to wait; None: so that whoever stops the model ends the wait."""
     chance: Callable[[], float] = random.random
 
     def delay(self, failures: int, asked: float | None) -> float:

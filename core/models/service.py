@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
+from core.models.base import Schema
 from core.models.keys import Key
-from core.prompts.formal import Message
+from core.prompts.message import Message
 
 Status = Literal["ok", "cut", "refused", "empty", "malformed", "lost"]
 
@@ -38,8 +39,15 @@ class Service(Protocol):
     model: str
     key: Key
 
-    def ask(self, messages: Sequence[Message], n: int) -> ServiceAnswer:
+    def ask(
+        self, messages: Sequence[Message], n: int, schema: Schema | None = None
+    ) -> ServiceAnswer:
         """Up to `n` samples by one request, without repetitions.
+
+        Args:
+            messages: the conversation.
+            n: samples wanted.
+            schema: bind the samples to this JSON Schema.
 
         Raises:
             RequestFailed: no answer came.

@@ -11,19 +11,11 @@ bundled replies stale; the test that compares prompt hashes says so.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import numpy as np
 
-Role = Literal["system", "user", "assistant"]
-
-
-class Message(NamedTuple):
-    """One turn of a conversation."""
-
-    role: Role
-    content: str
-
+from core.prompts.message import Message
 
 SYSTEM = """\
 You write reward functions for robot learning. A reinforcement learner (soft actor-critic) \

@@ -26,7 +26,7 @@ from core.models import reply_cache as reply_cache_module
 from core.models.keys import Key
 from core.models.reply_cache import ReplyCache
 from core.models.retry import Patience
-from core.prompts.formal import Message
+from core.prompts.message import Message
 from core.run import run
 
 SECRET = "sk-live-0123456789"
@@ -429,8 +429,8 @@ def test_the_same_question_is_never_paid_for_twice(provider, server, tmp_path):
     assert texts(model.complete(ASKED, 2)) == ["a", "b"]
     again = model_for(provider, server, tmp_path)
     assert [tuple(r) for r in again.complete(ASKED, 2)] == [
-        ("a", 0, 0, 0.0, ""),
-        ("b", 0, 0, 0.0, ""),
+        ("a", 0, 0, 0.0, "", "ok"),
+        ("b", 0, 0, 0.0, "", "ok"),
     ]
     assert len(server.asked) == 1
     assert texts(again.complete(ASKED, 2, attempt=1)) == ["c", "d"]

@@ -1,0 +1,36 @@
+"""From a config to whoever compares clips, and how it is asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from core.config import Config
+from core.labelling import AtOnce, InBackground, Labelling
+from core.labels import LabelStore
+from core.models import Books, ScriptedTeacher, VLMTeacher, make_labeller
+from core.pictures import Studio
+from envs import TaskEnv
+
+
+def make_labelling(
+    config: Config, env: TaskEnv, store: LabelStore, folder: Path, books: Books | None
+) -> tuple[str, Labelling]:
+    """The teacher's name, and what takes rounds of questions to it.
+
+    Args:
+        config: a checked config.
+        env: whose clips are compared.
+        store: the run's labels.
+        folder: the run's.
+        books: the run's, if it asks hosted models.
+    """
+    shown = config.feedback.frames_shown
+    if config.teacher == "scripted":
+        teacher = ScriptedTeacher(config.scripted, config.seed, shown)
+        return teacher.name, AtOnce(teacher, store)
+    vlm = config.vlm
+    batch = 2 * shown if vlm.question == "core" else 2
+    studio = Studio(env, vlm.size, vlm.gripper, batch)
+    asked = make_labeller(config, folder, books=books)
+    teacher = VLMTeacher(vlm, asked, studio, store, shown)
+    return teacher.name, InBackground(teacher, store, vlm.in_flight)
