@@ -15,8 +15,8 @@ from agents.sac import SACConfig
 from core import methods
 from core.models.chat_config import MODELS, ChatConfig, check_chat
 from core.models.scripted import ScriptedConfig
-from core.pairs import Rule
 from core.models.vlm_config import VLMConfig, check_vlm
+from core.pairs import Rule
 from reward_models import networks
 from reward_models.preference import PreferenceConfig
 

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from core import film
-from core.person import Desk, desk, make_server
 from core.labels import LabelStore
+from core.person import Desk, desk, make_server
 
 SIZE = 32
 
