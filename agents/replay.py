@@ -142,11 +142,17 @@ def gather_n_step(
 
 
 def sample_clips(
-    state: ReplayState, key: chex.PRNGKey, count: int, length: int, window: int
+    state: ReplayState,
+    key: chex.PRNGKey,
+    count: int,
+    length: int,
+    window: int,
+    age: float | None = None,
 ) -> Transition:
     """`count` clips of `length` consecutive steps of one episode, `[count, length, ...]`.
 
-    Uniform over the last `window` rows. A draw that crosses the end of an episode is moved to the
+    Uniform over the last `window` rows; with an `age`, the probability of a row falls with its age
+    by a factor of e every `age` rows. A draw that crosses the end of an episode is moved to the
     steps right after that end, or right before it where the buffer ends first; so that every clip
     is whole, an episode must be at least `length` steps and the buffer hold `2 * length` rows.
     """
@@ -154,7 +160,14 @@ def sample_clips(
     row_key, env_key = jax.random.split(key)
     newest = state.size - length  # last row at which a clip can start
     oldest = jnp.maximum(jnp.minimum(state.size - window, newest), 0)
-    start = jax.random.randint(row_key, (count,), oldest, jnp.maximum(newest, 0) + 1)
+    newest = jnp.maximum(newest, 0)
+    if age is None:
+        start = jax.random.randint(row_key, (count,), oldest, newest + 1)
+    else:  # the inverse of the distribution function of an exponential cut at the window's end
+        rows = newest - oldest + 1
+        drawn = jax.random.uniform(row_key, (count,)) * -jnp.expm1(-rows / age)
+        old = jnp.floor(-age * jnp.log1p(-drawn)).astype(jnp.int32)
+        start = newest - jnp.minimum(old, rows - 1)
     env = jax.random.randint(env_key, (count,), 0, envs)
     steps = jnp.arange(length)
 

@@ -16,6 +16,7 @@ from core import methods
 from core.models.chat_config import MODELS, ChatConfig, check_chat
 from core.models.scripted import ScriptedConfig
 from core.models.vlm_config import VLMConfig, check_vlm
+from core.pairs import Rule
 from reward_models import networks
 from reward_models.preference import PreferenceConfig
 
@@ -34,6 +35,10 @@ class FeedbackConfig:
     frames_shown: int = 3
     window: int = 50_000
     """Clips come from this many latest environment steps (100 episodes of 500)."""
+    pairs: Rule = "uniform"
+    """Which pairs are asked about: uniform (the paper), or of a larger pool those over which the
+    ensemble's disagreement or its entropy is largest; recent: newer clips more often; quantiles:
+    clips from all quantiles of both rewards."""
     alpha: float = 0.5
     """Weight of the residual reward after the first fit; 0 before."""
     critic_updates: int = 100

@@ -7,7 +7,7 @@ and both rewards are drawn along the bottom.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -54,17 +54,28 @@ def develop(train: Train, lanes: Lane, formal: Sequence[Formal], film: Film) -> 
     return Reel(host.snapshot, host.success, np.stack(values), residual)
 
 
-def pictures(env: envs.TaskEnv, snapshots: np.ndarray, size: int) -> np.ndarray:
-    """Renders snapshots [N, K] as uint8 [N, size, size, 3], the gripper shown."""
+def painter(env: envs.TaskEnv, size: int) -> Callable[[np.ndarray], np.ndarray]:
+    """A function from snapshots [N, K] to uint8 [N, size, size, 3], compiled once; the gripper is
+    shown."""
     camera = env.spec.camera
     draw = jax.jit(
         jax.vmap(lambda s: rendering.render(env.view(s), camera, size, size)),
         compiler_options=looking_options(),
     )
-    count = -(-len(snapshots) // _BATCH) * _BATCH
-    padded = np.concatenate([snapshots, np.repeat(snapshots[-1:], count - len(snapshots), axis=0)])
-    parts = [np.asarray(draw(padded[i : i + _BATCH])) for i in range(0, count, _BATCH)]
-    return np.concatenate(parts)[: len(snapshots)]
+
+    def paint(snapshots: np.ndarray) -> np.ndarray:
+        count = -(-len(snapshots) // _BATCH) * _BATCH
+        last = np.repeat(snapshots[-1:], count - len(snapshots), axis=0)
+        padded = np.concatenate([snapshots, last])
+        parts = [np.asarray(draw(padded[i : i + _BATCH])) for i in range(0, count, _BATCH)]
+        return np.concatenate(parts)[: len(snapshots)]
+
+    return paint
+
+
+def pictures(env: envs.TaskEnv, snapshots: np.ndarray, size: int) -> np.ndarray:
+    """Renders snapshots [N, K] as uint8 [N, size, size, 3], the gripper shown."""
+    return painter(env, size)(snapshots)
 
 
 def contact_sheet(env: envs.TaskEnv, reel: Reel, title: str, path: Path, seed: int = 0) -> None:

@@ -37,7 +37,7 @@ class MetricsFile:
         resumed run writes them again."""
         self._path = path
         if keep_until is not None and path.exists():
-            kept = [line for line in self._lines() if line["env_steps"] <= keep_until]
+            kept = [row for row in read_rows(path) if row["env_steps"] <= keep_until]
             scratch = path.with_suffix(".tmp")
             scratch.write_text("".join(json.dumps(row) + "\n" for row in kept))
             os.replace(scratch, path)
@@ -51,18 +51,22 @@ class MetricsFile:
     def rows(self) -> list[dict[str, Any]]:
         """All rows so far."""
         self._file.flush()
-        return list(self._lines())
+        return read_rows(self._path)
 
     def close(self) -> None:
         """Closes the file."""
         self._file.close()
 
-    def _lines(self):
-        for line in self._path.read_text().splitlines():
-            try:
-                yield json.loads(line)
-            except json.JSONDecodeError:
-                return  # the line that a kill cut short; nothing follows it
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """All whole rows of a metrics file; none if there is no file."""
+    rows = []
+    for line in path.read_text().splitlines() if path.exists() else ():
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError:
+            break  # the line that a kill cut short; nothing follows it
+    return rows
 
 
 class Progress:

@@ -45,8 +45,9 @@ def prepare(out: Path, config: Config, resume: bool) -> None:
         raise ValueError(
             f"{out} already holds a run: --resume goes on with it, or choose another --out"
         )
-    stored = json.loads(path.read_text())
-    differing = sorted(_differing(stored, json.loads(json.dumps(given))))
+    # A setting newer than the run has its default there, which is what the run did.
+    stored = dataclasses.asdict(load_config(out))
+    differing = sorted(_differing(stored, given))
     if differing:
         raise ValueError(f"{out} holds a run of another config: {'; '.join(differing)}")
     write_json(path, given)

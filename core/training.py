@@ -22,7 +22,7 @@ import jax.numpy as jnp
 
 import envs
 from agents import evaluation, replay, sac
-from core import devices
+from core import devices, pairs
 from core.config import Config
 from core.lanes import Film, Lane, Train, TrainState
 from core.rewards import Formal, initial_weights, reward_of, score
@@ -208,9 +208,19 @@ def make_train(
         return model.predict(lane.residual, sight.frames(film.next_obs, film.snapshot))
 
     def clips(lane: Lane, key: chex.PRNGKey) -> replay.Transition:
-        count = 2 * config.feedback.labels_per_round
-        window = config.feedback.window // config.envs
-        return replay.sample_clips(lane.replay, key, count, length, window)
+        asked = config.feedback
+        count = pairs.pool_size(asked.pairs, asked.labels_per_round)
+        window = asked.window // config.envs
+        age = pairs.RECENT * window if asked.pairs == "recent" else None
+        pool = replay.sample_clips(lane.replay, key, count, length, window, age)
+
+        def members_returns() -> chex.Array:  # [E, C]
+            seen = pool.next_obs[:, :: sight.every], pool.snapshot[:, :: sight.every]
+            rewards = model.members(lane.residual, sight.frames(*seen))
+            return sight.every * jnp.sum(rewards, axis=-1)
+
+        fitted, key = lane.weights.residual > 0, jax.random.fold_in(key, 1)
+        return pairs.choose(asked.pairs, pool, members_returns, fitted, key, asked.labels_per_round)
 
     traces: collections.Counter[str] = collections.Counter()
 
@@ -274,7 +284,7 @@ def make_train(
         relabel_formal=relabel_formal,
         reset_critic=over_seeds(reset_critic, donate=True),
         standardise=over_seeds(standardise, donate=True),
-        clips=over_seeds(clips),
+        clips=over_seeds(clips, looks=True),
         collect=jit_collect,
         insert=jit_insert,
         place=lambda lanes: devices.place(lanes, mesh),

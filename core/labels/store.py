@@ -70,10 +70,7 @@ class LabelStore:
         keys = [q.key() for q in questions]
         with self._transaction() as db:
             for i, (key, question) in enumerate(zip(keys, questions, strict=True)):
-                db.execute(
-                    "INSERT OR IGNORE INTO questions VALUES (?,?,?)",
-                    (key, question.instruction, pack_clips(question)),
-                )
+                self.keep(question)
                 place = (question.seed, question.round, i)
                 db.execute(
                     "INSERT OR IGNORE INTO rounds VALUES (?,?,?,?,?,?)",
@@ -84,6 +81,16 @@ class LabelStore:
                     raise ValueError(f"{self.path} has another question at {place}")
                 self.put_to(teacher, key)
         return keys
+
+    def keep(self, question: Question) -> str:
+        """Keeps a question that this run has not drawn (yet), such as another run's."""
+        key = question.key()
+        with self._transaction() as db:
+            db.execute(
+                "INSERT OR IGNORE INTO questions VALUES (?,?,?)",
+                (key, question.instruction, pack_clips(question)),
+            )
+        return key
 
     def put_to(self, teacher: str, key: str) -> None:
         """Notes that a question that is there already is asked of another teacher, too."""
@@ -133,6 +140,19 @@ class LabelStore:
                 + (answer.confidence, ratings, answer.seconds),
             )
         return done.rowcount == 1
+
+    def retract(self, teacher: str) -> str | None:
+        """Takes a teacher's latest answer back; returns its question's key, None without one. Only
+        for people, who may press the wrong key: what a model has said stays."""
+        with self._transaction() as db:
+            row = db.execute(
+                "SELECT rowid, question FROM answers WHERE teacher = ? ORDER BY rowid DESC LIMIT 1",
+                (teacher,),
+            ).fetchone()
+            if row is None:
+                return None
+            db.execute("DELETE FROM answers WHERE rowid = ?", row[:1])
+        return row[1]
 
     def find(self, key: str, teacher: str) -> Answer | None:
         """A teacher's answer to a question, if there is one."""

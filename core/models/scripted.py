@@ -1,10 +1,19 @@
-"""Scripted teachers: B-Pref's simulated humans (Lee et al. 2021), answering from ground truth.
+"""Scripted teachers, answering from ground truth: B-Pref's simulated humans (Lee et al. 2021), and
+one that errs as vision-language models do.
 
 Let R be a clip's summed ground-truth reward. The teacher weighs step t by gamma^(H-1-t), prefers
 the larger sum (beta < 0) or draws from softmax(beta R), errs with a given probability, abstains
 when both clips are poor (skip) and calls near ties equal. Thresholds are eps * m with
 m = H * mean ground-truth reward per step of recent experience; the released code multiplies by
 eps twice after the first round, this does what its paper says.
+
+`vlm_like` has limited eyes. With d the clips' difference in mean ground-truth reward per step, in
+units of `resolution`, a standard logistic error e that belongs to the pair (the other order has
+-e), and the order bias b, it prefers B where d + e + b > 0, so that without lapses
+P(B) = sigmoid(d + b): right half of the time on equal clips and nearly always on wide gaps. On top
+of that `mistake` flips the answer whatever the gap (a psychometric function with lapses), and it
+abstains with probability unsure * exp(-|d|). Asked again in the other order it contradicts itself
+only because of b, as a model at temperature 0 does.
 
 Per-frame scores, which CoRe asks a vision-language model for, are the ground-truth progress at
 the shown frames with noise.
@@ -13,24 +22,46 @@ the shown frames with noise.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
-from core.models.base import Answer, Question
+from core.models.base import Answer, Clip, Question
 from reward_models.preference import shown_frames
 
-Kind = Literal["oracle", "mistake", "noisy", "skip", "myopic", "equal"]
+Kind = Literal["oracle", "mistake", "noisy", "skip", "myopic", "equal", "vlm_like"]
 
-# kind -> (beta, gamma, mistake, skip, equal); beta < 0 is perfectly rational.
-PRESETS: dict[str, tuple[float, float, float, float, float]] = {
-    "oracle": (-1.0, 1.0, 0.0, 0.0, 0.0),
-    "mistake": (-1.0, 1.0, 0.1, 0.0, 0.0),
-    "noisy": (1.0, 1.0, 0.0, 0.0, 0.0),
-    "skip": (-1.0, 1.0, 0.0, 0.1, 0.0),
-    "myopic": (-1.0, 0.9, 0.0, 0.0, 0.0),
-    "equal": (-1.0, 1.0, 0.0, 0.0, 0.1),
+
+class Parameters(NamedTuple):
+    """What makes a kind; the same fields as in `ScriptedConfig`."""
+
+    beta: float = -1.0  # negative: perfectly rational
+    gamma: float = 1.0
+    mistake: float = 0.0
+    skip: float = 0.0
+    equal: float = 0.0
+    resolution: float = 0.0  # 0: perfect eyes
+    unsure: float = 0.0
+    order_bias: float = 0.0
+
+
+# B-Pref's are its paper's. Of the last, published is that a vision-language model may answer "can't
+# tell", that the answer is then dropped (RL-VLM-F, CoRe), that answers depend on the order of the
+# pictures (VLM-AR3L asks in both orders for that reason), and one accuracy: an 8B model tuned for
+# rewards says which of two frames is later rightly in 85.5% of cases (LRM; a secondary source).
+# `resolution` is set so that this kind comes to about that on clips of scripted experts, see
+# `scripts/teacher_report.py`; how often it is unsure, lapses and leans to the first clip are
+# assumptions.
+PRESETS: dict[str, Parameters] = {
+    "oracle": Parameters(),
+    "mistake": Parameters(mistake=0.1),
+    "noisy": Parameters(beta=1.0),
+    "skip": Parameters(skip=0.1),
+    "myopic": Parameters(gamma=0.9),
+    "equal": Parameters(equal=0.1),
+    "vlm_like": Parameters(mistake=0.05, resolution=0.05, unsure=0.3, order_bias=-0.3),
 }
 
 
@@ -49,16 +80,21 @@ class ScriptedConfig:
     """Abstains if both sums are below this part of the recent average."""
     equal: float | None = None
     """Calls a pair equal if the sums differ by less than this part of the recent average."""
+    resolution: float | None = None
+    """Gap in mean reward per step (0 to 1) at which 73% of answers are right; 0: perfect eyes."""
+    unsure: float | None = None
+    """Probability of no answer on equal clips; falls with the gap."""
+    order_bias: float | None = None
+    """Pull towards the second clip, negative towards the first, as a gap in resolutions."""
     abstain: float = 0.0
     """Probability of no answer at all."""
     score_noise: float = 0.05
     """Standard deviation of the noise on per-frame scores."""
 
-    def parameters(self) -> tuple[float, float, float, float, float]:
-        """(beta, gamma, mistake, skip, equal), the kind's values where none is given."""
-        given = (self.beta, self.gamma, self.mistake, self.skip, self.equal)
-        preset = PRESETS[self.kind]
-        return tuple(p if g is None else g for g, p in zip(given, preset, strict=True))
+    def parameters(self) -> Parameters:
+        """The kind's parameters where none is given."""
+        given = {name: getattr(self, name) for name in Parameters._fields}
+        return PRESETS[self.kind]._replace(**{k: v for k, v in given.items() if v is not None})
 
 
 class ScriptedTeacher:
@@ -82,30 +118,55 @@ class ScriptedTeacher:
         return [self._answer(q, 0.0 if context is None else context) for q in questions]
 
     def _answer(self, question: Question, mean_reward: float) -> Answer:
-        beta, gamma, mistake, skip, equal = self.config.parameters()
+        p = self.config.parameters()
         rng = np.random.default_rng([self.seed, int(question.key()[:12], 16)])
         length = len(question.a.dense)
         scores = [self._scores(clip.progress, rng) for clip in (question.a, question.b)]
         margin = mean_reward * length
         sum_a, sum_b = float(question.a.dense.sum()), float(question.b.dense.sum())
-        poor = skip > 0 and max(sum_a, sum_b) <= skip * margin
+        poor = p.skip > 0 and max(sum_a, sum_b) <= p.skip * margin
         if rng.random() < self.config.abstain or poor:
             return Answer(None, *scores, reason="abstains")
-        weights = gamma ** np.arange(length - 1, -1, -1)
+        weights = p.gamma ** np.arange(length - 1, -1, -1)
         return_a = float((weights * question.a.dense).sum())
         return_b = float((weights * question.b.dense).sum())
-        if beta > 0:
-            prefers_b = rng.random() < 1.0 / (1.0 + np.exp(-beta * (return_b - return_a)))
+        if p.resolution > 0:
+            gap = (return_b - return_a) / float(weights.sum())
+            preference, reason = self._by_eye(question, gap, p)
+            return Answer(preference, *scores, reason=reason)
+        if p.beta > 0:
+            prefers_b = rng.random() < 1.0 / (1.0 + np.exp(-p.beta * (return_b - return_a)))
         else:
             prefers_b = return_b > return_a
-        if rng.random() < mistake:
+        if rng.random() < p.mistake:
             prefers_b = not prefers_b
         reason = f"return {return_a:.3f} for A, {return_b:.3f} for B"
-        if abs(sum_a - sum_b) < equal * margin:
+        if abs(sum_a - sum_b) < p.equal * margin:
             return Answer(0.5, *scores, reason=reason)
         return Answer(float(prefers_b), *scores, reason=reason)
+
+    def _by_eye(self, question: Question, gap: float, p: Parameters) -> tuple[float | None, str]:
+        """Answer and reason of limited eyes; `gap` is B's mean reward per step less A's."""
+        # What a pair looks like does not depend on the order that it is shown in.
+        sides = [_digest(clip) for clip in (question.a, question.b)]
+        sign = 1.0 if sides[0] <= sides[1] else -1.0
+        rng = np.random.default_rng([self.seed, *sorted(sides)])
+        unsure, error, lapse = rng.random(), sign * rng.logistic(), rng.random()
+        distance = gap / p.resolution
+        seen = f"B seems {distance + error:+.2f} resolutions better"
+        if unsure < p.unsure * np.exp(-abs(distance)):
+            return None, f"can't tell: {seen}"
+        prefers_b = distance + error + p.order_bias > 0
+        return float(prefers_b != (lapse < p.mistake)), seen
 
     def _scores(self, progress: np.ndarray, rng: np.random.Generator) -> tuple[float, ...]:
         shown = progress[shown_frames(len(progress), self.frames_shown)]
         noisy = shown + self.config.score_noise * rng.standard_normal(len(shown))
         return tuple(float(x) for x in np.clip(noisy, 0.0, 1.0))
+
+
+def _digest(clip: Clip) -> int:
+    """A number that belongs to a clip, wherever it is shown."""
+    content = np.ascontiguousarray(clip.snapshot, np.float32).tobytes()
+    content += np.ascontiguousarray(clip.next_obs, np.float32).tobytes()
+    return int(hashlib.sha256(content).hexdigest()[:12], 16)

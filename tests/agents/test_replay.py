@@ -111,3 +111,13 @@ def test_clips_are_consecutive_and_within_an_episode(total):
 def test_clips_come_from_the_window():
     clips = replay.sample_clips(filled(20), jax.random.key(0), 200, 3, 5)
     assert np.asarray(clips.formal).min() == 15.0
+
+
+def test_newer_clips_are_drawn_more_often_by_a_factor_of_e():
+    state = filled(12)
+    clips = replay.sample_clips(state, jax.random.key(0), 20_000, 3, 100, age=2.0)
+    starts = np.asarray(clips.formal)[:, 0].astype(int)  # rows 0 to 9
+    expected = np.exp(-np.arange(10)[::-1] / 2.0)
+    np.testing.assert_allclose(
+        np.bincount(starts, minlength=10) / 20_000, expected / expected.sum(), atol=0.01
+    )

@@ -144,3 +144,44 @@ def test_statistics_table():
     lines = table.splitlines()
     assert lines[0] == "score: [0.000, 0.500, 1.000], max 1.000, mean 0.500, min 0.000"
     assert lines[1].count(",") == 12 and lines[1].startswith("reach: [0.000, 2.000, 4.000")
+
+
+def far(gap):
+    """Two clips whose mean reward differs by `gap`."""
+    return LOW, [0.1 + gap] * 4
+
+
+def test_limited_eyes_follow_their_psychometric_function():
+    eyes = dict(resolution=0.1, unsure=0.0, order_bias=0.0, mistake=0.0)
+    for gap in (0.0, 0.1, 0.2):
+        prefers_b, _, abstained = many(ScriptedConfig("vlm_like", **eyes), *far(gap), count=1_500)
+        assert abs(prefers_b - 1 / (1 + np.exp(-gap / 0.1))) < 0.04 and abstained == 0.0
+    lapsing = ScriptedConfig("vlm_like", **{**eyes, "mistake": 0.2})
+    assert abs(many(lapsing, *far(5.0), count=1_500)[0] - 0.8) < 0.04
+    leaning = ScriptedConfig("vlm_like", **{**eyes, "order_bias": -1.0})
+    assert abs(many(leaning, *far(0.1), count=1_500)[0] - 0.5) < 0.04
+
+
+def test_limited_eyes_are_less_sure_of_close_pairs():
+    config = ScriptedConfig("vlm_like", resolution=0.1, unsure=0.5)
+    for gap in (0.0, 0.1, 0.5):
+        abstained = many(config, *far(gap), count=1_500)[2]
+        assert abs(abstained - 0.5 * np.exp(-gap / 0.1)) < 0.04
+
+
+def test_limited_eyes_contradict_themselves_only_because_of_the_order():
+    noise = np.random.default_rng(0).uniform(0, 1e-4, (400, 2))
+    pairs = [question(np.add(LOW, e), np.add(LOW, 0.05 + f)) for e, f in noise]
+    turned = [q._replace(a=q.b, b=q.a) for q in pairs]
+
+    def contradicted(bias):
+        teacher = ScriptedTeacher(ScriptedConfig("vlm_like", order_bias=bias))
+        both = zip(teacher.ask(pairs), teacher.ask(turned), strict=True)
+        both = [(x.preference, y.preference) for x, y in both]
+        assert [x is None for x, _ in both] == [y is None for _, y in both]
+        return np.mean([x == y for x, y in both if x is not None])
+
+    assert contradicted(0.0) == 0.0
+    # d + e within (-b, b): sigmoid(2) - sigmoid(0) at d = 1, b = 1
+    expected = 1 / (1 + np.exp(-2.0)) - 0.5
+    assert abs(contradicted(1.0) - expected) < 0.07

@@ -89,6 +89,19 @@ def test_a_config_of_another_version_is_named(tmp_path):
         run_folder.load_config(tmp_path / "run")
 
 
+def test_a_setting_newer_than_a_run_has_its_default_there(tmp_path):
+    run_folder.prepare(tmp_path / "run", Config(), resume=False)
+    path = tmp_path / "run" / "config.json"
+    stored = json.loads(path.read_text())
+    del stored["feedback"]["pairs"]
+    path.write_text(json.dumps(stored))
+    feedback = dataclasses.replace(Config().feedback, pairs="entropy")
+    other = dataclasses.replace(Config(), feedback=feedback)
+    with pytest.raises(ValueError, match="feedback.pairs was uniform, is entropy"):
+        run_folder.prepare(tmp_path / "run", other, resume=True)
+    run_folder.prepare(tmp_path / "run", Config(), resume=True)
+
+
 def test_a_run_folder_is_never_overwritten(tmp_path):
     out = tmp_path / "run"
     run_folder.prepare(out, Config(), resume=False)

@@ -1,0 +1,225 @@
+"""Writes a report: `index.html` that needs no other file, the pictures in it, and the tables."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import envs
+from core import question_sheet, run_folder
+from core.label_quality import verdict
+from core.labels import LabelStore
+from core.report import plots, table
+from core.report.records import Record
+
+_QUESTIONS = {"right": 3, "wrong": 2, "abstained": 1}  # how many of each are shown of a run
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 1180px; color: #222;
+  padding: 0 1rem; }
+h1 { font-size: 1.6rem }
+h2 { font-size: 1.25rem; margin-top: 2.2rem; border-bottom: 1px solid #ccc }
+h3 { font-size: 1.05rem; margin-bottom: .3rem }
+.wide { overflow-x: auto }
+table { border-collapse: collapse; font-size: 13px }
+th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid #ddd;
+  vertical-align: top }
+th { background: #f4f4f4 }
+tr.unfinished td { color: #8a5a00; background: #fff8ea }
+img { max-width: 100%; height: auto; display: block; margin: .6rem 0 }
+pre { background: #f6f6f6; padding: .8rem; overflow-x: auto; font: 12.5px/1.35 monospace }
+summary { cursor: pointer; font-weight: 600; margin: .4rem 0 }
+.note { color: #666; font-size: 13px }
+"""
+
+
+def write(records: Sequence[Record], out: Path) -> dict[str, Any]:
+    """Writes a report of runs into a folder and returns its rows, JSON-able.
+
+    Args:
+        records: the runs.
+        out: made if need be; a report that is there is written over.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    found = table.conditions(records)
+    rows = [table.row(one) for one in found]
+    several = table.aggregates(found)
+    shared = table.shared_settings(records)
+    parts = ["<h1>CoRe-JAX report</h1>", _head(records, shared), "<h2>Results</h2>"]
+    parts += [_table(rows), _aggregates(several)]
+    if plots.curves(found, out / "curves.png"):
+        parts += ["<h2>Learning curves</h2>", _image(out / "curves.png", "success over steps")]
+        parts += [_note("Line: mean over seeds. Band: Student's 95% confidence interval over "
+                        "seeds, cut to [0, 1]. Thin: single seeds.")]  # fmt: skip
+    if plots.sensitivity(found, out / "sensitivity.png"):
+        parts += ["<h2>Success and the teacher's errors</h2>"]
+        parts += [_image(out / "sensitivity.png", "success over label accuracy")]
+        parts += [_note("Filled: final policies. Hollow: mean over all evaluations of the run. "
+                        "Bars: Student's 95% intervals over seeds. A label is right if it agrees "
+                        "with the ground-truth dense reward.")]  # fmt: skip
+    worlds: dict[tuple[str, str], envs.TaskEnv] = {}
+    for i, record in enumerate(records):
+        parts += [f"<h2>{_text(record.name)}</h2>", *_run(record, out, i, worlds)]
+    page = "".join(f"{part}\n" for part in parts if part)
+    (out / "index.html").write_text(
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>CoRe-JAX report'
+        f"</title><style>{_STYLE}</style></head><body>\n{page}</body></html>\n"
+    )
+    content = {"shared_settings": shared, "conditions": rows, "over_tasks": several}
+    run_folder.write_json(out / "table.json", content)
+    (out / "table.md").write_text(table.markdown(rows))
+    return content
+
+
+def _head(records: Sequence[Record], shared: dict[str, Any]) -> str:
+    unfinished = sum(r.summary is None for r in records)
+    said = f"{len(records)} run{'s' * (len(records) > 1)}"
+    said += f", {unfinished} of them unfinished (figures so far)" * bool(unfinished)
+    if shared:
+        said += "; other than the defaults in all of them: "
+        said += ", ".join(f"{k} {json.dumps(v)}" for k, v in shared.items())
+    return f"<p>{_text(said)}.</p>"
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> str:
+    head = "".join(f"<th>{_text(h)}</th>" for h in table.HEADERS)
+    lines = []
+    for row in rows:
+        kind = "" if row["finished"] else ' class="unfinished"'
+        cells = "".join(f"<td>{_text(c)}</td>" for c in table.cells(row))
+        lines.append(f"<tr{kind}>{cells}</tr>")
+    note = (
+        "Success: final policies (of unfinished runs: the last evaluation), mean over seeds with "
+        "Student's 95% interval over seeds, cut to [0, 1]; an interval of no width says only that "
+        "the seeds agree. Paper: CoRe's table, three seeds. Labels right: part of the decided "
+        "labels that agree with the ground-truth dense reward."
+    )
+    body = "".join(lines)
+    return f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>{_note(note)}'
+
+
+def _aggregates(several: Sequence[dict[str, Any]]) -> str:
+    if not several:
+        return ""
+    lines = []
+    for one in several:
+        low, high = one["iqm_ci95"]
+        lines.append(
+            f"<li>{_text(one['condition'])}, protocol {_text(one['protocol'])}, "
+            f"{len(one['tasks'])} tasks: <b>{one['iqm']:.2f}</b> [{low:.2f}, {high:.2f}]</li>"
+        )
+    return (
+        "<h3>Over tasks</h3>"
+        + _note("Interquartile mean over tasks and seeds, 95% interval by stratified bootstrap.")
+        + f"<ul>{''.join(lines)}</ul>"
+    )
+
+
+def _run(record: Record, out: Path, index: int, worlds: dict) -> list[str]:
+    config = record.config
+    settings = ", ".join(f"{k} {json.dumps(v)}" for k, v in record.settings.items()) or "none"
+    said = (
+        f"{config['task']}, protocol {config['protocol']}, method {config['method']}, teacher "
+        f"{record.teacher or 'none'}, seeds {', '.join(map(str, record.seeds))}; {record.status}. "
+        f"Settings other than the defaults: {settings}."
+    )
+    parts = [f"<p>{_text(said)}</p>"]
+    for name, what in (("curve.png", "the run's own curve"), ("episode.png", "episodes")):
+        path = record.folder / name
+        if path.exists():
+            parts.append(f"<details open><summary>{_text(what.capitalize())}</summary>"
+                         f"{_image(path, what)}</details>")  # fmt: skip
+    return parts + _labels(record, out, index, worlds) + _rewards(record)
+
+
+def _labels(record: Record, out: Path, index: int, worlds: dict) -> list[str]:
+    if record.label_problem:
+        return [_note(f"Labels: {record.label_problem}.")]
+    if not record.teachers:
+        return [_note("No labels.")]
+    lines = []
+    for name, q in record.teachers.items():
+        accuracy = "–" if q.accuracy is None else f"{q.accuracy:.3f}"
+        lines.append(
+            f"<li>{_text(name)}: {q.asked} answers, {q.decided} decided, {q.equal} equal, "
+            f"{q.abstained} abstained; right {accuracy}; {q.tokens:,} tokens, "
+            f"${q.cost_usd:.2f}</li>"
+        )
+    store = LabelStore(record.folder / "labels.sqlite")
+    chosen = _choose(store, record.teacher)
+    sheets = []
+    if chosen:
+        place = (record.config["task"], record.config["protocol"])
+        if place not in worlds:
+            worlds[place] = envs.make(place[0], protocol=place[1])
+        shots = question_sheet.frames(worlds[place], [asked.question for asked in chosen])
+        for i, (asked, shot) in enumerate(zip(chosen, shots, strict=True)):
+            path = out / f"run{index}-question{i}.png"
+            title = f"seed {asked.question.seed}, step {asked.env_steps:,}, round "
+            title += f"{asked.question.round}: {asked.question.instruction}"
+            answers = store.answers(asked.key)
+            first = {record.teacher: answers.pop(record.teacher)}
+            question_sheet.draw(asked.question, shot, {**first, **answers}, title, path)
+            sheets.append(_image(path, title))
+    store.close()
+    return [
+        f"<h3>Labels</h3><ul>{''.join(lines)}</ul>",
+        f"<details><summary>{len(sheets)} questions with their answers</summary>"
+        f"{_note('Framed: the clip that the teacher prefers.')}{''.join(sheets)}</details>",
+    ]
+
+
+def _choose(store: LabelStore, teacher: str) -> list:
+    """A few questions of each verdict, spread over the run."""
+    by_verdict: dict[str, list] = {}
+    for asked in store.questions():
+        answer = store.find(asked.key, teacher)
+        if answer is not None:
+            by_verdict.setdefault(verdict(asked.question, answer), []).append(asked)
+    chosen = []
+    for name, wanted in _QUESTIONS.items():
+        some = by_verdict.get(name, [])
+        every = max(1, len(some) // wanted)
+        chosen += some[every // 2 :: every][:wanted]
+    return chosen
+
+
+def _rewards(record: Record) -> list[str]:
+    codes, history = record.codes(), record.history()
+    if not codes:
+        return [_note("No formal reward.")]
+    lines = []
+    for entry in history:
+        refused = len(entry.get("refused", ()))
+        said = f"seed {entry['seed']}, step {entry['env_steps']:,}: {entry['event']}"
+        said += f", {entry['reason']}" * bool(entry.get("reason"))
+        said += f" ({refused} did not compile)" * bool(refused)
+        lines.append(f"<li>{_text(said)}</li>")
+    last = {name.split("_")[0]: name for name, _ in codes}
+    sources = [
+        f"<details><summary>{_text(name)}{' (in use at the end)' * (name in last.values())}"
+        f"</summary><pre>{_text(source)}</pre></details>"
+        for name, source in codes
+    ]
+    return [
+        "<h3>Formal rewards</h3>",
+        f"<details><summary>History: {len(history)} entries</summary><ul>{''.join(lines)}</ul>"
+        "</details>",
+        *sources,
+    ]
+
+
+def _image(path: Path, what: str) -> str:
+    data = base64.b64encode(path.read_bytes()).decode()
+    return f'<img alt="{_text(what)}" src="data:image/png;base64,{data}">'
+
+
+def _note(text: str) -> str:
+    return f'<p class="note">{_text(text)}</p>'
+
+
+def _text(text: str) -> str:
+    return html.escape(str(text))

@@ -1,0 +1,155 @@
+"""A report's figures. Colours are Okabe and Ito's, which the colour-blind can tell apart; lines and
+markers differ, too, so that nothing depends on colour alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.report import statistics
+from core.report.table import Condition
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+_LINES = ("-", "--", "-.", ":")
+_PER_ROW = 3
+
+
+def curves(found: Sequence[Condition], path: Path) -> bool:
+    """Success over environment steps, a panel for each task and protocol.
+
+    Lines are means over seeds, bands Student's 95% intervals, thin lines single seeds.
+
+    Returns:
+        whether there was anything to draw.
+    """
+    shown = [one for one in found if len(one.curve()[0])]
+    if not shown:
+        return False
+    panels = list(dict.fromkeys(one.where for one in shown))
+    styles = _styles(shown)
+    figure, axes = _grid(len(panels))
+    for axis, where in zip(axes, panels, strict=False):
+        here = [one for one in shown if one.where == where]
+        for i, one in enumerate(here):
+            style = styles[one.label]
+            steps, success = one.curve()
+            intervals = [statistics.student(row, 0.0, 1.0) for row in success]
+            mean = [x.mean for x in intervals]
+            # Earlier ones are drawn wider, so that curves on top of each other can all be seen.
+            width = 2.0 + 1.6 * (len(here) - 1 - i)
+            axis.plot(steps / 1000, mean, lw=width, **style, zorder=3 + i)
+            if success.shape[1] > 1:
+                low, high = ([getattr(x, end) for x in intervals] for end in ("low", "high"))
+                axis.fill_between(
+                    steps / 1000, low, high, color=style["color"], alpha=0.13, lw=0, zorder=1
+                )
+                axis.plot(steps / 1000, success, color=style["color"], alpha=0.35, lw=0.8, zorder=2)
+        axis.set(ylim=(-0.04, 1.04), title=where, xlabel="environment steps (thousands)")
+        axis.set_xlim(left=0)
+        axis.grid(alpha=0.3)
+    for axis in axes[:: min(_PER_ROW, len(panels))]:
+        axis.set_ylabel("success rate")
+    _legend(figure, shown, styles)
+    _save(figure, path)
+    return True
+
+
+def sensitivity(found: Sequence[Condition], path: Path) -> bool:
+    """Success over how many of the labels were right, a panel for each task and protocol.
+
+    Filled: final; hollow: mean over the evaluations. Bars are Student's 95% intervals over seeds.
+
+    Returns:
+        whether any task was tried with two label accuracies.
+    """
+    panels: dict[str, list[Condition]] = {}
+    for one in found:
+        if one.label_accuracy is not None and one.success is not None:
+            panels.setdefault(one.where, []).append(one)
+    panels = {where: some for where, some in panels.items() if len(some) > 1}
+    if not panels:
+        return False
+    styles = _styles(one for some in panels.values() for one in some)
+    figure, axes = _grid(len(panels))
+    for axis, (where, some) in zip(axes, panels.items(), strict=False):
+        for one in some:
+            style = {**styles[one.label], "linestyle": "none"}
+            for values, full, shift in ((one.success, True, -0.002), (_average(one), False, 0.002)):
+                if values is None:
+                    continue
+                interval = statistics.student(values, 0.0, 1.0)
+                bars = None
+                if interval.low is not None:
+                    bars = [[interval.mean - interval.low], [interval.high - interval.mean]]
+                fill = {} if full else {"markerfacecolor": "white"}
+                at = one.label_accuracy + shift
+                axis.errorbar([at], [interval.mean], bars, capsize=3, **{**style, **fill, "ms": 8})
+        axis.set(ylim=(-0.04, 1.04), title=where, xlabel="part of the labels that are right")
+        axis.margins(x=0.15)
+        axis.grid(alpha=0.3)
+    for axis in axes[:: min(_PER_ROW, len(panels))]:
+        axis.set_ylabel("success rate")
+    _legend(figure, [one for some in panels.values() for one in some], styles)
+    _save(figure, path)
+    return True
+
+
+def _average(one: Condition) -> np.ndarray | None:
+    steps, success = one.curve()
+    return success.mean(axis=0) if len(steps) else None
+
+
+def _styles(found: Any) -> dict[str, dict[str, Any]]:
+    """One look for each label, the same in all panels."""
+    labels = list(dict.fromkeys(one.label for one in found))
+    return {
+        label: {
+            "color": COLOURS[i % len(COLOURS)],
+            "marker": _MARKERS[i % len(_MARKERS)],
+            "linestyle": _LINES[i // len(COLOURS) % len(_LINES)],
+            "ms": 5,
+            "markeredgecolor": "white" if i else COLOURS[0],
+        }
+        for i, label in enumerate(labels)
+    }
+
+
+def _legend(figure: Any, shown: Sequence[Condition], styles: dict[str, dict[str, Any]]) -> None:
+    from matplotlib.lines import Line2D
+
+    handles = []
+    for label, style in styles.items():
+        these = [one for one in shown if one.label == label]
+        counts = sorted({len(one.seeds) for one in these})
+        seeds = f"{'–'.join(map(str, counts))} seed{'s' * (counts != [1])}"
+        open_ = "" if all(one.finished for one in these) else ", unfinished"
+        handles.append(Line2D([], [], lw=2, label=f"{label} ({seeds}{open_})", **style))
+    figure.legend(handles=handles, loc="outside lower center", ncols=1, fontsize=8, frameon=False)
+
+
+def _grid(count: int) -> tuple[Any, list]:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    columns = min(count, _PER_ROW)
+    rows = -(-count // columns)
+    width = 6.4 if count == 1 else 4.2 * columns
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(width, 3.5 * rows + 0.6), squeeze=False, layout="constrained"
+    )
+    for axis in axes.flat[count:]:
+        axis.set_visible(False)
+    return figure, list(axes.flat[:count])
+
+
+def _save(figure: Any, path: Path) -> None:
+    import matplotlib.pyplot as plt
+
+    figure.savefig(path, dpi=130)
+    plt.close(figure)
