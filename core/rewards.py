@@ -7,7 +7,7 @@ changing a seed's reward costs only this small compilation.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import chex
@@ -19,9 +19,18 @@ from agents.replay import Transition
 from core import devices, methods
 from core.config import Config
 from reward_models.combine import Weights, combine
-from reward_models.formal import FormalReward
+from reward_models.formal import FormalReward, compile_reward, make_signature
 
 Formal = FormalReward | None
+
+
+def compiler(config: Config, spec: Any) -> Callable[[str], FormalReward]:
+    """How a run's reward sources are compiled: called in the way that its method's prompts say."""
+    kind = methods.get(config.method).writer
+    signature = make_signature(
+        kind, spec.formal_fields, spec.action_description, spec.target_description
+    )
+    return functools.partial(compile_reward, signature=signature)
 
 
 def score(
@@ -72,9 +81,9 @@ def batch_function(reward: FormalReward, formal_view: Any) -> Any:
     return evaluate
 
 
-def reward_of(weights: Weights, step: Transition) -> chex.Array:
-    """The reward that is optimised, from a transition's components."""
-    return combine(weights, step.formal, step.residual, step.dense, step.success)
+def reward_of(weights: Weights, step: Transition, limit: float = 1.0) -> chex.Array:
+    """The reward that is optimised, from a transition's components; `limit` is the formal one's."""
+    return combine(weights, step.formal, step.residual, step.dense, step.success, limit)
 
 
 def initial_weights(config: Config) -> Weights:

@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 Role = Literal["system", "user", "assistant"]
+_REFUSALS_SHOWN = 3
 
 
 class Message(NamedTuple):
@@ -68,6 +69,40 @@ or drop it.
 First say in a few sentences what the numbers tell you. Then give the whole new function in one \
 fenced Python block, under the same rules as before.
 """
+
+REFUSED = """
+Replies to this were refused by the program that reads them:
+
+{refusals}
+
+Write the whole function anew, so that it has none of these problems, under the same rules.
+"""
+
+
+class Refusal(NamedTuple):
+    """A reply that is no reward: its code, and what is wrong with it."""
+
+    code: str
+    problem: str
+
+
+def with_refusals(messages: Sequence[Message], refusals: Sequence[Refusal]) -> list[Message]:
+    """The same question, asked again with what was refused and why; the turns stay four.
+
+    Args:
+        messages: the question as it was first asked.
+        refusals: of the replies so far; of several with one problem only the first is shown, and
+            three at most.
+    """
+    if not refusals:
+        return list(messages)
+    distinct: dict[str, Refusal] = {}
+    for refusal in refusals:
+        distinct.setdefault(refusal.problem, refusal)
+    told = list(distinct.values())[:_REFUSALS_SHOWN]
+    shown = "\n\n".join(f"```python\n{r.code.strip()}\n```\n{r.problem}" for r in told)
+    *before, last = messages
+    return [*before, last._replace(content=last.content + REFUSED.format(refusals=shown))]
 
 
 def task_view(spec: Any) -> str:
