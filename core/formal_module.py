@@ -18,76 +18,37 @@ import jax.numpy as jnp
 import numpy as np
 
 from core import rollback
+from core.author import Author, Candidate
 from core.config import Config
-from core.models.base import ChatModel, Ledger, Reply
+from core.models.base import ChatModel
 from core.prompts import formal as prompts
 from core.reward_book import RewardBook
-from core.rewards import batch_function, compiler
-from reward_models.formal import FormalReward, RewardError, extract_code
-
-
-@dataclasses.dataclass(frozen=True)
-class Candidate:
-    """One reply, compiled or refused."""
-
-    index: int
-    reward: FormalReward | None
-    problem: str = ""
-    code: str = ""
-    """Of a refused one: what the language model is shown when it is asked again."""
+from core.rewards import batch_function
+from reward_models.formal import FormalReward
 
 
 class FormalModule:
     """The formal reward of each seed, its history, and the model that writes new ones."""
 
     def __init__(self, config: Config, spec: Any, model: ChatModel, folder: Path):
-        self._config, self._spec, self._model = config, spec, model
-        self._compile = compiler(config, spec)
+        self._config, self._spec = config, spec
+        self.author = Author(config, spec, model)
         self.book = RewardBook(folder, f"{config.method} on {config.task} ({config.protocol})")
         self.current: list[FormalReward | None] = [None] * config.seeds
         # Per seed, since its reward was last accepted: name -> one value per chunk.
         self.statistics: list[dict[str, list[float]]] = [{} for _ in range(config.seeds)]
         self._files: list[str | None] = [None] * config.seeds  # what `current` is called
         self._watch = [rollback.Watch() for _ in range(config.seeds)]
-        # Also what a killed process paid for after its last checkpoint.
-        self.tokens, self.cost_usd = model.spent() if isinstance(model, Ledger) else (0, 0.0)
 
     @property
     def history(self) -> list[dict[str, Any]]:
         """The entries of `history.json`."""
         return self.book.entries
 
-    def propose(
-        self, messages: Sequence[prompts.Message], attempt: int, count: int
-    ) -> list[Candidate]:
-        """Asks the model for `count` rewards and compiles what comes back."""
-        candidates = []
-        for i, reply in enumerate(self._model.complete(messages, count, attempt)):
-            self.tokens += reply.tokens_in + reply.tokens_out
-            self.cost_usd += reply.cost_usd
-            candidates.append(self._candidate(attempt * count + i, reply))
-        return candidates
-
-    def proposals(self, messages: Sequence[prompts.Message], count: int) -> list[Candidate]:
-        """Candidates of which at least one compiles, after the refused ones of earlier attempts:
-        the model is asked again, with the refusals, while none does.
-
-        Raises:
-            ValueError: none of the attempts brought one.
-        """
-        seen: list[Candidate] = []
-        for attempt in range(self._config.formal.attempts):
-            candidates = self.propose(_again(messages, seen), attempt, count)
-            seen += candidates
-            if any(c.reward for c in candidates):
-                return seen
-        problems = "\n".join(c.problem for c in seen)
-        raise ValueError(f"no candidate for the formal reward compiles:\n{problems}")
-
     def first_candidates(self) -> list[Candidate]:
         """Candidates for the first reward."""
         messages = prompts.initial_messages(self._spec)
-        return self.proposals(messages, self._config.formal.candidates)
+        return self.author.proposals(messages, self._config.formal.candidates)
 
     def select(
         self, candidates: Sequence[Candidate], scores: np.ndarray, env_steps: int, by: str
@@ -102,10 +63,8 @@ class FormalModule:
         for s in range(self._config.seeds):
             best = candidates[int(np.argmax(scores[s]))]
             reason = f"Highest {by} of {len(candidates)} candidates"
-            self.take(s, best, env_steps, reason)
             shown = _shown(candidates, scores[s])
-            self._record(s, env_steps, "selected", candidates, scores=shown, by=by,
-                         chosen=best.index, reason=reason)  # fmt: skip
+            self.take(s, best, candidates, env_steps, reason, scores=shown, by=by)
             score = shown[str(best.index)]
             events.append(f"seed {self._seed(s)}: candidate {best.index} selected, {by} {score}")
         return events
@@ -166,9 +125,28 @@ class FormalModule:
                 if name != "nonfinite":
                     series.setdefault(name, []).append(float(value))
 
-    def take(self, s: int, candidate: Candidate, env_steps: int, remark: str) -> None:
-        """Seed s uses a candidate from now on."""
-        self._use(s, candidate.reward, env_steps, f"candidate {candidate.index}: {remark}")
+    def take(
+        self, s: int, chosen: Candidate, candidates: Sequence[Candidate], env_steps: int,
+        reason: str, **more: Any,
+    ) -> None:  # fmt: skip
+        """Seed s begins with a candidate.
+
+        Args:
+            candidates: among which it was chosen, for the record.
+            more: for the record, as in `RewardBook.record`.
+        """
+        self._use(s, chosen.reward, env_steps, f"candidate {chosen.index}: {reason}")
+        self.record(s, env_steps, "selected", candidates, chosen=chosen.index, reason=reason,
+                    file=self._files[s], **more)  # fmt: skip
+
+    def record(
+        self, s: int | None, env_steps: int, event: str, candidates: Sequence[Candidate],
+        **more: Any,
+    ) -> None:  # fmt: skip
+        """Adds to the history what happened to seed s, or to all seeds (None)."""
+        refused = {str(c.index): c.problem for c in candidates if c.reward is None}
+        seed = None if s is None else self._seed(s)
+        self.book.record(seed, env_steps, event, **more, refused=refused)
 
     def state(self) -> dict[str, Any]:
         """JSON-able, for a checkpoint."""
@@ -178,17 +156,17 @@ class FormalModule:
             "statistics": self.statistics,
             "files": self._files,
             "watch": [dataclasses.asdict(watch) for watch in self._watch],
-            "tokens": self.tokens,
-            "cost_usd": self.cost_usd,
+            "tokens": self.author.tokens,
+            "cost_usd": self.author.cost_usd,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Takes over a checkpoint's state and rewrites the rewards folder from it."""
-        self.current = [self._compile(s) if s else None for s in state["current"]]
+        self.current = [self.author.compile(s) if s else None for s in state["current"]]
         self.statistics, self._files = state["statistics"], state["files"]
         self._watch = [rollback.from_json(watch) for watch in state["watch"]]
-        self.tokens = max(self.tokens, state["tokens"])
-        self.cost_usd = max(self.cost_usd, state["cost_usd"])
+        self.author.tokens = max(self.author.tokens, state["tokens"])
+        self.author.cost_usd = max(self.author.cost_usd, state["cost_usd"])
         self.book.restore(state["history"])
 
     def _refine(self, s: int, labels: dict[str, np.ndarray], env_steps: int) -> str:
@@ -201,7 +179,7 @@ class FormalModule:
         seen: list[Candidate] = []
         scores = np.zeros(0)
         for attempt in range(config.attempts):
-            candidates = self.propose(_again(messages, seen), attempt, config.candidates)
+            candidates = self.author.propose(messages, config.candidates, attempt, seen)
             if not candidates:
                 break
             candidates = [self._untried(c, s) for c in candidates]
@@ -216,12 +194,12 @@ class FormalModule:
                 self._watch[s] = rollback.accepted(
                     self._watch[s], parent.source, file, env_steps, count
                 )
-                self._record(s, env_steps, "accepted", seen, **shared, file=self._files[s],
+                self.record(s, env_steps, "accepted", seen, **shared, file=self._files[s],
                              chosen=chosen.index, agreement=agreement, reason=reason,
                              scores=_shown(seen, scores))  # fmt: skip
                 return f"seed {self._seed(s)}: formal reward {chosen.index} accepted. {reason}"
         reason = f"None of {len(seen)} candidates agrees with more than {held:.1%} of labels"
-        self._record(s, env_steps, "kept", seen, **shared, reason=reason,
+        self.record(s, env_steps, "kept", seen, **shared, reason=reason,
                      scores=_shown(seen, scores))  # fmt: skip
         return f"seed {self._seed(s)}: formal reward kept. {reason}"
 
@@ -232,7 +210,7 @@ class FormalModule:
         self._watch[s], ended = rollback.evaluated(self._watch[s], env_steps, success)
         if ended is None:
             return None
-        parent, margin = self._compile(ended.parent), config.formal.rollback_margin
+        parent, margin = self.author.compile(ended.parent), config.formal.rollback_margin
         if config.formal.select == "gt_score":
             reason = rollback.success_verdict(ended.before, self._watch[s].best, margin)
         else:
@@ -244,7 +222,7 @@ class FormalModule:
         refined, file = self.current[s].source, self._files[s]
         self._use(s, parent, env_steps, f"the reward of {ended.file} again: {reason}")
         self._watch[s] = rollback.taken_back(self._watch[s], refined, ended)
-        self._record(s, env_steps, "rolled back", [], reason=reason, parent=file,
+        self.record(s, env_steps, "rolled back", [], reason=reason, parent=file,
                      file=self._files[s])  # fmt: skip
         return f"seed {self._seed(s)}: formal reward rolled back. {reason}"
 
@@ -261,33 +239,8 @@ class FormalModule:
         remark = f"in use from environment step {env_steps}; {remark}"
         self._files[s] = self.book.keep(name, reward.source, remark)
 
-    def _record(
-        self, s: int, env_steps: int, event: str, candidates: Sequence[Candidate], **more: Any
-    ) -> None:
-        refused = {str(c.index): c.problem for c in candidates if c.reward is None}
-        self.book.record(self._seed(s), env_steps, event, **more, refused=refused)
-
     def _seed(self, s: int) -> int:
         return self._config.seed + s
-
-    def _candidate(self, index: int, reply: Reply) -> Candidate:
-        if reply.problem and not reply.text:
-            return Candidate(index, None, reply.problem)
-        code = reply.text
-        try:
-            code = extract_code(reply.text)
-            return Candidate(index, self._compile(code))
-        except RewardError as error:
-            problem = f"{reply.problem}; {error}" if reply.problem else str(error)
-            return Candidate(index, None, problem, code)
-
-
-def _again(
-    messages: Sequence[prompts.Message], seen: Sequence[Candidate]
-) -> Sequence[prompts.Message]:
-    """A question, asked again: with what was refused of the candidates seen so far, and why."""
-    refusals = [prompts.Refusal(c.code, c.problem) for c in seen if c.code]
-    return prompts.with_refusals(messages, refusals)
 
 
 def _shown(candidates: Sequence[Candidate], scores: Sequence[float]) -> dict[str, float | None]:

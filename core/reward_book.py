@@ -7,7 +7,6 @@ is resumed.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -50,4 +49,5 @@ class RewardBook:
         (self._folder / "story.md").write_text(text)
 
     def _source(self, name: str) -> str:
-        return (self._folder / name).read_text()
+        _, source = (self._folder / name).read_text().split("\n", 1)  # without the remark
+        return source

@@ -15,14 +15,15 @@ import jax.numpy as jnp
 import numpy as np
 
 from agents.evaluation import Episodes
-from core import checkpoint, film, metrics, run_folder, trials, warm_up
+from core import checkpoint, eureka, film, methods, metrics, run_folder, text2reward, warm_up
 from core.config import Config, check
 from core.formal_module import FormalModule
 from core.labels import LabelStore
 from core.lanes import Train, TrainState
-from core.models import ScriptedTeacher, chat_key, make_chat_model
+from core.models import ScriptedTeacher, check_chat_model, make_chat_model
 from core.residual_module import ResidualModule
 from core.training import make_train
+from core.trials import Trials, ground_truth_scores
 
 
 def run(config: Config, out: Path, resume: bool = False, quiet: bool = False) -> dict[str, Any]:
@@ -35,12 +36,13 @@ def run(config: Config, out: Path, resume: bool = False, quiet: bool = False) ->
         quiet: no progress on stderr.
 
     Raises:
-        ValueError: a bad config, a missing API key, an existing folder, or one of another config.
+        ValueError: a bad config, a missing API key or recording, an existing folder, or one of
+            another config.
         ChatError: a hosted language model does not answer, or its budget is used up.
     """
     config = check(config)
     if config.uses_formal and not resume:
-        chat_key(config)  # before the folder is made
+        check_chat_model(config)  # before the folder is made
     run_folder.prepare(out, config, resume)
     finished = run_folder.summary(out) if resume else None
     if finished is not None:
@@ -63,6 +65,10 @@ class _Run:
         if config.uses_formal:
             model = make_chat_model(config, out)
             self.formal = FormalModule(config, self.train.env.spec, model, out / "rewards")
+        self.trials: Trials | None = None
+        if config.trial_lanes:
+            path = out / "rewards" / "trials.json"
+            self.trials = Trials(config, config.trial_lanes, path, self.progress.note)
         self.state: TrainState = self.train.init(run_folder.seed_keys(config))
         self.latest: dict[str, list[float]] = {}
         restored = self._restore() if resume else None
@@ -87,6 +93,7 @@ class _Run:
             row["events"] = self._feedback(env_steps, row)
             if env_steps % config.eval_every == 0:
                 self._evaluate(env_steps)
+                row["events"] += self._rollback(env_steps)
             row = self._row(env_steps, row, time.monotonic() - began)
             self.file.write(row)
             self.progress.update(env_steps, row, force=env_steps % config.eval_every == 0)
@@ -101,7 +108,7 @@ class _Run:
     def _feedback(self, env_steps: int, row: dict[str, Any]) -> list[str]:
         """The round and the refinement that are due after this chunk."""
         config, events, lanes = self.config, [], self.state.lanes
-        needs_labels = config.uses_formal or config.uses_residual
+        needs_labels = config.refines_formal or config.uses_residual
         if self.formal and self.formal.current[0] is None and env_steps >= config.random_steps:
             self.residual.ask(lanes, env_steps)
             scores = np.stack(
@@ -118,8 +125,8 @@ class _Run:
             if config.uses_residual:
                 lanes, fitted = self.residual.fit(lanes)
                 row.update(metrics.to_host(fitted))
-        refine_at = config.formal.refine_at
-        if self.formal and any(0 <= env_steps - at < config.chunk for at in refine_at):
+        refine_at = config.formal.refine_at if config.refines_formal else ()
+        if any(0 <= env_steps - at < config.chunk for at in refine_at):
             before = list(self.formal.current)
             events += self.formal.refine(self.residual.labels, env_steps)
             if self.formal.current != before:
@@ -128,13 +135,32 @@ class _Run:
         return events
 
     def _first_rewards(self) -> None:
-        """Candidates for the first formal reward; under `gt_score` also their trials."""
-        self.candidates = self.formal.first_candidates()
-        if self.config.formal.select == "gt_score":
-            self.progress.note("training the candidates side by side (gt_score)")
-            scores = trials.ground_truth_scores(self.config, self.candidates)
-            for event in self.formal.select(self.candidates, scores, 0, "gt_score"):
-                self.progress.note(f"  {event}")
+        """The first formal reward, or the candidates for it where labels are needed to choose."""
+        config, spec, formal, events = self.config, self.train.env.spec, self.formal, []
+        writer = methods.get(config.method).writer
+        if writer == "eureka":
+            events = eureka.search(config, spec, formal, self.trials)
+        elif writer == "text2reward":
+            events = text2reward.write(config, spec, formal)
+        else:
+            self.candidates = formal.first_candidates()
+            if self.trials:
+                scores = ground_truth_scores(config, self.candidates, self.trials)
+                events = formal.select(self.candidates, scores, 0, "gt_score")
+        for event in events:
+            self.progress.note(f"  {event}")
+
+    def _rollback(self, env_steps: int) -> list[str]:
+        """Takes back refined rewards that the evaluation just made speaks against."""
+        if not self.config.refines_formal:
+            return []
+        before = list(self.formal.current)
+        success = self.latest["success"]
+        events = self.formal.judge(self.residual.labels, env_steps, success)
+        if self.formal.current != before:
+            lanes = self.train.relabel_formal(self.state.lanes, self.formal.current)
+            self.state = self.state.replace(lanes=lanes)
+        return events
 
     def _evaluate(self, env_steps: int) -> None:
         episodes, _ = self.train.evaluate(self.state.lanes, self._eval_keys(env_steps))
@@ -154,8 +180,8 @@ class _Run:
             "evaluated": env_steps % self.config.eval_every == 0,
             **self.latest,
             "labels": self.residual.asked,
-            "tokens": formal.tokens if formal else 0,
-            "cost_usd": formal.cost_usd if formal else 0.0,
+            "tokens": formal.author.tokens if formal else 0,
+            "cost_usd": formal.author.cost_usd if formal else 0.0,
             **row,
         }
 
@@ -191,6 +217,7 @@ class _Run:
 
     def _finish(self) -> dict[str, Any]:
         config, lanes = self.config, self.state.lanes
+        author = self.formal.author if self.formal else None
         rounds = -(-config.final_episodes // config.eval_episodes)
         played = [
             jax.device_get(self.train.evaluate(lanes, self._eval_keys(4_000_000 + i)))
@@ -210,10 +237,11 @@ class _Run:
             **_means(episodes),
             "episodes": config.final_episodes,
             "env_steps": int(self.state.env_steps),
+            "trial_steps": self.trials.env_steps if self.trials else 0,
             "wall_seconds": round(self._wall(), 1),
             "labels": self.residual.asked,
-            "tokens": int(spent["tokens"]) + (self.formal.tokens if self.formal else 0),
-            "cost_usd": spent["cost_usd"] + (self.formal.cost_usd if self.formal else 0.0),
+            "tokens": int(spent["tokens"]) + (author.tokens if author else 0),
+            "cost_usd": spent["cost_usd"] + (author.cost_usd if author else 0.0),
             "device": run_folder.device(),
             "run": str(self.out),
         }

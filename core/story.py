@@ -50,9 +50,7 @@ def _change(name: str, parent: str | None, source_of: Callable[[str], str]) -> s
     if parent is None:
         return f"`{name}`:\n\n{_block(new, 'python')}"
     old = source_of(parent)
-    lines = difflib.unified_diff(
-        old.splitlines(), new.splitlines(), parent, name, lineterm="", n=2
-    )
+    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), parent, name, lineterm="", n=2)
     return f"`{name}`, against `{parent}`:\n\n{_block(chr(10).join(lines), 'diff')}"
 
 

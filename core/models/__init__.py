@@ -2,7 +2,7 @@
 
 from core.models.base import Answer, ChatModel, Question, Reply, Teacher
 from core.models.chat_config import MODELS, ChatConfig, check_chat
-from core.models.factory import chat_key, make_chat_model
+from core.models.factory import check_chat_model, make_chat_model
 from core.models.failures import BudgetError, ChatError
 from core.models.replay import ReplayModel
 from core.models.scripted import ScriptedConfig, ScriptedTeacher
@@ -20,7 +20,7 @@ __all__ = [
     "ScriptedConfig",
     "ScriptedTeacher",
     "Teacher",
-    "chat_key",
     "check_chat",
+    "check_chat_model",
     "make_chat_model",
 ]

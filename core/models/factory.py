@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import httpx2
 
+from core import methods
 from core.models.base import ChatModel
 from core.models.hosted import HostedModel
 from core.models.keys import Key, find_key
@@ -38,8 +39,8 @@ def make_chat_model(
         ValueError: no recording of this task, or no key in the environment.
     """
     if config.model == "replay":
-        return ReplayModel(config.task)
-    key = chat_key(config)
+        return ReplayModel(config.task, methods.get(config.method).writer)
+    key = _key(config)
     # Made before anything is written: without a key there is nothing to keep.
     service = _service(config, key, httpx2.Client() if client is None else client)
     cache = ReplyCache(folder / "replies.sqlite")
@@ -47,14 +48,20 @@ def make_chat_model(
     return HostedModel(service, cache, config.chat, config.max_cost, patience)
 
 
-def chat_key(config: Config) -> Key | None:
-    """The key of a config's language model, None if it has none.
+def check_chat_model(config: Config) -> None:
+    """Whether a run can start with its language model.
 
     Raises:
-        ValueError: it needs one, and the environment has none.
+        ValueError: no recording of this task, or no key in the environment.
     """
     if config.model == "replay":
-        return None
+        ReplayModel(config.task, methods.get(config.method).writer)
+    else:
+        _key(config)
+
+
+def _key(config: Config) -> Key | None:
+    """The key of a config's language model, None if it has and needs none."""
     own_endpoint = config.model == "openai" and bool(config.chat.base_url)
     return find_key(config.model, required=not own_endpoint)
 

@@ -139,11 +139,19 @@ def feedback_messages(
         env_steps: environment steps trained with it.
         statistics: name -> series over training: `score` first, then each component.
     """
-    table = statistics_table(statistics)
+    user = report(FEEDBACK, env_steps, statistics)
+    return [*initial_messages(spec), shown_code(code), Message("user", user)]
+
+
+def shown_code(code: str) -> Message:
+    """The turn of the model that wrote `code`."""
+    return Message("assistant", f"```python\n{code.strip()}\n```")
+
+
+def report(template: str, env_steps: int, statistics: Mapping[str, Sequence[float]]) -> str:
+    """A feedback text: `template` with {steps}, {points} and the {table} of statistics."""
     points = max((len(v) for v in _thin(statistics).values()), default=0)
-    user = FEEDBACK.format(steps=env_steps, points=points, table=table)
-    assistant = Message("assistant", f"```python\n{code.strip()}\n```")
-    return [*initial_messages(spec), assistant, Message("user", user)]
+    return template.format(steps=env_steps, points=points, table=statistics_table(statistics))
 
 
 def statistics_table(statistics: Mapping[str, Sequence[float]], points: int = 10) -> str:
