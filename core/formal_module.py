@@ -45,6 +45,16 @@ class FormalModule:
         """The entries of `history.json`."""
         return self.book.entries
 
+    @property
+    def tokens(self) -> int:
+        """Spent on the language model so far."""
+        return self.author.tokens
+
+    @property
+    def cost_usd(self) -> float:
+        """Spent on the language model so far."""
+        return self.author.cost_usd
+
     def first_candidates(self) -> list[Candidate]:
         """Candidates for the first reward."""
         messages = prompts.initial_messages(self._spec)

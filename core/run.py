@@ -180,8 +180,8 @@ class _Run:
             "evaluated": env_steps % self.config.eval_every == 0,
             **self.latest,
             "labels": self.residual.asked,
-            "tokens": formal.author.tokens if formal else 0,
-            "cost_usd": formal.author.cost_usd if formal else 0.0,
+            "tokens": formal.tokens if formal else 0,
+            "cost_usd": formal.cost_usd if formal else 0.0,
             **row,
         }
 
@@ -217,7 +217,6 @@ class _Run:
 
     def _finish(self) -> dict[str, Any]:
         config, lanes = self.config, self.state.lanes
-        author = self.formal.author if self.formal else None
         rounds = -(-config.final_episodes // config.eval_episodes)
         played = [
             jax.device_get(self.train.evaluate(lanes, self._eval_keys(4_000_000 + i)))
@@ -240,8 +239,8 @@ class _Run:
             "trial_steps": self.trials.env_steps if self.trials else 0,
             "wall_seconds": round(self._wall(), 1),
             "labels": self.residual.asked,
-            "tokens": int(spent["tokens"]) + (author.tokens if author else 0),
-            "cost_usd": spent["cost_usd"] + (author.cost_usd if author else 0.0),
+            "tokens": int(spent["tokens"]) + (self.formal.tokens if self.formal else 0),
+            "cost_usd": spent["cost_usd"] + (self.formal.cost_usd if self.formal else 0.0),
             "device": run_folder.device(),
             "run": str(self.out),
         }
