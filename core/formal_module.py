@@ -23,7 +23,7 @@ from core.config import Config
 from core.models.base import ChatModel
 from core.prompts import formal as prompts
 from core.reward_book import RewardBook
-from core.rewards import batch_function
+from core.rewards import batch_function, values_at_once
 from reward_models.formal import FormalReward
 
 
@@ -105,26 +105,21 @@ class FormalModule:
         self, candidates: Sequence[Candidate], labels: dict[str, np.ndarray], s: int
     ) -> np.ndarray:
         """Agreement of each candidate with seed s's labels [K], -inf where it was refused."""
-        return np.array(
-            [self.agreement(c.reward, labels, s) if c.reward else -np.inf for c in candidates]
-        )
+        scores = np.full(len(candidates), -np.inf)
+        compiled = [i for i, c in enumerate(candidates) if c.reward]
+        if compiled:
+            rewards = [candidates[i].reward for i in compiled]
+            values = values_at_once(rewards, self._spec.formal_view, _inputs(labels, s))
+            scores[compiled] = [_agreement(value, labels, s) for value in np.asarray(values)]
+        return scores
 
     def agreement(
         self, reward: FormalReward, labels: dict[str, np.ndarray], s: int, first: int = 0
     ) -> float:
         """Part of seed s's decided labels, from the `first` on, on which the summed reward prefers
         the same clip."""
-        evaluate = batch_function(reward, self._spec.formal_view)
-        inputs = (labels[k][s] for k in ("next_obs", "action", "target"))
-        value, _ = evaluate(*(jnp.asarray(x) for x in inputs))  # [M, 2, H]
-        given = slice(first, labels["count"][s])
-        total = np.asarray(value, np.float64).sum(-1)[given]
-        preference = labels["preference"][s, given]
-        decided = preference != 0.5
-        if not decided.any():
-            return 0.0
-        right = (total[:, 1] > total[:, 0]) == (preference > 0.5)
-        return float(right[decided].mean())
+        value, _ = batch_function(reward, self._spec.formal_view)(*_inputs(labels, s))
+        return _agreement(np.asarray(value), labels, s, first)
 
     def observe(self, row: dict[str, Any]) -> None:
         """Adds a chunk's component means (and the score beside them) to the statistics."""
@@ -251,6 +246,24 @@ class FormalModule:
 
     def _seed(self, s: int) -> int:
         return self._config.seed + s
+
+
+def _inputs(labels: dict[str, np.ndarray], s: int) -> tuple[Any, ...]:
+    """What rewards are evaluated on, of every label of seed s [M, 2, H, ...]."""
+    return tuple(jnp.asarray(labels[k][s]) for k in ("next_obs", "action", "target"))
+
+
+def _agreement(value: np.ndarray, labels: dict[str, np.ndarray], s: int, first: int = 0) -> float:
+    """Part of the decided labels, from the `first` on, whose clip with the larger sum of values
+    [M, 2, H] is the preferred one."""
+    given = slice(first, labels["count"][s])
+    total = value.astype(np.float64).sum(-1)[given]
+    preference = labels["preference"][s, given]
+    decided = preference != 0.5
+    if not decided.any():
+        return 0.0
+    right = (total[:, 1] > total[:, 0]) == (preference > 0.5)
+    return float(right[decided].mean())
 
 
 def _shown(candidates: Sequence[Candidate], scores: Sequence[float]) -> dict[str, float | None]:
