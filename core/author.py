@@ -28,6 +28,10 @@ class Candidate:
     """Of a refused one: what the language model is shown when it is asked again."""
 
 
+class NoReward(ValueError):
+    """No attempt brought a reward that compiles; the message holds every refusal."""
+
+
 class Author:
     """A chat model as the writer of a run's rewards."""
 
@@ -59,7 +63,7 @@ class Author:
         """Asks for `count` rewards, again while none compiles; returns all, the refused included.
 
         Raises:
-            ValueError: no attempt brought one that compiles.
+            NoReward: no attempt brought one that compiles.
         """
         seen: list[Candidate] = []
         for attempt in range(self._attempts):
@@ -67,7 +71,7 @@ class Author:
             if any(c.reward for c in seen):
                 return seen
         problems = "\n".join(c.problem for c in seen)
-        raise ValueError(f"no candidate for the formal reward compiles:\n{problems}")
+        raise NoReward(f"no candidate for the formal reward compiles:\n{problems}")
 
     def _candidate(self, index: int, reply: Reply) -> Candidate:
         if reply.problem and not reply.text:

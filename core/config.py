@@ -258,6 +258,13 @@ def check(config: Config) -> Config:
     for name, value in every.items():
         if value % config.chunk:
             raise ValueError(f"{name} ({value}) must be a multiple of chunk ({config.chunk})")
+    if config.trial_lanes and config.trial_steps <= config.random_steps:
+        group = "eureka" if config.searches else "formal"
+        raise ValueError(
+            f"a candidate's trial ({config.trial_steps} steps) ends before anything is learned: it "
+            f"must be longer than random_steps ({config.random_steps}); raise "
+            f"{group}.trial_fraction or steps"
+        )
     clip_rows = 2 * config.feedback.clip_length
     if config.uses_residual and config.random_steps < clip_rows * config.envs:
         raise ValueError(

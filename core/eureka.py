@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from core.author import NoReward
 from core.config import Config
 from core.formal_module import FormalModule
 from core.prompts import eureka as prompts
@@ -26,12 +27,20 @@ def search(config: Config, spec: Any, module: FormalModule, trials: Trials) -> l
         spec: the task's.
 
     Raises:
-        ValueError: an iteration brought no reward that compiles.
+        NoReward: the first iteration brought no reward that compiles. A later one ends the search.
     """
     messages, told, parent = prompts.initial_messages(spec), None, None
     leaders, events = [], []  # of each iteration: (fitness, candidate, file)
     for iteration in range(config.eureka.iterations):
-        candidates = module.author.proposals(messages, config.eureka.candidates)
+        try:
+            candidates = module.author.proposals(messages, config.eureka.candidates)
+        except NoReward:
+            if not leaders:
+                raise
+            reason = "No candidate compiles, so the search ends"
+            module.record(None, 0, f"iteration {iteration} fails", [], reason=reason)
+            events.append(f"iteration {iteration}: {reason}")
+            break
         usable = [c for c in candidates if c.reward]
         results = trials.run([c.reward for c in usable], [config.seed] * len(usable))
         fitness = {c.index: t.fitness for c, t in zip(usable, results, strict=True)}

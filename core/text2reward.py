@@ -17,10 +17,11 @@ def write(config: Config, spec: Any, module: FormalModule) -> list[str]:
         spec: the task's.
 
     Raises:
-        ValueError: no attempt brought a reward that compiles.
+        NoReward: no attempt brought a reward that compiles.
     """
     candidates = module.author.proposals(prompts.initial_messages(spec), 1)
+    chosen = next(c for c in candidates if c.reward)
+    reason = f"The first of {len(candidates)} replies that compiles"
     for s in range(config.seeds):
-        reason = f"The first of {len(candidates)} replies that is a reward"
-        module.take(s, candidates[-1], candidates, 0, reason)
-    return [f"reply {candidates[-1].index} is the reward; refused: {len(candidates) - 1}"]
+        module.take(s, chosen, candidates, 0, reason)
+    return [f"reply {chosen.index} is the reward; refused: {len(candidates) - 1}"]

@@ -135,13 +135,35 @@ def test_methods_without_recorded_replies_say_so(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+def test_a_later_iteration_without_a_reward_ends_the_search(tmp_path):
+    class Chat:
+        name = "fake"
+
+        def complete(self, messages, n, attempt=0):
+            return [Reply(code(7) if len(messages) == 2 else "I would rather not.")] * n
+
+    config, module = searching(Chat(), tmp_path)
+    book = Book()
+    events = eureka.search(config, SPEC, module, book)
+    assert len(book.groups) == 1 and "the search ends" in events[1]
+    assert [h["event"] for h in module.history][1] == "iteration 1 fails"
+    assert all("r = 7 *" in reward.source for reward in module.current)
+
+
+def test_a_trial_must_be_long_enough_to_learn():
+    with pytest.raises(ValueError, match=r"trial \(2000 steps\) .* raise eureka.trial_fraction"):
+        check(Config(method="eureka", steps=20_000))
+    with pytest.raises(ValueError, match="eureka.candidates must be at least 1, not 0"):
+        check(Config(method="eureka", eureka=EurekaConfig(candidates=0)))
+
+
 @pytest.fixture(scope="module")
 def searched(small, tmp_path_factory):
     """An undisturbed run of Eureka in a few hundred steps, and its config."""
     config = check(
         dataclasses.replace(
             small, method="eureka", steps=1_000, checkpoint_every=0,
-            eureka=EurekaConfig(iterations=2, candidates=2, trial_fraction=0.5),
+            eureka=EurekaConfig(iterations=2, candidates=2, trial_fraction=0.75),
         )
     )  # fmt: skip
     out = tmp_path_factory.mktemp("eureka") / "undisturbed"
@@ -152,7 +174,7 @@ def searched(small, tmp_path_factory):
 def test_a_run_of_eureka(searched):
     config, out, summary = searched
     assert summary["method"] == "eureka" and len(summary["success"]) == 2
-    assert summary["labels"] == 0 and summary["trial_steps"] == 4 * 500
+    assert summary["labels"] == 0 and summary["trial_steps"] == 4 * 750
     found = sorted(p.name for p in (out / "rewards").glob("iteration*.py"))
     assert found == [f"iteration{i}_candidate0{c}.py" for i in range(2) for c in range(2)]
     history = json.loads((out / "rewards" / "history.json").read_text())

@@ -1,4 +1,4 @@
-"""When a refined reward is taken back: the rules alone, and in a run that is resumed on probation."""
+"""When a refined reward is taken back: the rules alone, and in a run that is resumed."""
 
 import dataclasses
 import json
