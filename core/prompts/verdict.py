@@ -14,7 +14,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-_BRACES = 50  # of either kind that are looked at: a reply full of them shall not take minutes
+_BRACES = 20  # of either kind that are looked at: a reply full of them shall not take minutes
 _BROKEN = (ValueError, SyntaxError, TypeError, RecursionError, MemoryError)  # what parsers raise
 
 
