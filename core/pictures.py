@@ -23,16 +23,17 @@ class Studio:
         env: whose snapshots.
         size: height and width, pixels.
         gripper: whether it is visible.
+        shadows: whether there are any.
         batch: pictures rendered at once; the function is compiled for this number.
     """
 
-    def __init__(self, env: envs.TaskEnv, size: int, gripper: bool, batch: int):
+    def __init__(self, env: envs.TaskEnv, size: int, gripper: bool, shadows: bool, batch: int):
         self._spec, self._batch, self._lock = env.spec, batch, threading.Lock()
 
         def draw(snapshot: jax.Array) -> jax.Array:
-            # One ray a pixel and shadows: four rays cost three times as much.
+            # One ray a pixel: four cost four times as much, and show nothing more.
             scene = env.view(snapshot, gripper)
-            return rendering.render(scene, env.spec.camera, size, size, 1, True)
+            return rendering.render(scene, env.spec.camera, size, size, 1, shadows)
 
         self._draw = jax.jit(jax.vmap(draw), compiler_options=looking_options())
 

@@ -30,7 +30,7 @@ def make_labelling(
         return teacher.name, AtOnce(teacher, store)
     vlm = config.vlm
     batch = 2 * shown if vlm.question == "core" else 2
-    studio = Studio(env, vlm.size, vlm.gripper, batch)
+    studio = Studio(env, vlm.size, vlm.gripper, vlm.shadows, batch)
     asked = make_labeller(config, folder, books=books)
     teacher = VLMTeacher(vlm, asked, studio, store, shown)
     return teacher.name, InBackground(teacher, store, vlm.in_flight)

@@ -37,6 +37,8 @@ class VLMConfig:
     """Height and width of a picture."""
     gripper: bool = True
     """Whether the gripper is visible; the paper hides it."""
+    shadows: bool = False
+    """Half as long again to render, which a CPU feels."""
     attempts: int = 2
     """Times that a reply is asked for before one that cannot be read becomes an abstention."""
     in_flight: int = 16

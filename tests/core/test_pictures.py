@@ -32,7 +32,7 @@ def env():
 
 @pytest.fixture(scope="module")
 def studio(env):
-    return Studio(env, 64, True, batch=2)
+    return Studio(env, 64, True, False, batch=2)
 
 
 def test_pictures_are_rendered_and_the_ends_are_the_tasks(env, studio):
@@ -40,7 +40,7 @@ def test_pictures_are_rendered_and_the_ends_are_the_tasks(env, studio):
     shots = studio.take(np.stack([start, goal, start]))  # one more than a batch
     assert shots == [studio.start, studio.goal, studio.start]
     draw = jax.jit(
-        lambda s: rendering.render(env.view(s), env.spec.camera, 64, 64, 1, True),
+        lambda s: rendering.render(env.view(s), env.spec.camera, 64, 64, 1, False),
         compiler_options=looking_options(),
     )
     apart = np.abs(decode(studio.goal).astype(int) - np.asarray(draw(goal)))
@@ -49,5 +49,5 @@ def test_pictures_are_rendered_and_the_ends_are_the_tasks(env, studio):
 
 
 def test_the_gripper_can_be_hidden(env, studio):
-    hidden = Studio(env, 64, False, batch=2)
+    hidden = Studio(env, 64, False, False, batch=2)
     assert (decode(hidden.start) != decode(studio.start)).any(axis=-1).mean() > 0.03

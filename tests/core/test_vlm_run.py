@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from fake_vlm import FakeVLM
 from flag_words import flags
+from vlm_books import check_books
 
 from core.labels import LabelStore
 
@@ -49,27 +50,6 @@ def finish(process):
 
 def rows(out):
     return [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
-
-
-def check_books(out, fake, summary):
-    """Nothing that was answered is lost, nothing was answered twice, and all is accounted for."""
-    store = LabelStore(out / "labels.sqlite")
-    [(name, counts)] = store.progress().items()
-    delivered = sum(fake.good.values())
-    assert max(fake.good.values()) == 1  # no good answer was asked for a second time
-    said = [e for a in store.questions() for e in store.exchanges(a.key, name)]
-    heard = [e for e in said if e.reply and not e.problem]
-    assert len(heard) == delivered
-    for asked in store.questions():
-        answer = store.find(asked.key, name)
-        if answer is None or answer.preference is None:
-            continue
-        better = float(asked.question.b.dense.sum() > asked.question.a.dense.sum())
-        assert answer.preference == better
-    assert counts.cost_usd <= summary["cost_usd"] + 1e-9
-    assert summary["cost_usd"] <= fake.charged + 1e-9
-    store.close()
-    return counts
 
 
 @pytest.mark.slow
