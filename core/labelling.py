@@ -58,10 +58,12 @@ class Labelling(Protocol):
 
     problem: what stopped the teacher for good, if anything did; everything answered so far is
         still handed back, and nothing more is asked.
+    failure: why the latest question without an answer has none.
     waited: seconds that `collect` has waited.
     """
 
     problem: ChatError | None
+    failure: str
     waited: float
 
     def put(self, round: Round) -> None: ...
@@ -78,7 +80,7 @@ class Labelling(Protocol):
 class AtOnce:
     """For a teacher that answers in no time, such as a scripted one."""
 
-    problem, waited = None, 0.0
+    problem, failure, waited = None, "", 0.0
 
     def __init__(self, teacher: Teacher, store: LabelStore):
         self._teacher, self._store = teacher, store
@@ -118,7 +120,7 @@ class InBackground:
 
     def __init__(self, teacher: SlowTeacher, store: LabelStore, in_flight: int):
         self.problem: ChatError | None = None
-        self.waited = 0.0
+        self.failure, self.waited = "", 0.0
         self._teacher, self._store = teacher, store
         self._rounds: list[tuple[Round, list[Future]]] = []
         self._open: list[Entry] = []  # what had no answer, for the next round
@@ -191,11 +193,13 @@ class InBackground:
         try:
             [answer] = self._teacher.ask([question])
         except (BudgetError, AccessError) as problem:
-            self.problem = problem  # what others have begun, they may bring to an end
+            # What others have begun, they may bring to an end.
+            self.problem, self.failure = problem, str(problem)
             return None
         except ChatError as failure:
             if not self._closed:
-                said = Exchange("no answer", name, [], "", str(failure))
+                self.failure = str(failure)
+                said = Exchange("no answer", name, [], "", self.failure)
                 self._store.exchange(key, name, said)
             return None
         self._store.answer(key, name, answer)

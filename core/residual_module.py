@@ -51,6 +51,7 @@ class Collected(NamedTuple):
     steps from asking to use, and how many answers came, abstained and stayed out."""
 
     row: dict[str, Any]
+    events: list[str]
     answered: bool  # whether any answer came, abstentions included
     fits: bool  # whether the residual reward is due to be fitted
 
@@ -122,16 +123,20 @@ class ResidualModule:
                 if answer is not None and answer.preference is not None:
                     self._keep(entry.lane, entry.question, answer)
         row: dict[str, Any] = {"labels_pending": self.pending}
+        events = []
+        if missing := sum(a is None for a in answers):
+            why = self._labelling.failure
+            events.append(f"{missing} of {len(answers)} questions had no answer: {why}")
         if arrived:
             row["feedback"] = {
                 "round": max(r.index for r, _ in arrived),
                 "lag": max(env_steps - r.env_steps for r, _ in arrived),
                 "asked": self.asked,
                 "abstained": sum(a is not None and a.preference is None for a in answers),
-                "unanswered": sum(a is None for a in answers),
+                "unanswered": missing,
             }
         fits = any(r.fits for r, _ in arrived)
-        return Collected(row, any(a is not None for a in answers), fits)
+        return Collected(row, events, any(a is not None for a in answers), fits)
 
     def state(self) -> list[dict[str, Any]]:
         """What is under way, JSON-able, for a checkpoint; the rest of it is `labels`."""

@@ -131,6 +131,7 @@ class _Run:
             self.residual.ask(lanes, env_steps, fits=config.uses_residual)
         collected = self.residual.collect(env_steps)
         row.update(collected.row)
+        events += collected.events
         if selecting and collected.answered:
             events += self._select(env_steps)
         if first or (selecting and collected.answered):

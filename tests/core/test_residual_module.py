@@ -140,6 +140,7 @@ def test_failed_questions_come_with_a_later_round(made):
     collected = settle(module, 200)
     assert not collected.answered and not collected.fits
     assert collected.row["feedback"]["unanswered"] == 6
+    assert collected.events == ["6 of 6 questions had no answer: HTTP 503"]
     assert module.pending == 6 and module.state()[0]["entries"]
     teacher.fails = set()
     module.ask(2, 300, fits=True)
