@@ -150,15 +150,17 @@ class VLMTeacher:
         both = zip(found.scores, back.scores[::-1], strict=True)
         return found._replace(
             scores=tuple(tuple(float(x) for x in np.mean(pair, axis=0)) for pair in both),
-            confidence=min(found.confidence, back.confidence),
+            confidence=_least(found.confidence, back.confidence),
         )
 
     def _sure(self, found: _Opinion) -> _Opinion:
-        least = self.config.min_confidence
-        if found.preference is None or found.confidence >= least:
+        least, given = self.config.min_confidence, found.confidence
+        if found.preference is None or not least or (given is not None and given >= least):
             return found
-        reason = f"confidence {found.confidence:g} is below {least:g}: {found.reason}"
-        return found._replace(preference=None, reason=reason)
+        what = (
+            "no confidence given" if given is None else f"confidence {given:g} is below {least:g}"
+        )
+        return found._replace(preference=None, reason=f"{what}: {found.reason}")
 
     def _core(self, key: str, task: str, sides: Sequence[list[bytes]], which: str) -> _Opinion:
         count, unsure = len(sides[0]), self.config.abstain
@@ -218,7 +220,7 @@ class VLMTeacher:
         a, b = ratings = tuple(words.index(v.choice) for v in verdicts)
         chosen = None if a == b else float(b > a)
         reason = f"A is {words[a]}: {verdicts[0].reason} B is {words[b]}: {verdicts[1].reason}"
-        confidence = min(v.confidence for v in verdicts)
+        confidence = _least(*(v.confidence for v in verdicts))
         return _Opinion(chosen, ((), ()), confidence, reason, ratings)
 
     def _describe(self, key: str, stage: str, messages: Sequence[Message]) -> str:
@@ -272,3 +274,7 @@ class VLMTeacher:
             if reply.status == "refused":
                 break
         raise _NoVerdict(f"{stage}: {problem}")
+
+
+def _least(*given: float | None) -> float | None:
+    return min((c for c in given if c is not None), default=None)

@@ -26,7 +26,7 @@ class Verdict(NamedTuple):
     """One reply. `choice` is one of the words that were offered, in their spelling."""
 
     choice: str
-    confidence: float
+    confidence: float | None
     reason: str
     scores: tuple[tuple[float, ...], ...] = ()
 
@@ -74,7 +74,7 @@ def read_verdict(
         raise Unreadable(f"no {name} in the reply")
     return Verdict(
         _choice(fields[name], name, choices),
-        _unit(fields.get("confidence", 1.0), "confidence"),
+        _unit(fields["confidence"], "confidence") if "confidence" in fields else None,
         str(fields.get("reason", "")).strip(),
         tuple(_scores(fields.get(n), n, count) for n in scores),
     )

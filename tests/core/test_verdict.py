@@ -73,7 +73,7 @@ def test_who_must_choose_may_not_be_unsure():
 
 
 def test_other_styles():
-    assert prompts.one_read('{"choice": 2}', unsure=True) == Verdict("2", 1.0, "")
+    assert prompts.one_read('{"choice": 2}', unsure=True) == Verdict("2", None, "")
     assert prompts.one_read('{"choice": "picture 1"}', unsure=False).choice == "1"
     assert prompts.rate_read('{"rating": "Very Bad"}', 4).choice == "very bad"
     with pytest.raises(Unreadable, match="rating is 'not good'"):  # its last word is a rating

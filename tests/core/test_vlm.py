@@ -130,6 +130,9 @@ def test_too_little_confidence_is_an_abstention(answer):
     assert given.preference is None and given.confidence == 0.4
     assert given.reason == "confidence 0.4 is below 0.5: seen"
     assert answer(Model("d", verdict("A", 0.5)), min_confidence=0.5).preference == 0.0
+    silent = {k: v for k, v in verdict("A").items() if k != "confidence"}
+    assert answer(Model("d", silent), min_confidence=0.5).reason == "no confidence given: seen"
+    assert answer(Model("d", silent)).preference == 0.0
 
 
 def test_both_orders_agree(answer, store):

@@ -121,7 +121,7 @@ def test_waiting_for_labels_is_the_papers_way(tiny, start, tmp_path):
     for name, delay in (("a", 0.0), ("b", 0.1)):
         out = tmp_path / name
         fake = FakeVLM(out, delay=delay)
-        finish(start(fake, out, "--wait-for-labels"))
+        finish(start(fake, out, config=dataclasses.replace(tiny, wait_for_labels=True)))
         fake.close()
         seen.append(rows(out))
     lag = [r["feedback"]["lag"] for r in seen[1] if "feedback" in r]
