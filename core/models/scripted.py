@@ -51,9 +51,9 @@ class Parameters(NamedTuple):
 # tell", that the answer is then dropped (RL-VLM-F, CoRe), that answers depend on the order of the
 # pictures (VLM-AR3L asks in both orders for that reason), and one accuracy: an 8B model tuned for
 # rewards says which of two frames is later rightly in 85.5% of cases (LRM; a secondary source).
-# `resolution` is set so that this kind comes to about that: it is right on 0.852 of the pairs that it
-# decides of 1,000 by `scripts/teacher_report.py --task drawer-open --protocol random`. How often it
-# is unsure, lapses and leans to the first clip are assumptions: no figures are published.
+# `resolution` is set so that this kind comes to about that: of the pairs that it decides, 0.852 are
+# right by `scripts/teacher_report.py --task drawer-open --protocol random --questions 1000`. How
+# often it is unsure, lapses and leans to the first clip are assumptions: no figures are published.
 PRESETS: dict[str, Parameters] = {
     "oracle": Parameters(),
     "mistake": Parameters(mistake=0.1),
