@@ -63,6 +63,22 @@ class FormalConfig:
     """Length of a candidate's training under `gt_score`, as a part of `steps`."""
     refine_at: tuple[int, ...] = (25_000, 50_000, 75_000, 100_000)
     """Environment steps at which a better formal reward is looked for."""
+    rollback_margin: float = 0.2
+    """A refined reward is taken back if, by its second evaluation, success has dropped by more than
+    this (`gt_score`), or it agrees with that much less of the newer labels than the one before."""
+
+
+@dataclasses.dataclass(frozen=True)
+class EurekaConfig:
+    """The search of `--method eureka`. The paper trains 16 candidates in each of 5 iterations, all
+    as long as the final policy."""
+
+    iterations: int = 2
+    """Times that candidates are asked for; from the second on by a reflection on the best."""
+    candidates: int = 8
+    """Replies asked for in an iteration, and trained side by side."""
+    trial_fraction: float = 0.1
+    """Length of a candidate's training, as a part of `steps`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,6 +165,7 @@ class Config:
 
     sac: SACConfig = dataclasses.field(default_factory=SACConfig)
     formal: FormalConfig = dataclasses.field(default_factory=FormalConfig)
+    eureka: EurekaConfig = dataclasses.field(default_factory=EurekaConfig)
     residual: PreferenceConfig = dataclasses.field(default_factory=PreferenceConfig)
     pixels: PixelConfig = dataclasses.field(default_factory=PixelConfig)
     feedback: FeedbackConfig = dataclasses.field(default_factory=FeedbackConfig)
@@ -184,9 +201,28 @@ class Config:
         return self.rrm and methods.get(self.method).residual
 
     @property
+    def refines_formal(self) -> bool:
+        """Whether the formal reward is refined during the training, by labels."""
+        return self.uses_formal and methods.get(self.method).writer == "core"
+
+    @property
+    def searches(self) -> bool:
+        """Whether the formal reward is found by Eureka's search."""
+        return self.uses_formal and methods.get(self.method).writer == "eureka"
+
+    @property
+    def trial_lanes(self) -> int:
+        """Trials of candidates that run side by side; 0 without trials."""
+        if self.searches:
+            return self.eureka.candidates
+        by_trials = self.refines_formal and self.formal.select == "gt_score"
+        return self.seeds * self.formal.candidates if by_trials else 0
+
+    @property
     def trial_steps(self) -> int:
-        """Environment steps of a candidate's trial under `gt_score`, in whole chunks."""
-        return max(1, round(self.formal.trial_fraction * self.steps / self.chunk)) * self.chunk
+        """Environment steps of a candidate's trial, in whole chunks."""
+        fraction = (self.eureka if self.searches else self.formal).trial_fraction
+        return max(1, round(fraction * self.steps / self.chunk)) * self.chunk
 
     @property
     def replay_rows(self) -> int:
@@ -220,6 +256,10 @@ def check(config: Config) -> Config:
     ):
         if getattr(config, name) < 1:
             raise ValueError(f"{name} must be at least 1, not {getattr(config, name)}")
+    for name in ("formal.candidates", "formal.attempts", "eureka.iterations", "eureka.candidates"):
+        group, field = name.split(".")
+        if (value := getattr(getattr(config, group), field)) < 1:
+            raise ValueError(f"{name} must be at least 1, not {value}")
     if config.chunk % config.block:
         raise ValueError(
             f"chunk ({config.chunk}) must be a multiple of envs * rollout ({config.block})"
@@ -247,6 +287,13 @@ def check(config: Config) -> Config:
     for name, value in every.items():
         if value % config.chunk:
             raise ValueError(f"{name} ({value}) must be a multiple of chunk ({config.chunk})")
+    if config.trial_lanes and config.trial_steps <= config.random_steps:
+        group = "eureka" if config.searches else "formal"
+        raise ValueError(
+            f"a candidate's trial ({config.trial_steps} steps) ends before anything is learned: it "
+            f"must be longer than random_steps ({config.random_steps}); raise "
+            f"{group}.trial_fraction or steps"
+        )
     clip_rows = 2 * config.feedback.clip_length
     if config.uses_residual and config.random_steps < clip_rows * config.envs:
         raise ValueError(

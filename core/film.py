@@ -49,7 +49,10 @@ def develop(train: Train, lanes: Lane, formal: Sequence[Formal], film: Film) -> 
         value, _ = batch_function(reward, train.env.spec.formal_view)(
             one.next_obs, one.action, one.target
         )
-        values.append(np.clip(np.asarray(value), -1.0, 1.0))  # as it is learned from
+        # CoRe learns from it clipped; a larger one of another method is scaled to fit the picture.
+        if reward.signature.kind != "core":
+            value = value / max(1.0, float(np.abs(value).max()))
+        values.append(np.clip(np.asarray(value), -1.0, 1.0))
     host = jax.tree.map(np.asarray, film)
     return Reel(host.snapshot, host.success, np.stack(values), residual)
 

@@ -139,7 +139,7 @@ def plot_curve(rows: list[dict[str, Any]], title: str, path: Path) -> None:
         label = {"dense": "ground truth, dense"}.get(name, f"{name} reward")
         bottom.plot(x, [np.mean(r[name]) for r in rows], color=color, label=label)
     for r in rows:
-        if any("accepted" in e for e in r.get("events", [])):
+        if any("accepted" in e or "rolled back" in e for e in r.get("events", [])):
             bottom.axvline(r["env_steps"], color="tab:orange", ls=":", lw=1)
     bottom.set(xlabel="environment steps", ylabel="mean per step")
     bottom.legend(loc="best", fontsize=8)

@@ -13,8 +13,9 @@ from core import checkpoint, run_folder
 from core.config import Config, check
 from core.lanes import Lane, Train
 from core.residual_module import empty_labels
+from core.rewards import compiler
 from core.training import make_train
-from reward_models.formal import FormalReward, compile_reward
+from reward_models.formal import FormalReward
 
 
 class Restored(NamedTuple):
@@ -53,5 +54,6 @@ def load(out: Path, protocol: str | None = None) -> Restored:
     if protocol is not None and protocol != config.protocol:
         train = make_train(check(dataclasses.replace(config, protocol=protocol)))
     sources = meta.get("formal", {}).get("current", [None] * config.seeds)
+    compile_reward = compiler(config, train.env.spec)
     formal = [compile_reward(source) if source else None for source in sources]
     return Restored(config, train, train.place(arrays["state"].lanes), formal, env_steps, meta)

@@ -7,7 +7,7 @@ changing a seed's reward costs only this small compilation.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import chex
@@ -19,9 +19,18 @@ from agents.replay import Transition
 from core import devices, methods
 from core.config import Config
 from reward_models.combine import Weights, combine
-from reward_models.formal import FormalReward
+from reward_models.formal import FormalReward, compile_reward, make_signature
 
 Formal = FormalReward | None
+
+
+def compiler(config: Config, spec: Any) -> Callable[[str], FormalReward]:
+    """How a run's reward sources are compiled: called in the way that its method's prompts say."""
+    kind = methods.get(config.method).writer
+    signature = make_signature(
+        kind, spec.formal_fields, spec.action_description, spec.target_description
+    )
+    return functools.partial(compile_reward, signature=signature)
 
 
 def score(
@@ -61,20 +70,51 @@ def batch_function(reward: FormalReward, formal_view: Any) -> Any:
 
     @jax.jit
     def evaluate(next_obs, action, target):
-        shape = action.shape[:-1]
-        flat = [x.reshape(-1, x.shape[-1]) for x in (formal_view(next_obs), action, target)]
-        value, components = jax.vmap(reward)(*flat)
+        value, components = _each(reward, formal_view, next_obs, action, target)
         finite = jnp.isfinite(value)
         means = {k: jnp.mean(jnp.where(jnp.isfinite(v), v, 0.0)) for k, v in components.items()}
         means["nonfinite"] = jnp.sum(~finite).astype(jnp.float32)
-        return jnp.where(finite, value, 0.0).reshape(shape), means
+        return jnp.where(finite, value, 0.0), means
 
     return evaluate
 
 
-def reward_of(weights: Weights, step: Transition) -> chex.Array:
-    """The reward that is optimised, from a transition's components."""
-    return combine(weights, step.formal, step.residual, step.dense, step.success)
+def _each(
+    reward: FormalReward, formal_view: Any, next_obs: Any, action: Any, target: Any
+) -> tuple[chex.Array, dict[str, chex.Array]]:
+    """The reward of each of many transitions [...], and its components [N]."""
+    flat = [x.reshape(-1, x.shape[-1]) for x in (formal_view(next_obs), action, target)]
+    value, components = jax.vmap(reward)(*flat)
+    return value.reshape(action.shape[:-1]), components
+
+
+def values_at_once(
+    rewards: Sequence[FormalReward], formal_view: Any, inputs: tuple[chex.Array, ...]
+) -> chex.Array:
+    """What each of K rewards says of the same transitions, in one program [K, ...].
+
+    The rewards are the branches of one switch, vmapped over its index. Non-finite values are 0.
+
+    Args:
+        inputs: next_obs [..., O], action [..., A], target [..., G].
+    """
+    return _switch(tuple(rewards), formal_view)(jnp.arange(len(rewards)), *inputs)
+
+
+@functools.lru_cache(maxsize=64)
+def _switch(rewards: tuple[FormalReward, ...], formal_view: Any) -> Any:
+    branches = [lambda *x, reward=reward: _each(reward, formal_view, *x)[0] for reward in rewards]
+
+    def one(index, *inputs):
+        value = jax.lax.switch(index, branches, *inputs)
+        return jnp.where(jnp.isfinite(value), value, 0.0)
+
+    return jax.jit(jax.vmap(one, in_axes=(0, None, None, None)))
+
+
+def reward_of(weights: Weights, step: Transition, limit: float = 1.0) -> chex.Array:
+    """The reward that is optimised, from a transition's components; `limit` is the formal one's."""
+    return combine(weights, step.formal, step.residual, step.dense, step.success, limit)
 
 
 def initial_weights(config: Config) -> Weights:

@@ -15,16 +15,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from agents.evaluation import Episodes
-from core import checkpoint, film, metrics, run_folder, trials, warm_up
+from core import checkpoint, eureka, film, methods, metrics, run_folder, text2reward, warm_up
 from core.config import Config, check
 from core.formal_module import FormalModule
 from core.labels import LabelStore
 from core.lanes import Train, TrainState
-from core.models import check_keys, make_chat_model, open_books
+from core.models import check_chat_model, check_labeller, make_chat_model, open_books
 from core.residual_module import ResidualModule
 from core.rewards import Formal
 from core.teachers import make_labelling
 from core.training import make_train
+from core.trials import Trials, ground_truth_scores
 
 
 def run(config: Config, out: Path, resume: bool = False, quiet: bool = False) -> dict[str, Any]:
@@ -37,13 +38,17 @@ def run(config: Config, out: Path, resume: bool = False, quiet: bool = False) ->
         quiet: no progress on stderr.
 
     Raises:
-        ValueError: a bad config, a missing API key, an existing folder, or one of another config.
+        ValueError: a bad config, a missing API key or recording, an existing folder, or one of
+            another config.
         ChatError: a hosted model does not answer, or the budget is used up; there is a checkpoint
             to go on from.
     """
     config = check(config)
-    if not resume:
-        check_keys(config)  # before the folder is made
+    if not resume:  # before the folder is made
+        if config.uses_formal:
+            check_chat_model(config)
+        if config.teacher == "vlm":
+            check_labeller(config)
     run_folder.prepare(out, config, resume)
     finished = run_folder.summary(out) if resume else None
     if finished is not None:
@@ -71,6 +76,10 @@ class _Run:
         if config.uses_formal:
             model = make_chat_model(config, out, books=self.books)
             self.formal = FormalModule(config, self.train.env.spec, model, out / "rewards")
+        self.trials: Trials | None = None
+        if config.trial_lanes:
+            path = out / "rewards" / "trials.json"
+            self.trials = Trials(config, config.trial_lanes, path, self.progress.note)
         self.state: TrainState = self.train.init(run_folder.seed_keys(config))
         self.latest: dict[str, list[float]] = {}
         restored = self._restore() if resume else None
@@ -95,6 +104,7 @@ class _Run:
             row["events"] = self._feedback(env_steps, row)
             if env_steps % config.eval_every == 0:
                 self._evaluate(env_steps)
+                row["events"] += self._rollback(env_steps)
             row = self._row(env_steps, row, time.monotonic() - began)
             self.file.write(row)
             self.progress.update(env_steps, row, force=env_steps % config.eval_every == 0)
@@ -112,7 +122,7 @@ class _Run:
     def _feedback(self, env_steps: int, row: dict[str, Any]) -> list[str]:
         """The round and the refinement that are due after this chunk."""
         config, events, lanes = self.config, [], self.state.lanes
-        needs_labels = config.uses_formal or config.uses_residual
+        needs_labels = config.refines_formal or config.uses_residual
         selecting = self.formal is not None and self.formal.current[0] is None
         first = selecting and env_steps >= config.random_steps and not self.residual.rounds
         if first:
@@ -128,7 +138,7 @@ class _Run:
         if collected.fits:
             lanes, fitted = self.residual.fit(lanes)
             row.update(metrics.to_host(fitted))
-        refine_at = config.formal.refine_at
+        refine_at = config.formal.refine_at if config.refines_formal else ()
         selected = self.formal is not None and self.formal.current[0] is not None
         if selected and any(0 <= env_steps - at < config.chunk for at in refine_at):
             before = list(self.formal.current)
@@ -139,13 +149,32 @@ class _Run:
         return events
 
     def _first_rewards(self) -> None:
-        """Candidates for the first formal reward; under `gt_score` also their trials."""
-        self.candidates = self.formal.first_candidates()
-        if self.config.formal.select == "gt_score":
-            self.progress.note("training the candidates side by side (gt_score)")
-            scores = trials.ground_truth_scores(self.config, self.candidates)
-            for event in self.formal.select(self.candidates, scores, 0, "gt_score"):
-                self.progress.note(f"  {event}")
+        """The first formal reward, or the candidates for it where labels are needed to choose."""
+        config, spec, formal, events = self.config, self.train.env.spec, self.formal, []
+        writer = methods.get(config.method).writer
+        if writer == "eureka":
+            events = eureka.search(config, spec, formal, self.trials)
+        elif writer == "text2reward":
+            events = text2reward.write(config, spec, formal)
+        else:
+            self.candidates = formal.first_candidates()
+            if self.trials:
+                scores = ground_truth_scores(config, self.candidates, self.trials)
+                events = formal.select(self.candidates, scores, 0, "gt_score")
+        for event in events:
+            self.progress.note(f"  {event}")
+
+    def _rollback(self, env_steps: int) -> list[str]:
+        """Takes back refined rewards that the evaluation just made speaks against."""
+        if not self.config.refines_formal:
+            return []
+        before = list(self.formal.current)
+        success = self.latest["success"]
+        events = self.formal.judge(self.residual.labels, env_steps, success)
+        if self.formal.current != before:
+            lanes = self.train.relabel_formal(self.state.lanes, self.formal.current)
+            self.state = self.state.replace(lanes=lanes)
+        return events
 
     def _select(self, env_steps: int) -> list[str]:
         """Chooses the first formal reward by the labels there are."""
@@ -244,6 +273,7 @@ class _Run:
             **_means(episodes),
             "episodes": config.final_episodes,
             "env_steps": int(self.state.env_steps),
+            "trial_steps": self.trials.env_steps if self.trials else 0,
             "wall_seconds": round(self._wall(), 1),
             "labels": self.residual.asked,
             "tokens": tokens,

@@ -22,10 +22,10 @@ import jax.numpy as jnp
 
 import envs
 from agents import evaluation, replay, sac
-from core import devices, pairs
+from core import devices, methods, pairs, rewards
 from core.config import Config
 from core.lanes import Film, Lane, Train, TrainState
-from core.rewards import Formal, initial_weights, reward_of, score
+from core.rewards import Formal, initial_weights, score
 from core.sight import make_sight, see_block, see_replay
 from envs.wrappers import TrainingWrapper
 from reward_models import preference
@@ -52,6 +52,7 @@ def make_train(
     sight = make_sight(config, env)
     model = sight.model
     length = config.feedback.clip_length
+    reward_of = functools.partial(rewards.reward_of, limit=methods.get(config.method).formal_limit)
 
     def init_lane(key: chex.PRNGKey) -> Lane:
         key, env_key, agent_key, residual_key, noise_key = jax.random.split(key, 5)

@@ -33,10 +33,11 @@ def combine(
     residual: chex.Array,
     dense: chex.Array,
     sparse: chex.Array,
+    limit: float = 1.0,
 ) -> chex.Array:
-    """Weighted sum of the parts, the formal one clipped to [-1, 1]; shapes broadcast."""
+    """Weighted sum of the parts, the formal one clipped to [-limit, limit]; shapes broadcast."""
     return (
-        weights.formal * jnp.clip(formal, -1.0, 1.0)
+        weights.formal * jnp.clip(formal, -limit, limit)
         + weights.residual * residual
         + weights.dense * dense
         + weights.sparse * sparse

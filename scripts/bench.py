@@ -1,4 +1,4 @@
-"""Speed, with the machine named: `python scripts/bench.py env|sac|render|reward|train [--task T]`.
+"""Speed, with the machine named: `python scripts/bench.py WHAT [--task T]`.
 
 Prints a few lines, then one JSON object as the last line of stdout. Rates are medians of repeats;
 what is compared is measured in turns within one run, because a shared machine drifts.
@@ -10,6 +10,7 @@ import dataclasses
 import json
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -30,6 +31,7 @@ from core.prompts import formal as prompts
 from core.rewards import batch_function
 from core.run_folder import device
 from core.training import make_train
+from core.trials import Trials
 from reward_models.formal import FormalReward, RewardError, compile_reward, extract_code
 
 
@@ -243,8 +245,31 @@ def bench_train(config: Config) -> dict[str, Any]:
     return found
 
 
+def bench_candidates(config: Config) -> dict[str, Any]:
+    """A trial of one candidate, then trials of eight side by side: wall and CPU seconds, with the
+    compilation of their program and without."""
+    config = check(dataclasses.replace(config, method="eureka"))
+    rewards, _ = recorded_rewards(config.task, envs.make(config.task).spec)
+    found: dict[str, Any] = {"trial_steps": config.trial_steps}
+    with tempfile.TemporaryDirectory() as folder:
+        trials = {n: Trials(config, n, Path(folder) / f"{n}.json") for n in (1, 8)}
+        for seed, when in enumerate(("with_compilation", "compiled")):
+            for n, one in trials.items():
+                began, cpu = time.perf_counter(), time.process_time()
+                one.run(rewards[:n], [seed] * n)
+                found[f"seconds_{n}_{when}"] = round(time.perf_counter() - began, 1)
+                found[f"cpu_seconds_{n}_{when}"] = round(time.process_time() - cpu, 1)
+            ratio = found[f"seconds_8_{when}"] / found[f"seconds_1_{when}"]
+            found[f"eight_cost_{when}"] = round(ratio, 2)
+    print("\n".join(f"{k}: {v}" for k, v in found.items()))
+    return found
+
+
+BENCHES = ("env", "sac", "render", "reward", "train", "candidates")
+
+
 def main(
-    what: Annotated[Literal["env", "sac", "render", "reward", "train"], tyro.conf.Positional],
+    what: Annotated[Literal[BENCHES], tyro.conf.Positional],
     task: str = "drawer-open",
     original: Path | None = None,
     gl: Literal["egl", "osmesa"] = "egl",
@@ -258,14 +283,15 @@ def main(
         gl: the OpenGL with which MuJoCo's renderer runs, to compare `render` with.
     """
     config = check(Config(task=task))
-    devices.prepare_cpu(3 if what == "train" else 1)
+    devices.prepare_cpu({"train": 3, "candidates": 8}.get(what, 1))
     print(f"{what} on {device()}, jax {jax.__version__}")
     if what == "env":
         found = bench_env(task, original)
     elif what == "render":
         found = bench_render(task, gl, seconds)
     else:
-        found = {"sac": bench_sac, "reward": bench_reward, "train": bench_train}[what](config)
+        benches = {"sac": bench_sac, "reward": bench_reward, "train": bench_train}
+        found = {**benches, "candidates": bench_candidates}[what](config)
     print(json.dumps({"bench": what, "device": device(), **found}))
     return 0
 

@@ -6,6 +6,8 @@ refinement question needs statistics of a run: here those of uniform random acti
 recording can be made before any training. The reward it shows is the first initial reply that
 compiles.
 
+`--method eureka` or `text2reward` is that method's way of asking; text2reward has no refinement.
+
     python scripts/record_replies.py ask --task soccer --kind initial --question initial.json
     python scripts/record_replies.py ask --task soccer --kind refinement --question refinement.json
         --initial a.md b.md
@@ -23,18 +25,20 @@ import jax
 import jax.numpy as jnp
 
 import envs
-from core.models.replay import REPLIES
-from core.prompts import formal as prompts
-from core.rewards import batch_function
-from reward_models.formal import RewardError, compile_reward, extract_code
+from core.config import Config
+from core.models.replay import recording
+from core.prompts import eureka, formal, text2reward
+from core.rewards import batch_function, compiler
+from reward_models.formal import FormalReward, RewardError, extract_code
+
+PROMPTS = {"core": formal, "eureka": eureka, "text2reward": text2reward}
 
 STEPS = 1_000  # random environment steps that a refinement question reports on
 LANES = 10
 
 
-def random_statistics(env: envs.TaskEnv, source: str) -> dict[str, list[float]]:
+def random_statistics(env: envs.TaskEnv, reward: FormalReward) -> dict[str, list[float]]:
     """Score and component means over 10 stretches of a random policy's run."""
-    reward = compile_reward(source)
     evaluate = batch_function(reward, env.spec.formal_view)
     state = jax.vmap(env.reset)(jax.random.split(jax.random.key(0), LANES))
 
@@ -55,18 +59,19 @@ def random_statistics(env: envs.TaskEnv, source: str) -> dict[str, list[float]]:
     return series
 
 
-def conversation(task: str, kind: str, initial: list[str]) -> list[prompts.Message]:
+def conversation(task: str, method: str, kind: str, initial: list[str]) -> list[formal.Message]:
     """The exact messages of a question."""
     env = envs.make(task, protocol="paper")
+    prompts, compile_reward = PROMPTS[method], compiler(Config(method=method), env.spec)
     if kind == "initial":
         return prompts.initial_messages(env.spec)
     for reply in initial:
         try:
-            code = extract_code(reply)
-            compile_reward(code)
+            reward = compile_reward(extract_code(reply))
         except RewardError:
             continue
-        return prompts.feedback_messages(env.spec, code, STEPS, random_statistics(env, code))
+        statistics = random_statistics(env, reward)
+        return prompts.feedback_messages(env.spec, reward.source, STEPS, statistics)
     raise SystemExit("no initial reply compiles, so there is no reward to refine")
 
 
@@ -74,6 +79,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=("ask", "pack"))
     parser.add_argument("--task", required=True)
+    parser.add_argument("--method", choices=tuple(PROMPTS), default="core")
     parser.add_argument("--kind", choices=("initial", "refinement"), default="initial")
     parser.add_argument("--initial", nargs="*", default=[])
     parser.add_argument("--refinement", nargs="*", default=[])
@@ -82,7 +88,7 @@ def main() -> None:
     args = parser.parse_args()
     initial = [Path(p).read_text() for p in args.initial]
     if args.what == "ask":
-        messages = conversation(args.task, args.kind, initial)
+        messages = conversation(args.task, args.method, args.kind, initial)
         asked = {"kind": args.kind, "messages": [m._asdict() for m in messages]}
         args.question[0].write_text(json.dumps(asked, indent=1) + "\n")
         for message in messages:
@@ -90,15 +96,17 @@ def main() -> None:
         return
     # What was asked, not what would be asked today: statistics move with the environment.
     asked = {q["kind"]: q["messages"] for q in (json.loads(p.read_text()) for p in args.question)}
-    recording = {"task": args.task}
+    packed = {"task": args.task}
     for kind, paths in (("initial", args.initial), ("refinement", args.refinement)):
+        if not paths and args.method == "text2reward":
+            continue
         if kind not in asked:
             raise SystemExit(f"--question: none of the files holds the {kind} question")
         replies = [Path(p).read_text() for p in paths]
-        recording[kind] = {"messages": asked[kind], "replies": replies}
-    REPLIES.mkdir(exist_ok=True)
-    path = REPLIES / f"{args.task}.json"
-    path.write_text(json.dumps(recording, indent=1) + "\n")
+        packed[kind] = {"messages": asked[kind], "replies": replies}
+    path = recording(args.task, args.method)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(packed, indent=1) + "\n")
     print(f"wrote {path.name}: {len(args.initial)} initial, {len(args.refinement)} refinement")
 
 

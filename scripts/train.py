@@ -36,8 +36,7 @@ def main() -> int:
     cache.enable()
     fields = {f.name: getattr(flags, f.name) for f in dataclasses.fields(Config)}
     config = Config(**fields)
-    candidates = config.formal.candidates if config.formal.select == "gt_score" else 1
-    devices.prepare_cpu(config.seeds * candidates)
+    devices.prepare_cpu(max(config.seeds, config.trial_lanes))
     try:
         summary = run(config, flags.out, flags.resume, flags.quiet)
     except (ValueError, ChatError) as error:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from core.methods import core, env_dense, env_sparse
+from core.methods import core, env_dense, env_sparse, eureka, text2reward
 from core.methods.base import Method
 
-_METHODS: dict[str, Method] = {m.METHOD.name: m.METHOD for m in (core, env_dense, env_sparse)}
+_MODULES = (core, eureka, text2reward, env_dense, env_sparse)
+_METHODS: dict[str, Method] = {module.METHOD.name: module.METHOD for module in _MODULES}
 
 
 def names() -> tuple[str, ...]:

@@ -2,7 +2,14 @@
 
 from core.models.base import Answer, ChatModel, Question, Reply, Teacher
 from core.models.chat_config import MODELS, ChatConfig, check_chat
-from core.models.factory import Books, check_keys, make_chat_model, make_labeller, open_books
+from core.models.factory import (
+    Books,
+    check_chat_model,
+    check_labeller,
+    make_chat_model,
+    make_labeller,
+    open_books,
+)
 from core.models.failures import AccessError, BudgetError, ChatError
 from core.models.replay import ReplayModel
 from core.models.scripted import ScriptedConfig, ScriptedTeacher
@@ -27,7 +34,8 @@ __all__ = [
     "VLMConfig",
     "VLMTeacher",
     "check_chat",
-    "check_keys",
+    "check_chat_model",
+    "check_labeller",
     "make_chat_model",
     "make_labeller",
     "open_books",

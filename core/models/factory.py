@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import httpx2
 
+from core import methods
 from core.models.base import ChatModel
 from core.models.budget import Budget
 from core.models.chat_config import ChatConfig
@@ -59,7 +60,7 @@ def make_chat_model(
         ValueError: no recording of this task, or no key in the environment.
     """
     if config.model == "replay":
-        return ReplayModel(config.task)
+        return ReplayModel(config.task, methods.get(config.method).writer)
     return _hosted(config, config.model, config.chat, folder, client, patience, books)
 
 
@@ -74,12 +75,21 @@ def make_labeller(
     return _hosted(config, *config.labeller, folder, client, patience, books)
 
 
-def check_keys(config: Config) -> None:
-    """Raises a ValueError unless the environment has the keys that a config needs."""
-    if config.uses_formal and config.model != "replay":
+def check_chat_model(config: Config) -> None:
+    """Whether a run can start with its language model.
+
+    Raises:
+        ValueError: no recording of this task, or no key in the environment.
+    """
+    if config.model == "replay":
+        ReplayModel(config.task, methods.get(config.method).writer)
+    else:
         _key(config.model, config.chat)
-    if config.teacher == "vlm":
-        _key(*config.labeller)
+
+
+def check_labeller(config: Config) -> None:
+    """Whether a run can start with its vision-language model: raises a ValueError without a key."""
+    _key(*config.labeller)
 
 
 def _hosted(

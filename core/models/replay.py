@@ -1,9 +1,11 @@
 """The replay model: recorded replies of a language model to this project's exact prompts.
 
-A recording holds, per kind of question (`initial`, `refinement`), the conversation as it was sent
-and the replies as they came, verbatim. They were given before any training result existed and
-are never tuned. A refinement question holds statistics of the run, which differ from run to run;
-the recorded replies answer the same template with the statistics of random actions.
+A recording belongs to a task and a way of writing rewards (CoRe's, Eureka's, Text2Reward's). It
+holds, per kind of question (`initial`, `refinement`), the conversation as it was sent and the
+replies as they came, verbatim. They were given before any training result existed and are never
+tuned. A refinement question holds statistics of the run, which differ from run to run; the recorded
+replies answer the same template with the statistics of random actions. A question that is asked
+again with what was refused gets the next replies of its kind: no recording answers a refusal.
 """
 
 from __future__ import annotations
@@ -18,14 +20,27 @@ from core.prompts.message import Message
 REPLIES = Path(__file__).parent / "replies"
 
 
+def recording(task: str, writer: str, folder: Path = REPLIES) -> Path:
+    """Where a task's replies in a way of writing rewards are, or would be."""
+    return (folder if writer == "core" else folder / writer) / f"{task}.json"
+
+
 class ReplayModel:
     """Hands out a task's recorded replies in their recorded order, `n` at a time."""
 
-    def __init__(self, task: str, folder: Path = REPLIES):
-        path = folder / f"{task}.json"
+    def __init__(self, task: str, writer: str = "core", folder: Path = REPLIES):
+        """Reads a recording.
+
+        Raises:
+            ValueError: there is none.
+        """
+        path = recording(task, writer, folder)
         if not path.exists():
-            known = ", ".join(sorted(p.stem for p in folder.glob("*.json"))) or "none"
-            raise ValueError(f"no recorded replies for task {task!r}; recorded: {known}")
+            known = ", ".join(sorted(p.stem for p in path.parent.glob("*.json"))) or "none"
+            raise ValueError(
+                f"no recorded {writer} replies for task {task!r}; recorded: {known}. "
+                "--model gemini or openai asks a language model"
+            )
         self.name = "replay"
         self.recording = json.loads(path.read_text())
         self._path = path
@@ -42,7 +57,8 @@ class ReplayModel:
         kind = "initial" if len(messages) == 2 else "refinement"
         recorded = self.recording[kind]
         asked = [m["content"] for m in recorded["messages"][:2]]
-        if [m.content for m in messages[:2]] != asked:
+        now = [m.content for m in messages[:2]]
+        if now[0] != asked[0] or not now[1].startswith(asked[1]):  # refusals may follow
             raise ValueError(
                 f"the replies in {self._path.name} answer another prompt than the one asked now: "
                 "record new ones, or restore the prompt's text and the task's description"

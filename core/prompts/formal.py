@@ -11,11 +11,13 @@ bundled replies stale; the test that compares prompt hashes says so.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from core.prompts.message import Message
+
+_REFUSALS_SHOWN = 3
 
 SYSTEM = """\
 You write reward functions for robot learning. A reinforcement learner (soft actor-critic) \
@@ -61,6 +63,40 @@ First say in a few sentences what the numbers tell you. Then give the whole new 
 fenced Python block, under the same rules as before.
 """
 
+REFUSED = """
+Replies to this were refused by the program that reads them:
+
+{refusals}
+
+Write the whole function anew, so that it has none of these problems, under the same rules.
+"""
+
+
+class Refusal(NamedTuple):
+    """A reply that is no reward: its code, and what is wrong with it."""
+
+    code: str
+    problem: str
+
+
+def with_refusals(messages: Sequence[Message], refusals: Sequence[Refusal]) -> list[Message]:
+    """The same question, asked again with what was refused and why; the turns stay four.
+
+    Args:
+        messages: the question as it was first asked.
+        refusals: of the replies so far; of several with one problem only the first is shown, and
+            three at most.
+    """
+    if not refusals:
+        return list(messages)
+    distinct: dict[str, Refusal] = {}
+    for refusal in refusals:
+        distinct.setdefault(refusal.problem, refusal)
+    told = list(distinct.values())[:_REFUSALS_SHOWN]
+    shown = "\n\n".join(f"```python\n{r.code.strip()}\n```\n{r.problem}" for r in told)
+    *before, last = messages
+    return [*before, last._replace(content=last.content + REFUSED.format(refusals=shown))]
+
 
 def task_view(spec: Any) -> str:
     """The inputs of a formal reward, described field by field.
@@ -96,11 +132,19 @@ def feedback_messages(
         env_steps: environment steps trained with it.
         statistics: name -> series over training: `score` first, then each component.
     """
-    table = statistics_table(statistics)
+    user = report(FEEDBACK, env_steps, statistics)
+    return [*initial_messages(spec), shown_code(code), Message("user", user)]
+
+
+def shown_code(code: str) -> Message:
+    """The turn of the model that wrote `code`."""
+    return Message("assistant", f"```python\n{code.strip()}\n```")
+
+
+def report(template: str, env_steps: int, statistics: Mapping[str, Sequence[float]]) -> str:
+    """A feedback text: `template` with {steps}, {points} and the {table} of statistics."""
     points = max((len(v) for v in _thin(statistics).values()), default=0)
-    user = FEEDBACK.format(steps=env_steps, points=points, table=table)
-    assistant = Message("assistant", f"```python\n{code.strip()}\n```")
-    return [*initial_messages(spec), assistant, Message("user", user)]
+    return template.format(steps=env_steps, points=points, table=statistics_table(statistics))
 
 
 def statistics_table(statistics: Mapping[str, Sequence[float]], points: int = 10) -> str:

@@ -14,6 +14,9 @@ import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+_BRACES = 50  # of either kind that are looked at: a reply full of them shall not take minutes
+_BROKEN = (ValueError, SyntaxError, TypeError, RecursionError, MemoryError)  # what parsers raise
+
 
 class Unreadable(ValueError):
     """A reply that does not say what was asked for."""
@@ -106,16 +109,15 @@ def _unit(value: Any, name: str) -> float:
 
 def _fields(text: str, names: Sequence[str]) -> dict[str, Any]:
     """The last JSON object in a text that has one of the names, or its `name: value` lines."""
-    for start in reversed([m.start() for m in re.finditer(r"\{", text)]):
-        end = text.find("}", start)
-        while end >= 0:
-            found = _object(text[start : end + 1])
+    ends = [m.end() for m in re.finditer(r"\}", text)]
+    for start in [m.start() for m in re.finditer(r"\{", text)][: -_BRACES - 1 : -1]:
+        for end in [e for e in ends if e > start][:_BRACES]:
+            found = _object(text[start:end])
             if found is not None:
                 lower = {str(k).strip().lower(): v for k, v in found.items()}
                 if any(n in lower for n in names):
                     return lower
                 break
-            end = text.find("}", end + 1)
     found = {}
     for n in names:
         line = rf"^[\s*\-\"']*{re.escape(n)}[\s*\"']*[:=]\s*(.+?)[\s,]*$"
@@ -129,7 +131,7 @@ def _object(text: str) -> dict | None:
         for version in (text, re.sub(r",(\s*[}\]])", r"\1", text)):
             try:
                 found = read(version)
-            except (ValueError, SyntaxError, RecursionError, MemoryError):
+            except _BROKEN:
                 continue
             return found if isinstance(found, dict) else None
     return None
@@ -138,5 +140,5 @@ def _object(text: str) -> dict | None:
 def _literal(text: str) -> Any:
     try:
         return ast.literal_eval(text.strip("* "))
-    except (ValueError, SyntaxError, RecursionError, MemoryError):
+    except _BROKEN:
         return text

@@ -7,5 +7,15 @@ See CoRe (arXiv 2607.01721, formal reward module) and, for the dict of component
 from reward_models.formal.errors import Diagnostic, RewardError
 from reward_models.formal.parse import extract_code
 from reward_models.formal.reward import FormalReward, compile_reward
+from reward_models.formal.signatures import CORE, Signature, make_signature
 
-__all__ = ["Diagnostic", "FormalReward", "RewardError", "compile_reward", "extract_code"]
+__all__ = [
+    "CORE",
+    "Diagnostic",
+    "FormalReward",
+    "RewardError",
+    "Signature",
+    "compile_reward",
+    "extract_code",
+    "make_signature",
+]

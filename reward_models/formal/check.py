@@ -14,6 +14,7 @@ from reward_models.formal.builtins_table import BUILTINS, METHOD_NAMES
 from reward_models.formal.errors import Diagnostic, diagnostic_for
 from reward_models.formal.modules_table import MODULES
 from reward_models.formal.numpy_more import FINFO
+from reward_models.formal.signatures import Signature
 
 MAX_DIAGNOSTICS = 20
 MAX_EXPONENT = 64
@@ -81,10 +82,10 @@ _NAME_HINTS = {
 
 
 class _Checker:
-    def __init__(self, source: str, tree: ast.Module):
-        self.source = source
+    def __init__(self, source: str, tree: ast.Module, signature: Signature):
+        self.source, self.signature = source, signature
         self.found: list[Diagnostic] = []
-        self.members = _members(tree)
+        self.members = _members(tree) | signature.attributes
         self.names = set(BUILTINS) | _MODULE_NAMES | _bound_names(tree)
 
     def report(self, node: ast.AST, message: str, hint: str = "") -> None:
@@ -136,13 +137,18 @@ class _Checker:
         if node.attr.startswith("_"):
             message = f"the attribute `{node.attr}` starts with an underscore"
             self.report(node, message, "use functions of numpy and math only")
+        elif members := self.signature.members(_path(node.value)):
+            if node.attr not in members:
+                message = f"`{_path(node.value)}` has no `{node.attr}`"
+                self.report(node, message, f"it has {', '.join(members)}; nothing is remembered")
         elif node.attr not in ATTRIBUTES | self.members:
             close = difflib.get_close_matches(node.attr, sorted(ATTRIBUTES), 1, 0.6)
             hint = f"did you mean `{close[0]}`?" if close else "use plain arithmetic or np.where"
             hint = _ATTRIBUTE_HINTS.get(node.attr, hint)
             self.report(node, f"`.{node.attr}` is not available", hint)
         if not isinstance(node.ctx, ast.Load):
-            self.report(node, "attributes cannot be assigned", "use a variable")
+            hint = "use a variable; nothing is remembered from one call to the next"
+            self.report(node, "attributes cannot be assigned", hint)
 
     def check_FunctionDef(self, node: ast.FunctionDef) -> None:
         self.check_identifier(node, node.name)
@@ -234,6 +240,14 @@ class _Checker:
                 self.check_identifier(node, alias.asname)
 
 
+def _path(node: ast.expr) -> str:
+    """The dotted path that an expression is, such as `self.robot`; empty for any other."""
+    if isinstance(node, ast.Attribute):
+        owner = _path(node.value)
+        return owner and f"{owner}.{node.attr}"
+    return node.id if isinstance(node, ast.Name) else ""
+
+
 def _members(tree: ast.Module) -> set[str]:
     """Names assigned in the bodies of classes."""
     names: set[str] = set()
@@ -258,9 +272,9 @@ def _bound_names(tree: ast.Module) -> set[str]:
     return names
 
 
-def check(source: str, tree: ast.Module) -> tuple[Diagnostic, ...]:
+def check(source: str, tree: ast.Module, signature: Signature) -> tuple[Diagnostic, ...]:
     """All uses of what the whitelist does not hold, in source order, at most MAX_DIAGNOSTICS."""
-    checker = _Checker(source, tree)
+    checker = _Checker(source, tree, signature)
     checker.visit(tree)
     unique = sorted(set(checker.found), key=lambda found: (found.line, found.column))
     return tuple(unique[:MAX_DIAGNOSTICS])

@@ -93,8 +93,11 @@ class Expressions(Calls):
                 return self.memory.viewed(owner, result, lambda places: places.T)
             if node.attr in ARRAY_METHODS:
                 return BoundMethod(owner, node.attr)
-        elif isinstance(owner, Namespace) and node.attr in owner.names:
-            return owner.names[node.attr]
+        elif isinstance(owner, Namespace):
+            if node.attr in owner.names:
+                return owner.names[node.attr]
+            hint = f"it has {', '.join(owner.names)}"
+            return self.fail(node, f"`{owner.name}` has no `.{node.attr}`", hint)
         elif node.attr in CONTAINER_METHODS.get(type(owner), ()):
             return BoundMethod(owner, node.attr)
         return self.fail(node, f"{describe(owner)} has no `.{node.attr}` here", "use np functions")

@@ -43,8 +43,8 @@ class Returned:
 class Evaluator(Statements):
     """One run of a program on one (traced) observation, action and target."""
 
-    def __init__(self, source: str, tree: ast.Module):
-        self.source, self.tree = source, tree
+    def __init__(self, source: str, tree: ast.Module, bare: bool = False):
+        self.source, self.tree, self.bare = source, tree, bare
         self.active = None
         self.operations = 0
         self.calls: list[ast.FunctionDef] = []
@@ -58,8 +58,10 @@ class Evaluator(Statements):
         modules = {"np": Module("numpy"), "numpy": Module("numpy"), "math": Module("math")}
         self.frame = Frame(modules)
 
-    def run(self, function: ast.FunctionDef, arguments: tuple) -> tuple[Any, dict[str, Any]]:
-        """Run the module's statements, then the reward function.
+    def run(
+        self, function: ast.FunctionDef, args: tuple, kwargs: dict
+    ) -> tuple[Any, dict[str, Any]]:
+        """Run the module's statements, then the reward function on `args` and `kwargs`.
 
         Returns:
             0-d float32 reward and its named 0-d float32 components.
@@ -74,7 +76,7 @@ class Evaluator(Statements):
             reward = self.frame.names.get(function.name)
             if not isinstance(reward, Function) or reward.node is not function:
                 self.fail(function, f"`{function.name}` is assigned again later", "rename it")
-            return self.call(function, reward, arguments, {}, is_reward=True)
+            return self.call(function, reward, args, kwargs, is_reward=True)
         except RecursionError:
             return self.fail(function, "the reward is nested too deeply", "simplify it")
 

@@ -7,6 +7,7 @@ import operator
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import reduce
 from typing import Any
 
 import jax
@@ -236,15 +237,32 @@ class Operations:
         if name in ("In", "NotIn"):
             return self._contains(left, right) == (name == "In")
         plain = (str, type(None), dict)
-        if isinstance(left, plain) or isinstance(right, plain):
+        both = isinstance(left, list | tuple) and isinstance(right, list | tuple)
+        if both or isinstance(left, plain) or isinstance(right, plain):
             if name not in ("Eq", "NotEq"):
-                raise ValueProblem(f"{describe(left)} and {describe(right)} have no order")
-            same = isinstance(left, str) and isinstance(right, str) and left == right
-            return (same or left is right) == (name == "Eq")
+                message = f"{describe(left)} and {describe(right)} have no order here"
+                raise ValueProblem(message, "compare numbers, or np.array(...) of them")
+            same = self._equal(left, right)
+            if name == "Eq":
+                return same
+            return jnp.logical_not(same) if is_traced(same) else not same
         left, right = to_array(left), to_array(right)
         if is_traced(left) or is_traced(right):
             return _COMPARE[name](weak(left), weak(right))
         return tidy(_COMPARE[name](left, right))
+
+    def _equal(self, left: Any, right: Any) -> Any:
+        """Python's `==` of values of which one at least is no number or array."""
+        if type(left) is not type(right) or not isinstance(left, list | tuple | dict):
+            return left is right or (isinstance(left, str) and left == right)
+        if len(left) != len(right) or isinstance(left, dict) and left.keys() != right.keys():
+            return False
+        keys = left if isinstance(left, dict) else range(len(left))
+        truths = [self.truth(self._compare("Eq", left[key], right[key])) for key in keys]
+        traced = [truth for truth in truths if is_traced(truth)]
+        if not all(truth for truth in truths if not is_traced(truth)):
+            return False
+        return reduce(jnp.logical_and, traced) if traced else True
 
     def _contains(self, item: Any, owner: Any) -> bool:
         owner = list(owner) if isinstance(owner, dict) else owner

@@ -1,4 +1,4 @@
-"""From a model's reply to a syntax tree: find the code, parse it, choose the reward function.
+"""From a model's reply to a syntax tree: find the code, parse it.
 
 Eureka and the released CoRe keep only the text from the last `def` of the first fenced block, and
 so lose helper functions; here the whole block is kept and read with `ast`. Nothing is executed.
@@ -17,7 +17,6 @@ from reward_models.formal.errors import RewardError, diagnostic_at, diagnostic_f
 MAX_CHARACTERS = 20_000
 MAX_NODES = 5_000
 MAX_DEPTH = 60
-PREFERRED_NAMES = ("compute_reward", "reward", "get_reward", "calculate_reward")
 
 _FENCE = re.compile(
     r"^[ \t]*(`{3,}|~{3,})[ \t]*([\w+-]*)[^\n]*\n(.*?)^[ \t]*\1[ \t]*$", re.S | re.M
@@ -97,24 +96,6 @@ def _check_size(source: str, tree: ast.Module) -> None:
         stack.extend((child, depth + 1, located) for child in ast.iter_child_nodes(node))
 
 
-def reward_function(source: str, tree: ast.Module) -> ast.FunctionDef:
-    """The last top-level function of three parameters, preferring the names in PREFERRED_NAMES.
-
-    Raises:
-        RewardError: there is none.
-    """
-    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
-    fitting = [node for node in functions if _takes_three(node.args)]
-    named = [node for node in fitting if node.name in PREFERRED_NAMES]
-    if fitting:
-        return (named or fitting)[-1]
-    hint = "define `def compute_reward(observation, action, target_pos):` at the top level"
-    if functions:
-        message = "no function takes exactly (observation, action, target_pos)"
-        raise RewardError([diagnostic_for(source, functions[-1], message, hint)])
-    raise RewardError([diagnostic_at(source, 1, 0, "no function is defined", hint)])
-
-
 def returns_of(function: ast.FunctionDef) -> Iterator[ast.Return]:
     """Return statements of a function, without those of functions nested in it."""
     stack: list[ast.AST] = list(reversed(function.body))
@@ -124,13 +105,6 @@ def returns_of(function: ast.FunctionDef) -> Iterator[ast.Return]:
             yield node
         if not isinstance(node, ast.FunctionDef):
             stack.extend(reversed(list(ast.iter_child_nodes(node))))
-
-
-def _takes_three(arguments: ast.arguments) -> bool:
-    positional = len(arguments.posonlyargs) + len(arguments.args)
-    required = positional - len(arguments.defaults)
-    keywords_ok = all(default is not None for default in arguments.kw_defaults)
-    return keywords_ok and required <= 3 <= positional and (required == 3 or positional == 3)
 
 
 def _dedent(code: str) -> str:

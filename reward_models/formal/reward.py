@@ -2,8 +2,9 @@
 
 The formal reward of CoRe: a function of (observation, action, target_pos) written by a language
 model, returning a total and a dict of named components (as Eureka does, whose training curves go
-back to the model). The text is parsed, checked against a whitelist and interpreted at trace time;
-nothing of it is ever executed, compiled or imported.
+back to the model). Other ways to call the source are in `signatures`; whatever it is, the reward
+is called with the three arrays. The text is parsed, checked against a whitelist and interpreted at
+trace time; nothing of it is ever executed, compiled or imported.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ import numpy as np
 from reward_models.formal.check import check
 from reward_models.formal.errors import RewardError, diagnostic_at, diagnostic_for
 from reward_models.formal.lower import Evaluator
-from reward_models.formal.parse import parse, returns_of, reward_function
+from reward_models.formal.parse import parse, returns_of
+from reward_models.formal.signatures import CORE, Signature
 
 _SAMPLES = 8
 
@@ -29,17 +31,19 @@ class FormalReward:
     """A reward that can be called, jitted, vmapped and differentiated.
 
     Attributes:
-        source: the Python text; equality and hash are those of the text.
+        source: the Python text; it, the signature and the shapes make two rewards equal.
+        signature: how the function in it is called.
         name: name of the reward function in it.
         component_names: names of the components, in the order of the returned dict.
         warnings: what was dropped from the source, one sentence each.
     """
 
     source: str
+    signature: Signature
     name: str = field(compare=False)
     component_names: tuple[str, ...] = field(compare=False)
     warnings: tuple[str, ...] = field(compare=False, repr=False)
-    shapes: tuple[tuple[int, ...], ...] = field(compare=False, repr=False)
+    shapes: tuple[tuple[int, ...], ...] = field(repr=False)
     tree: ast.Module = field(compare=False, repr=False)
 
     def __call__(
@@ -62,9 +66,7 @@ class FormalReward:
         shapes = tuple(argument.shape for argument in arguments)
         if shapes != self.shapes:
             raise ValueError(f"reward compiled for shapes {self.shapes}, called with {shapes}")
-        return Evaluator(self.source, self.tree).run(
-            reward_function(self.source, self.tree), arguments
-        )
+        return _run(self.source, self.tree, self.signature, arguments)[0]
 
 
 def compile_reward(
@@ -73,47 +75,63 @@ def compile_reward(
     observation_size: int = 11,
     action_size: int = 4,
     target_shape: tuple[int, ...] = (3,),
+    signature: Signature = CORE,
 ) -> FormalReward:
     """Check `source` and lower it to a reward function.
 
     Args:
-        source: Python text that defines a function of three parameters.
+        source: Python text that defines the function.
         observation_size: length of the observation.
         action_size: length of the action.
         target_shape: shape of the target position.
+        signature: how the function is called; by default with the three arrays.
 
     Returns:
         The reward, known to trace and to be finite on a few sample states.
 
     Raises:
         RewardError: the text is not a formal reward; the diagnostics say where and why.
+        ValueError: the signature reads more of an array than there is.
     """
     shapes = ((observation_size,), (action_size,), tuple(target_shape))
+    signature.check_sizes(shapes)
     try:
-        return _compile(source, shapes)
+        return _compile(source, shapes, signature)
     except RecursionError:
         message, hint = "the source is nested too deeply", "simplify it"
         raise RewardError([diagnostic_at(source, 1, 0, message, hint)]) from None
 
 
-def _compile(source: str, shapes: tuple[tuple[int, ...], ...]) -> FormalReward:
+def _compile(
+    source: str, shapes: tuple[tuple[int, ...], ...], signature: Signature
+) -> FormalReward:
     tree = parse(source)
-    found = check(source, tree)
+    found = check(source, tree, signature)
     if found:
         raise RewardError(found)
-    function = reward_function(source, tree)
+    function = signature.find(source, tree)
     names: list[str] = []
     warnings: list[str] = []
 
     def run(*arguments: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
-        evaluator = Evaluator(source, tree)
-        total, components = evaluator.run(function, arguments)
-        names[:], warnings[:] = components, evaluator.dropped.values()
+        (total, components), dropped = _run(source, tree, signature, arguments)
+        names[:], warnings[:] = components, dropped
         return total, components
 
     jax.eval_shape(run, *(jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes))
     _check_finite(source, function, jax.vmap(run)(*_sample_states(shapes)))
-    return FormalReward(source, function.name, tuple(names), tuple(warnings), shapes, tree)
+    name, names, warnings = function.name, tuple(names), tuple(warnings)
+    return FormalReward(source, signature, name, names, warnings, shapes, tree)
+
+
+def _run(
+    source: str, tree: ast.Module, signature: Signature, arguments: tuple[Any, ...]
+) -> tuple[tuple[jax.Array, dict[str, jax.Array]], list[str]]:
+    """The reward and its components; and what was dropped from the source."""
+    evaluator = Evaluator(source, tree, signature.bare)
+    function = signature.find(source, tree)
+    result = evaluator.run(function, *signature.bind(function, arguments))
+    return result, list(evaluator.dropped.values())
 
 
 def _sample_states(shapes: tuple[tuple[int, ...], ...]) -> list[np.ndarray]:

@@ -21,15 +21,19 @@ from reward_models.formal.values import (
     ValueProblem,
     describe,
     is_array,
+    is_number,
     is_traced,
     to_jax,
 )
 
 RETURN = "return the total reward and a dict of its named components: `return total, {...}`"
+EITHER = "return the total reward, or a pair: the total and a dict of its named components"
 
 
 class Statements(Expressions):
     """Statement half of the evaluator, without control flow."""
+
+    bare: bool  # whether the reward may be a total without components
 
     def _arguments(self, node: ast.AST, function: Function, args: tuple, kwargs: dict) -> dict:
         parameters = function.node.args
@@ -180,12 +184,15 @@ class Statements(Expressions):
 
     def _reward(self, node: ast.Return, value: Any) -> tuple[Any, dict[str, Any]]:
         """The reward and its components, checked at the `return` that gave them."""
+        if self.bare and (is_number(value) or is_array(value)):
+            return self._scalar(node, "the reward", value), {}
+        hint = EITHER if self.bare else RETURN
         if not isinstance(value, tuple | list) or len(value) != 2:
             count = f"{len(value)} values" if isinstance(value, tuple) else describe(value)
-            self.fail(node, f"the reward function returns {count}, not two values", RETURN)
+            self.fail(node, f"the reward function returns {count}, not two values", hint)
         total, components = value
         if not isinstance(components, dict):
-            self.fail(node, f"the second value is {describe(components)}, not a dict", RETURN)
+            self.fail(node, f"the second value is {describe(components)}, not a dict", hint)
         total = self._scalar(node, "the reward", total)
         named = {}
         for name, component in components.items():

@@ -3,6 +3,7 @@
 import dataclasses
 
 import pytest
+from services import SECRET, Server
 
 from agents.sac import SACConfig
 from core.config import Config, FeedbackConfig, FormalConfig, check
@@ -44,3 +45,18 @@ def train(small):
 @pytest.fixture
 def changed(small):
     return lambda **fields: dataclasses.replace(small, **fields)
+
+
+@pytest.fixture
+def server():
+    server = Server()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def keys(monkeypatch):
+    for name in ("GEMINI_API_KEY", "GOOGLE_API_KEY", "OPENAI_API_KEY", "GOOGLE_GEMINI_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("GEMINI_API_KEY", SECRET)
+    monkeypatch.setenv("OPENAI_API_KEY", SECRET)

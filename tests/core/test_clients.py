@@ -1,6 +1,5 @@
 """Hosted language models, against a server on loopback: what is asked, kept, paid and said."""
 
-import contextlib
 import dataclasses
 import json
 import logging
@@ -8,14 +7,23 @@ import pickle
 import signal
 import subprocess
 import sys
-import threading
 import traceback
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import httpx2
 import pytest
+from services import (
+    ASKED,
+    PROVIDERS,
+    SECRET,
+    Server,
+    config_for,
+    cut_off,
+    model_for,
+    said,
+    says,
+    status,
+)
 
 import envs
 from core import run_folder
@@ -26,122 +34,9 @@ from core.models import reply_cache as reply_cache_module
 from core.models.keys import Key
 from core.models.reply_cache import ReplyCache
 from core.models.retry import Patience
-from core.prompts.message import Message
 from core.run import run
 
-SECRET = "sk-live-0123456789"
-ASKED = [
-    Message("system", "You write rewards."),
-    Message("user", "One for a drawer, please."),
-    Message("assistant", "```python\n1\n```"),
-    Message("user", "Better."),
-]
-PROVIDERS = pytest.mark.parametrize("provider", ["openai", "gemini"])
-
-
-class Server:
-    """Gives scripted answers, the last one for ever, and remembers what it was asked."""
-
-    def __init__(self):
-        self.script, self.asked, self.headers, self.paths = [], [], [], []
-        self.ended = threading.Event()
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):
-                length = int(self.headers["Content-Length"])
-                outer.asked.append(json.loads(self.rfile.read(length)))
-                outer.headers.append(dict(self.headers))
-                outer.paths.append(self.path)
-                script = outer.script
-                answer = script.pop(0) if len(script) > 1 else script[0]
-                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                    answer(self)
-
-            def log_message(self, *_):
-                pass
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._http.daemon_threads = True
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,))
-        self._thread.start()
-        self.url = f"http://127.0.0.1:{self._http.server_port}"
-
-    def close(self):
-        self.ended.set()
-        self._http.shutdown()
-        self._thread.join()
-        self._http.server_close()
-
-
-@pytest.fixture
-def server():
-    server = Server()
-    yield server
-    server.close()
-
-
-@pytest.fixture(autouse=True)
-def environment(monkeypatch):
-    for name in ("GEMINI_API_KEY", "GOOGLE_API_KEY", "OPENAI_API_KEY", "GOOGLE_GEMINI_BASE_URL"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("GEMINI_API_KEY", SECRET)
-    monkeypatch.setenv("OPENAI_API_KEY", SECRET)
-
-
-def status(code, body="", **headers):
-    def answer(handler):
-        content = body if isinstance(body, bytes) else body.encode()
-        handler.send_response(code)
-        for name, value in headers.items():
-            handler.send_header(name.replace("_", "-"), value)
-        handler.send_header("Content-Length", str(len(content)))
-        handler.end_headers()
-        handler.wfile.write(content)
-
-    return answer
-
-
-def cut_off(handler):
-    handler.send_response(200)
-    handler.send_header("Content-Length", "1000")
-    handler.end_headers()
-    handler.wfile.write(b'{"choices": [')
-
-
-def said(provider, *texts, tokens=(10, 20), finish=None, **more):
-    """A service's answer with these texts, as Python objects."""
-    if provider == "openai":
-        choices = [
-            {"index": i, "message": {"role": "assistant", "content": t}, "finish_reason": finish}
-            for i, t in enumerate(texts)
-        ]
-        usage = dict(zip(("prompt_tokens", "completion_tokens"), tokens, strict=True))
-        return {"choices": choices, "usage": usage, **more}
-    candidates = [
-        {"content": {"role": "model", "parts": [{"text": t}]}, "finishReason": finish or "STOP"}
-        for t in texts
-    ]
-    thought = tokens[1] // 2
-    usage = {"promptTokenCount": tokens[0], "candidatesTokenCount": tokens[1] - thought,
-             "thoughtsTokenCount": thought}  # fmt: skip
-    return {"candidates": candidates, "usageMetadata": usage, **more}
-
-
-def says(provider, *texts, **more):
-    return status(200, json.dumps(said(provider, *texts, **more)))
-
-
-def config_for(provider, server, max_cost=5.0, **chat):
-    url = server.url + ("/v1" if provider == "openai" else "")
-    given = {"name": "a-model", "base_url": url, "prices": (1.0, 2.0), "timeout": 5.0, **chat}
-    return check(Config(model=provider, max_cost=max_cost, chat=ChatConfig(**given)))
-
-
-def model_for(provider, server, folder, slept=None, **settings):
-    patience = Patience(sleep=(slept if slept is not None else []).append, chance=lambda: 0.5)
-    client = httpx2.Client(trust_env=False)  # loopback, whatever proxies the environment names
-    return make_chat_model(config_for(provider, server, **settings), folder, client, patience)
+pytestmark = pytest.mark.usefixtures("keys")
 
 
 def texts(replies):

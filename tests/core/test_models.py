@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 
 import envs
+from core.author import Author
+from core.config import Config
 from core.models import ReplayModel, ScriptedConfig, ScriptedTeacher
 from core.models.base import Clip, Question
+from core.prompts import eureka, text2reward
 from core.prompts import formal as prompts
 from reward_models.formal import RewardError, compile_reward, extract_code
 
@@ -126,8 +129,10 @@ def test_recorded_replies_compile_or_are_refused_with_a_place(spec):
 
 def test_unknown_recording(tmp_path):
     (tmp_path / "swim.json").write_text("{}")
-    with pytest.raises(ValueError, match="no recorded replies for task 'fly'; recorded: swim"):
-        ReplayModel("fly", tmp_path)
+    with pytest.raises(ValueError, match="no recorded core replies for task 'fly'; recorded: swim"):
+        ReplayModel("fly", folder=tmp_path)
+    with pytest.raises(ValueError, match="eureka replies for task 'fly'; recorded: drawer-open"):
+        ReplayModel("fly", "eureka")
 
 
 @pytest.mark.parametrize("task", envs.names())
@@ -137,6 +142,27 @@ def test_every_task_has_replies_to_its_exact_prompt(task):
     assert len(model.complete(prompts.initial_messages(spec), 99)) == 4
     asked = prompts.feedback_messages(spec, "", 0, {"score": [0.0]})
     assert len(model.complete(asked, 99)) == 12
+
+
+@pytest.mark.parametrize(
+    ("method", "prompts", "counts", "refused"),
+    [("eureka", eureka, (8, 8), [5, 13]), ("text2reward", text2reward, (4,), [2])],
+)
+def test_recorded_replies_of_other_methods(spec, method, prompts, counts, refused):
+    """They answer today's prompts, and compile or are refused with a place."""
+    author = Author(Config(method=method), spec, ReplayModel("drawer-open", method))
+    candidates = author.propose(prompts.initial_messages(spec), 99, 0, [])
+    if len(counts) > 1:
+        recorded = author.model.recording["refinement"]["messages"]
+        code = extract_code(recorded[2]["content"])
+        asked = prompts.feedback_messages(spec, code, 1_000, {"score": [0.0]})
+        assert [m["content"] for m in recorded[:3]] == [m.content for m in asked[:3]]
+        told = [m["content"].split("score: [")[0] for m in (recorded[3], asked[3]._asdict())]
+        assert told[0] == told[1].replace("at 1 evenly", "at 10 evenly")
+        candidates += author.propose(asked, 99, 0, [])
+    assert len(candidates) == sum(counts)
+    assert [i for i, c in enumerate(candidates) if c.reward is None] == refused
+    assert all(candidates[i].problem.startswith("line ") for i in refused)
 
 
 def test_statistics_table():

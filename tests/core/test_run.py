@@ -1,6 +1,5 @@
 """Whole runs: what they leave behind, and that a killed one, resumed, is the undisturbed one."""
 
-import dataclasses
 import json
 import random
 import shutil
@@ -14,6 +13,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from flag_words import flags
 from PIL import Image
 
 from core import restore
@@ -22,22 +22,6 @@ from core.metrics import WALL_COLUMNS
 from reward_models.formal import compile_reward
 
 ROOT = Path(__file__).parents[2]
-
-
-def flags(config, prefix=""):
-    """A config as command-line flags: every field is one."""
-    words = []
-    for field in dataclasses.fields(config):
-        value, name = getattr(config, field.name), prefix + field.name.replace("_", "-")
-        if dataclasses.is_dataclass(value):
-            words += flags(value, f"{name}.")
-        elif isinstance(value, bool):
-            words.append(f"--{name}" if value else f"--{prefix}no-{field.name.replace('_', '-')}")
-        elif isinstance(value, tuple):
-            words += [f"--{name}", *map(str, value)]
-        elif value is not None:
-            words += [f"--{name}", str(value)]
-    return words
 
 
 @pytest.fixture(scope="module")

@@ -135,6 +135,16 @@ def test_relabelling_gives_what_scoring_gave(train, after):
     np.testing.assert_allclose(lanes.replay.data.formal[:, :filled], 0.25)
 
 
+def test_many_candidates_at_once_are_each_alone(train, after):
+    data = jax.tree.map(lambda x: x[0, :5], after[0].lanes.replay.data)
+    inputs, view = (data.next_obs, data.action, data.target), train.env.spec.formal_view
+    several = [REACH, FLAT, HUGE, REACH]
+    together = rewards.values_at_once(several, view, inputs)
+    alone = [rewards.batch_function(reward, view)(*inputs)[0] for reward in several]
+    assert together.shape == (4, *data.action.shape[:-1])
+    np.testing.assert_allclose(together, np.stack(alone), rtol=1e-6)
+
+
 def test_non_finite_rewards_are_contained_and_counted(train, after):
     source = """
 import numpy as np

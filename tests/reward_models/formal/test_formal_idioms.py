@@ -35,6 +35,8 @@ IDIOMS = [
     "import numpy\nx = numpy.linalg.norm(action)",
     "x = {'a': 1}.get('b', 0.0)",
     "m = np.zeros((2, 3))\nm[0] = target_pos\nm[1, 2] = 4\nx = m.sum()",
+    "x = float(np.shape(action[0]) == ()) + ((1, 2) == [1, 2]) + ({'a': 1} == {'a': 1})",
+    "x = float((action[0], 1) == (action[0], 1)) + ([action[0]] != [action[1]]) + ([1] == [1, 2])",
     "def g(d):\n    if d > 0.3:\n        return None\n    return d\nx = 1.0",
     "def g(d, s):\n    if d > 0.3:\n        s['k'] = 5.0\n        return 1.0\n"
     "    s['k'] = s['k'] + 1\n    return d\ns = {'k': 0.0}\ny = g(action[0], s)\nx = y + s['k']",
