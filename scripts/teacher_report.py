@@ -25,7 +25,7 @@ from core.expert_pairs import expert_questions
 from core.label_quality import Quality, quality
 from core.labelling import Entry, Round
 from core.labels import LabelStore
-from core.models import ChatError, check_keys, open_books
+from core.models import ChatError, check_labeller, open_books
 from core.models.base import Answer, Question
 from core.models.scripted import PRESETS
 from core.report import teachers
@@ -129,8 +129,11 @@ def _configs(flags: Flags) -> list[Config]:
             one = dataclasses.replace(config, teacher="scripted", scripted=scripted)
         else:
             one = dataclasses.replace(config, teacher=name)
+        if one.teacher == "person":
+            raise ValueError("a person is judged by a run's labels: leave --ask and --task out")
         configs.append(check(one))
-        check_keys(configs[-1])
+        if one.teacher == "vlm":
+            check_labeller(one)
     return configs
 
 
@@ -148,6 +151,8 @@ def _ask(
             answers.append(arrived.answers)
     finally:
         labelling.close()
+        if books is not None:
+            books.cache.close()
     if labelling.problem is not None:
         raise labelling.problem
     both = [i for i in range(len(questions)) if None not in (answers[0][i], answers[1][i])]

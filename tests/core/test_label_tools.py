@@ -8,6 +8,7 @@ from pathlib import Path
 import labelled_run
 import numpy as np
 import pytest
+from fake_vlm import FakeVLM
 
 import envs
 from core.config import Config
@@ -121,6 +122,27 @@ def test_teachers_are_asked_in_both_orders_and_paid_once(run, tmp_path):
     assert again == told
     shown, _ = run_command(*words[:-4], "scripted-orakel")
     assert shown.returncode == 2 and "Did you mean 'scripted-oracle'" in shown.stderr
+
+
+@pytest.mark.slow
+def test_a_vision_language_model_is_judged(run, tmp_path):
+    """It answers over HTTP; what it was shown and said is kept, and it is not asked again."""
+    out = tmp_path / "out"
+    fake = FakeVLM(out)
+    words = ("scripts/teacher_report.py", "--run", run, "--ask", "--out", out, "--vlm.size", 64)
+    shown, told = run_command(*words, *fake.flags())
+    assert shown.returncode == 0, shown.stderr
+    [(name, got)] = told["teachers"].items()
+    assert name.startswith("vlm-core") and got["asked"] == 6 and got["accuracy"] == 1.0
+    assert got["order_consistency"] == 1.0 and got["score_correlation"] > 0.9
+    assert got["seconds"] > 0 and got["tokens"] > 0 and 0 < got["cost_usd"] < fake.charged
+    requests = sum(fake.good.values())
+    _, again = run_command(*words, *fake.flags())
+    fake.close()
+    assert again == told and sum(fake.good.values()) == requests
+    store = LabelStore(out / "labels.sqlite")
+    assert all(store.frames(asked.key, name) for asked in store.questions())
+    store.close()
 
 
 @pytest.mark.slow
