@@ -120,9 +120,11 @@ class Config:
     steps: int = 120_000
     """Environment steps of each seed."""
     teacher: str = "scripted"
-    """Who compares clips. scripted: ground truth; vlm: a vision-language model (see --vlm)."""
+    """Who compares clips. scripted: ground truth; vlm: a vision-language model (see --vlm);
+    person: whoever sits at `scripts/label.py RUN` meanwhile."""
     wait_for_labels: bool = False
-    """Wait for every round of a vlm's answers, as the paper does, instead of training on."""
+    """Wait for every round of a vlm's or a person's answers, as the paper does, instead of training
+    on."""
     model: str = "replay"
     """Who writes formal rewards. replay: recorded replies; gemini; openai: OpenAI, or any service
     that speaks its protocol (see --chat.base-url)."""
@@ -234,7 +236,7 @@ def check(config: Config) -> Config:
     suggest("task", config.task, envs.names())
     suggest("method", config.method, methods.names())
     suggest("protocol", config.protocol, envs.PROTOCOLS)
-    suggest("teacher", config.teacher, ("scripted", "vlm"))
+    suggest("teacher", config.teacher, ("scripted", "vlm", "person"))
     suggest("model", config.model, MODELS)
     if config.teacher == "vlm":
         check_vlm(config.vlm, *config.labeller, config.max_cost)

@@ -8,6 +8,7 @@ from core.config import Config
 from core.labelling import AtOnce, InBackground, Labelling
 from core.labels import LabelStore
 from core.models import Books, ScriptedTeacher, VLMTeacher, make_labeller
+from core.person import by_hand
 from core.pictures import Studio
 from envs import TaskEnv
 
@@ -28,6 +29,8 @@ def make_labelling(
     if config.teacher == "scripted":
         teacher = ScriptedTeacher(config.scripted, config.seed, shown)
         return teacher.name, AtOnce(teacher, store)
+    if config.teacher == "person":
+        return by_hand.NAME, by_hand.ByHand(store)
     vlm = config.vlm
     batch = 2 * shown if vlm.question == "core" else 2
     studio = Studio(env, vlm.size, vlm.gripper, vlm.shadows, batch)

@@ -76,6 +76,10 @@ class Desk:
     def state(self) -> dict[str, Any]:
         """What the page shows, JSON-able: progress, and the next question, None at the end."""
         with self._lock:
+            over = self._answered.issuperset(self._keys)
+        if over:
+            self.refresh()
+        with self._lock:
             open_ = [key for key in self._keys if key not in self._answered]
             done, total = len(self._answered), len(self._keys)
         for key in open_[:_AHEAD]:

@@ -13,7 +13,7 @@ from core.report import statistics
 from core.report.table import Condition
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _LINES = ("-", "--", "-.", ":")
 _PER_ROW = 3
 
@@ -109,7 +109,7 @@ def _styles(found: Any) -> dict[str, dict[str, Any]]:
     return {
         label: {
             "color": COLOURS[i % len(COLOURS)],
-            "marker": _MARKERS[i % len(_MARKERS)],
+            "marker": MARKERS[i % len(MARKERS)],
             "linestyle": _LINES[i // len(COLOURS) % len(_LINES)],
             "ms": 5,
             "markeredgecolor": "white" if i else COLOURS[0],

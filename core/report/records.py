@@ -92,7 +92,7 @@ class Record:
         """Environment steps [K] of the evaluations and the success of each seed [K, S]."""
         found = [(r["env_steps"], r["success"]) for r in self.rows if r.get("evaluated")]
         steps = np.array([x for x, _ in found])
-        return steps, np.array([y for _, y in found]).reshape(len(found), -1)
+        return steps, np.array([y for _, y in found]).reshape(len(found), len(self.seeds))
 
     def history(self) -> list[dict[str, Any]]:
         """What happened to the formal reward, in order."""

@@ -151,6 +151,7 @@ class Trajectory:
         progress: [T] in [0, 1], after the action.
         dense: [T] Meta-World's dense reward.
         nonfinite: [T] 1 where the physics failed; the world stands still from there on.
+        snapshot: [T, K] what a picture after the action depends on.
         target: [3] where the object should go, m.
     """
 
@@ -162,6 +163,7 @@ class Trajectory:
     progress: jax.Array
     dense: jax.Array
     nonfinite: jax.Array
+    snapshot: jax.Array
     target: jax.Array
 
 
@@ -184,6 +186,7 @@ def rollout(env: TaskEnv, key: jax.Array, skill: Skill, steps: int) -> Trajector
         after = env.step(state, action)
         metrics = {k: after.metrics[k] for k in ("success", "progress", "dense", "nonfinite")}
         row = dict(obs=state.obs, action=action, next_obs=after.obs, reward=after.reward, **metrics)
+        row["snapshot"] = env.snapshot(after.pipeline_state)
         return (after, imperfection), row
 
     keys = jax.random.split(act_key, steps)

@@ -201,7 +201,7 @@ def test_limited_eyes_contradict_themselves_only_because_of_the_order():
     turned = [q._replace(a=q.b, b=q.a) for q in pairs]
 
     def contradicted(bias):
-        teacher = ScriptedTeacher(ScriptedConfig("vlm_like", order_bias=bias))
+        teacher = ScriptedTeacher(ScriptedConfig("vlm_like", resolution=0.05, order_bias=bias))
         both = zip(teacher.ask(pairs), teacher.ask(turned), strict=True)
         both = [(x.preference, y.preference) for x, y in both]
         assert [x is None for x, _ in both] == [y is None for _, y in both]

@@ -12,8 +12,11 @@ import pytest
 from PIL import Image
 
 from core import film
+from core.labelling import Entry, Round
 from core.labels import LabelStore
+from core.models.base import Answer
 from core.person import Desk, desk, make_server
+from core.person.by_hand import ByHand
 
 SIZE = 32
 
@@ -223,3 +226,32 @@ def test_a_folder_without_questions(tmp_path):
 def test_a_taken_port_is_named(shared):
     with pytest.raises(ValueError, match=f"--port {shared.port}: .*0 takes a free one"):
         make_server(shared.desk, shared.port)
+
+
+def test_a_run_waits_for_a_person_and_a_new_process_goes_on_waiting(tmp_path):
+    """The run and the page are two processes on one store; here, two stores on one file."""
+    path = tmp_path / "labels.sqlite"
+    run, page = LabelStore(path), LabelStore(path)
+    teacher, asked = ByHand(run), labelled_run.questions(4)
+    early = Round(0, 1_000, True, tuple(Entry(0, q, 0.1) for q in asked[:2]))
+    late = Round(1, 5_000, True, tuple(Entry(0, q._replace(round=1), 0.1) for q in asked[2:]))
+    teacher.put(early)
+    teacher.put(late)
+    assert teacher.collect(0) == []  # not due yet: training goes on
+    assert [r.index for r in teacher.pending()] == [0, 1]
+
+    resumed = ByHand(run)
+    for waiting in teacher.pending():
+        resumed.put_again(waiting)
+    keys = page.open("person")
+    assert keys == [q.key() for q in asked]
+
+    def answer():
+        for key, value in zip(keys[:2], (1.0, None), strict=True):
+            page.answer(key, "person", Answer(value, (), (), reason=""))
+
+    threading.Timer(1.0, answer).start()
+    [arrived] = resumed.collect(1_000)
+    assert arrived.round == early
+    assert [a.preference for a in arrived.answers] == [1.0, None]
+    assert resumed.waited > 0.5 and resumed.pending() == [late]

@@ -152,6 +152,7 @@ def test_ten_pairs_by_keyboard_with_the_tab_closed_in_between(labelling, browser
     painted += "return Array.from(c.getContext('2d').getImageData(150, 150, 1, 1).data)"
     assert browser.run(painted) not in ([0, 0, 0, 0], [0, 0, 0, 255])
     if "SCREENSHOT" in os.environ:
+        browser.run("playing = false; frame = frames - 1; paint()")
         browser.screenshot(Path(os.environ["SCREENSHOT"]))
 
     # The tab is closed right after a key, without waiting for the page.

@@ -1,0 +1,52 @@
+"""Pairs of clips to try a teacher on, without a run: scripted experts of all skills play a task."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import envs
+from core.config import Config
+from core.models.base import Clip, Question
+from envs.metaworld import experts
+
+_EPISODES, _STEPS = 48, 150
+
+
+def expert_questions(config: Config, env: envs.TaskEnv, count: int) -> list[Question]:
+    """Uniform pairs of clips out of 48 episodes of 150 steps, from a perfect expert's to those of
+    one that is worse than `experts.POOR`.
+
+    Args:
+        config: gives the length of a clip, the scale of the dense reward and the seed.
+        env: the world; its task must have an expert.
+        count: how many.
+
+    Raises:
+        ValueError: there is no expert for the task.
+    """
+    experts.expert(env.spec.name)
+    length = config.feedback.clip_length
+    lack = jnp.linspace(0.0, 1.3, _EPISODES)  # of skill, in units of what POOR lacks
+    poor = experts.POOR
+    skills = poor.replace(noise=lack * poor.noise, slip=lack * poor.slip, stop=lack * poor.stop)
+    skills = jax.tree.map(lambda x: jnp.broadcast_to(x, lack.shape), skills)
+    keys = jax.random.split(jax.random.key(config.seed), _EPISODES)
+    play = jax.jit(jax.vmap(lambda key, skill: experts.rollout(env, key, skill, _STEPS)))
+    played = jax.device_get(play(keys, skills))
+    rng = np.random.default_rng(config.seed)
+
+    def draw() -> Clip:
+        episode, start = rng.integers(_EPISODES), rng.integers(_STEPS - length + 1)
+        part = lambda x: x[episode, start : start + length]  # noqa: E731
+        return Clip(
+            next_obs=part(played.next_obs),
+            action=part(played.action),
+            target=np.repeat(played.target[episode][None], length, axis=0),
+            snapshot=part(played.snapshot),
+            dense=config.dense_scale * part(played.dense),
+            progress=part(played.progress),
+        )
+
+    return [Question(draw(), draw(), env.spec.instruction, config.seed, 0) for _ in range(count)]
