@@ -70,7 +70,7 @@ def test_refusals_have_the_lines_of_the_file(run, above):
     text = "Words.\n" * (above - 1) + f"```python\n{BAD}```\n" if above else BAD
     status, out = run(text)
     assert status == 1 and "refused: 3 problems" in out
-    for number, column in ((4, 60), (5, 33)):
+    for number, column in ((4, 60), (5, 41)):
         assert f"line {number + above}, column {column}: the name `obsrvation` is unknown" in out
     assert "did you mean `observation`?" in out and BAD.splitlines()[3] in out
 
