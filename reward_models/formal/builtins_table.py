@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from reward_models.formal.entries import bind, cast, scalar
+from reward_models.formal.iterables import Lazy, Rows, View
 from reward_models.formal.numpy_table import NUMPY
 from reward_models.formal.values import (
     MAX_ITEMS,
@@ -88,6 +89,8 @@ def _round(evaluator: Any, x: Any, ndigits: int | None = None) -> Any:
 
 
 def _len(evaluator: Any, x: Any) -> int:
+    if isinstance(x, View):
+        return len(x.owner)
     if is_array(x) and not x.ndim or not (is_array(x) or isinstance(x, list | tuple | dict | str)):
         raise ValueProblem(f"len() of {describe(x)}")
     return len(x)
@@ -110,7 +113,11 @@ def _dict(evaluator: Any, items: Any = (), **named: Any) -> dict:
 
 
 def _zip(evaluator: Any, *sequences: Any, strict: bool = False) -> list:
-    return list(zip(*(evaluator.items(s) for s in sequences), strict=bool(strict)))
+    parts = [_part(evaluator, values) for values in sequences]
+    found = Lazy("zip", parts, lambda *row: row)
+    if strict and len(set(found.sizes)) > 1:
+        raise ValueProblem(f"zip() of different lengths: {found.sizes}")
+    return found
 
 
 def _sorted(evaluator: Any, values: Any, key: Any = None, reverse: bool = False) -> list:
@@ -126,8 +133,26 @@ def _sorted(evaluator: Any, values: Any, key: Any = None, reverse: bool = False)
 
 
 def _map(evaluator: Any, function: Any, *sequences: Any) -> list:
-    rows = zip(*(evaluator.items(values) for values in sequences), strict=False)
-    return [evaluator.apply_to(function, *row) for row in rows]
+    parts = [_part(evaluator, values) for values in sequences]
+    return Lazy("map", parts, lambda *row: evaluator.apply_to(function, *row))
+
+
+def _enumerate(evaluator: Any, iterable: Any, start: int = 0) -> Lazy:
+    part = _part(evaluator, iterable)
+    count = len(part) if isinstance(part, list) else part.count
+    return Lazy("enumerate", [list(range(start, start + count)), part], lambda *row: row)
+
+
+def _reversed(evaluator: Any, sequence: Any) -> Lazy:
+    if isinstance(sequence, Lazy):
+        raise ValueProblem(f"reversed() of {describe(sequence)}", "make a list of it first")
+    return Lazy("reversed", [_part(evaluator, sequence)], lambda item: item, backwards=True)
+
+
+def _part(evaluator: Any, values: Any) -> Any:
+    """What an iterator reads from: a list, iterator or array, or the items of anything else."""
+    values = evaluator.rows(values)
+    return values if isinstance(values, list | Lazy | Rows) else evaluator.items(values)
 
 
 def _filter(evaluator: Any, function: Any, values: Any) -> list:
@@ -173,8 +198,8 @@ BUILTINS: dict[str, Any] = {
         "str": _str,
         "list": lambda evaluator, x=(): list(evaluator.items(x)),
         "tuple": lambda evaluator, x=(): tuple(evaluator.items(x)),
-        "reversed": lambda evaluator, x: evaluator.items(x)[::-1],
-        "enumerate": lambda evaluator, x, start=0: list(enumerate(evaluator.items(x), start)),
+        "reversed": _reversed,
+        "enumerate": _enumerate,
         "pow": lambda evaluator, x, y: evaluator.arithmetic("Pow", x, y),
     }.items()
 }
@@ -223,8 +248,9 @@ def call_method(evaluator: Any, owner: Any, name: str, args: tuple, kwargs: dict
             args = (_dict(evaluator, *args),)
         if name == "index" and holds_traced(owner):
             raise ValueProblem(".index() needs constants", "use np.argmax")
-        result = getattr(owner, name)(*args, **kwargs)
-        return list(result) if name in ("values", "items", "keys") else result
+        if name in ("values", "items", "keys") and not args and not kwargs:
+            return View(owner, name)
+        return getattr(owner, name)(*args, **kwargs)
     if name == "item" and not args and not kwargs:
         return scalar(owner)
     if name == "astype":

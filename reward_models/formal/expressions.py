@@ -235,10 +235,12 @@ class Expressions(Calls):
             body()
             return
         first = generators[0]
-        for item in self.loop_items(first.iter, self.value(first.iter)):
-            self.assign(first.target, item)
-            if all(self._keeps(test) for test in first.ifs):
-                self._generate(generators[1:], body)
+        turns = self.loop(first.iter)
+        with self.holding(turns.held):
+            for index in range(turns.count):
+                self.assign(first.target, self.at(first.iter, lambda i=index: turns.item(i)))
+                if all(self._keeps(test) for test in first.ifs):
+                    self._generate(generators[1:], body)
 
     def _keeps(self, test: ast.expr) -> bool:
         truth = self.at(test, lambda: self.truth(self.value(test)))

@@ -14,6 +14,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from reward_models.formal.iterables import Turns, turns
 from reward_models.formal.memory import Memory
 from reward_models.formal.merge import Snapshot, first_missing, merge, merge_names
 from reward_models.formal.statements import RETURN, Statements
@@ -124,7 +125,7 @@ class Evaluator(Statements):
                 steps = rest
             elif isinstance(step, Bind):
                 self.frame.names[_LEFT] = False
-                self.at(step.target, lambda s=step: self.assign(s.target, s.item()))
+                self.at(step.target, lambda s=step: self.assign(s.target, s.turns.item(s.index)))
                 steps = rest
             elif isinstance(step, ast.If):
                 truth = self.at(step.test, lambda s=step: self.truth(self.value(s.test)))
@@ -152,24 +153,22 @@ class Evaluator(Statements):
         return None
 
     def _unroll(self, step: ast.For, rest: Steps | None) -> Steps | None:
-        value = self.value(step.iter)
-        items = self.loop_items(step.iter, value)
-        if isinstance(value, list):
-            items = value  # Python looks an item up when its turn comes
-        else:
-            self.held.append(items)  # a write in the loop shows in the items still to come
+        turns = self.loop(step.iter)
+        self.held.append(turns.held)  # a write in the loop shows in the rows still to come
         steps = Steps(LOOP, rest)
-        for index in reversed(range(len(items))):
-            bind = Bind(step.target, items, index, len(items))
+        for index in reversed(range(turns.count)):
+            bind = Bind(step.target, turns, index)
             steps = Steps(bind, chain(step.body, Steps(ROUND, steps)))
         return steps
 
-    def loop_items(self, node: ast.expr, value: Any) -> list:
-        """The items of a loop over `value`, at most MAX_TRIPS."""
-        items = self.at(node, lambda: self.items(value))
-        if len(items) > MAX_TRIPS:
-            self.fail(node, f"the loop runs {len(items)} times; the limit is {MAX_TRIPS}")
-        return items
+    def loop(self, node: ast.expr) -> Turns:
+        """A loop over the value of `node`, of at most MAX_TRIPS rounds."""
+        value = self.value(node)
+        found = self.at(node, lambda: turns(self.rows(value), self.items))
+        self.at(node, lambda: self.spend(found.count // 4))
+        if found.count > MAX_TRIPS:
+            self.fail(node, f"the loop runs {found.count} times; the limit is {MAX_TRIPS}")
+        return found
 
     def _branch(
         self,

@@ -17,6 +17,7 @@ import numpy as np
 from reward_models.formal.values import (
     BoundMethod,
     Function,
+    Holder,
     Missing,
     Namespace,
     ValueProblem,
@@ -133,6 +134,9 @@ class Memory:
             if isinstance(value, BoundMethod):
                 moved = replaced(value.owner)
                 return value if moved is value.owner else BoundMethod(moved, value.name)
+            if isinstance(value, Holder):
+                for part in value.held():
+                    replaced(part)
             if isinstance(value, Namespace | Function):
                 replaced(value.names if isinstance(value, Namespace) else value.defaults)
             if isinstance(value, dict | list) and id(value) not in seen:

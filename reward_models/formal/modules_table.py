@@ -96,6 +96,16 @@ def _isclose(evaluator: Any, args: tuple, kwargs: dict) -> Any:
     return jnp.abs(a - b) <= limit
 
 
+def _over(name: str) -> Primitive:
+    """A reduction of `math`, of anything that can be looped over."""
+
+    def call(evaluator: Any, args: tuple, kwargs: dict) -> Any:
+        (values,) = args
+        return NUMPY[name].call(evaluator, (evaluator.items(values),), kwargs)
+
+    return Primitive(name, call)
+
+
 _MATH_NAMES = (
     "exp exp2 expm1 sqrt cbrt log2 log10 log1p sin cos tan asin acos atan atan2 sinh cosh tanh "
     "asinh acosh atanh pow fabs copysign degrees radians isnan isfinite isinf fmod"
@@ -103,7 +113,7 @@ _MATH_NAMES = (
 MATH: dict[str, Any] = {name: _on_numbers(name, NUMPY[name]) for name in _MATH_NAMES.split()}
 MATH |= {name: getattr(math, name) for name in ("pi", "e", "inf", "nan", "tau")}
 MATH |= {name: _to_int(name) for name in ("floor", "ceil", "trunc")}
-MATH |= {"prod": NUMPY["prod"], "fsum": NUMPY["sum"], "isclose": Primitive("isclose", _isclose)}
+MATH |= {"prod": _over("prod"), "fsum": _over("sum"), "isclose": Primitive("isclose", _isclose)}
 MATH["log"] = _on_numbers("log", Primitive("log", _log))
 MATH["hypot"] = _on_numbers("hypot", Primitive("hypot", _hypot))
 MATH["erf"] = entry("erf", jax.scipy.special.erf, np.vectorize(math.erf))

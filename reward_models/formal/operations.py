@@ -17,6 +17,7 @@ import numpy as np
 from reward_models.formal import safe_math
 from reward_models.formal.entries import scalar
 from reward_models.formal.errors import RewardError, diagnostic_for
+from reward_models.formal.iterables import Lazy, Rows, View
 from reward_models.formal.memory import Memory, fresh
 from reward_models.formal.values import (
     MAX_ITEMS,
@@ -153,9 +154,9 @@ class Operations:
         if isinstance(value, Missing):
             raise ValueProblem(value.reason, value.hint)
         if not (is_number(value) or is_array(value)):
-            return (
-                bool(value) if isinstance(value, list | tuple | dict | str) else value is not None
-            )
+            value = value.owner if isinstance(value, View) else value
+            sized = isinstance(value, list | tuple | dict | str)
+            return bool(value) if sized else value is not None
         if np.size(value) != 1:
             raise ValueProblem(
                 f"the truth of {describe(value)} is ambiguous", "use np.any(...) or np.all(...)"
@@ -167,8 +168,14 @@ class Operations:
         """What a loop over `value` runs through; must be known at trace time."""
         if isinstance(value, list | tuple | dict | str):
             items = list(value)
+        elif isinstance(value, View):
+            items = value.now()
+        elif isinstance(value, Lazy):
+            value.use()
+            items = [value.at(index) for index in range(value.count)]
         elif is_array(value) and value.ndim:
-            items = [self._row(value, i) for i in range(min(len(value), MAX_ITEMS + 1))]
+            rows = self.rows(value)
+            items = [rows.at(i) for i in range(min(len(value), MAX_ITEMS + 1))]
         else:
             raise ValueProblem(f"{describe(value)} cannot be looped over", "use range(N)")
         self.spend(len(items) // 4)
@@ -186,8 +193,14 @@ class Operations:
             for item in items
         ]
 
-    def _row(self, value: Any, index: int) -> Any:
-        return self.memory.viewed(value, value[index], lambda places: places[index])
+    def rows(self, value: Any) -> Any:
+        """An array as its rows, each looked up when its turn comes; any other value as it is."""
+
+        def row(array: Any, index: int) -> Any:
+            found = self.memory.viewed(array, array[index], lambda places: places[index])
+            return tidy(found)
+
+        return Rows([value], row) if is_array(value) and value.ndim else value
 
     def arithmetic(self, name: str, left: Any, right: Any) -> Any:
         """A binary operation, by the name of its `ast` operator."""
@@ -265,7 +278,8 @@ class Operations:
         return reduce(jnp.logical_and, traced) if traced else True
 
     def _contains(self, item: Any, owner: Any) -> bool:
-        owner = list(owner) if isinstance(owner, dict) else owner
+        if isinstance(owner, dict | View):
+            owner = self.items(owner)
         if isinstance(owner, str) and isinstance(item, str):
             return item in owner
         if not isinstance(owner, list | tuple) or not (is_number(item) or isinstance(item, str)):

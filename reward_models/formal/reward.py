@@ -16,6 +16,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.extend.core import jaxpr_as_fun
 
 from reward_models.formal.check import check
 from reward_models.formal.errors import RewardError, diagnostic_at, diagnostic_for
@@ -118,8 +119,10 @@ def _compile(
         names[:], warnings[:] = components, dropped
         return total, components
 
-    jax.eval_shape(run, *(jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes))
-    _check_finite(source, function, jax.vmap(run)(*_sample_states(shapes)))
+    arguments = (jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes)
+    traced, result = jax.make_jaxpr(run, return_shape=True)(*arguments)
+    values = jax.vmap(jaxpr_as_fun(traced))(*_sample_states(shapes))
+    _check_finite(source, function, jax.tree.unflatten(jax.tree.structure(result), values))
     name, names, warnings = function.name, tuple(names), tuple(warnings)
     return FormalReward(source, signature, name, names, warnings, shapes, tree)
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
-from typing import Any
 
-from reward_models.formal.values import ValueProblem
+from reward_models.formal.iterables import Turns
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,20 +20,8 @@ class Bind:
     """Assign an item of an unrolled loop to the loop's target."""
 
     target: ast.expr
-    items: list
+    turns: Turns
     index: int
-    count: int
-
-    def item(self) -> Any:
-        """The item whose turn it is.
-
-        Raises:
-            ValueProblem: the list has grown or shrunk since the loop began.
-        """
-        if len(self.items) != self.count:
-            message = "the list changes its length while it is looped over"
-            raise ValueProblem(message, "loop over a copy of it")
-        return self.items[self.index]
 
 
 ROUND, LOOP = Mark("end of a loop round"), Mark("end of a loop")

@@ -67,6 +67,16 @@ class BoundMethod:
     name: str
 
 
+class Holder:
+    """A value that refers to lists or dicts, without being one (`iterables.py`)."""
+
+    name: str
+
+    def held(self) -> list:
+        """What it refers to."""
+        raise NotImplementedError
+
+
 @dataclass
 class Frame:
     """Names of one call. Closures keep the frame, so they see what the running branch assigned."""
@@ -228,6 +238,8 @@ def containers(roots: list[Any]) -> Iterator[list | dict]:
                 stack.append(value.names)
             elif isinstance(value, BoundMethod):
                 stack.append(value.owner)
+            elif isinstance(value, Holder):
+                stack.extend(value.held())
             continue
         seen.add(id(value))
         stack.extend(value.values() if isinstance(value, dict) else value)
@@ -243,6 +255,8 @@ def describe(value: Any) -> str:
         return f"the function {value.node.name}"
     if isinstance(value, Primitive | Module | BoundMethod | Namespace):
         return f"the {type(value).__name__.lower()} {value.name}"
+    if isinstance(value, Holder):
+        return f"what {value.name}() gives"
     if value is None:
         return "None"
     if isinstance(value, Missing):

@@ -152,6 +152,7 @@ def test_the_story_can_be_read(small, tmp_path):
     for line in ("-    r = -observation[2]", "+    r = observation[2]",
                  "Agrees with 100.0% of labels, the one before 0.0%."):  # fmt: skip
         assert line in story.splitlines()
+    assert "`seed1_step000000000.py` is `seed0_step000000000.py`." in story
     # Written anew from a checkpoint, it is the same.
     module.restore(json.loads(json.dumps(module.state())))
     assert (tmp_path / "r" / "story.md").read_text() == story

@@ -129,8 +129,8 @@ def test_text2reward_tells_the_model_what_was_refused(tmp_path):
 
 
 def test_methods_without_recorded_replies_say_so(tmp_path):
-    config = check(Config(task="soccer", method="eureka"))
-    with pytest.raises(ValueError, match="no recorded eureka replies for task 'soccer'; recorded:"):
+    config = check(Config(task="hammer", method="eureka"))
+    with pytest.raises(ValueError, match="no recorded eureka replies for task 'hammer'; recorded:"):
         run(config, tmp_path / "run", quiet=True)
     assert not (tmp_path / "run").exists()
 

@@ -131,7 +131,7 @@ def test_unknown_recording(tmp_path):
     (tmp_path / "swim.json").write_text("{}")
     with pytest.raises(ValueError, match="no recorded core replies for task 'fly'; recorded: swim"):
         ReplayModel("fly", folder=tmp_path)
-    with pytest.raises(ValueError, match="eureka replies for task 'fly'; recorded: drawer-open"):
+    with pytest.raises(ValueError, match="eureka replies for task 'fly'; recorded: button-press-t"):
         ReplayModel("fly", "eureka")
 
 
@@ -145,12 +145,20 @@ def test_every_task_has_replies_to_its_exact_prompt(task):
 
 
 @pytest.mark.parametrize(
-    ("method", "prompts", "counts", "refused"),
-    [("eureka", eureka, (8, 8), [5, 13]), ("text2reward", text2reward, (4,), [2])],
+    ("task", "method", "prompts", "counts", "refused"),
+    [
+        ("drawer-open", "eureka", eureka, (8, 8), [5, 13]),
+        ("button-press-topdown", "eureka", eureka, (8, 8), [7]),
+        ("soccer", "eureka", eureka, (8, 8), [7]),
+        ("drawer-open", "text2reward", text2reward, (4,), [2]),
+        ("button-press-topdown", "text2reward", text2reward, (4,), [2]),
+        ("soccer", "text2reward", text2reward, (4,), [3]),
+    ],
 )
-def test_recorded_replies_of_other_methods(spec, method, prompts, counts, refused):
+def test_recorded_replies_of_other_methods(task, method, prompts, counts, refused):
     """They answer today's prompts, and compile or are refused with a place."""
-    author = Author(Config(method=method), spec, ReplayModel("drawer-open", method))
+    spec = envs.make(task).spec
+    author = Author(Config(method=method), spec, ReplayModel(task, method))
     candidates = author.propose(prompts.initial_messages(spec), 99, 0, [])
     if len(counts) > 1:
         recorded = author.model.recording["refinement"]["messages"]

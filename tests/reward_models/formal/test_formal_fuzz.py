@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture(scope="module")
 def fuzz():
+    sys.path.insert(0, str(ROOT / "scripts"))
     spec = importlib.util.spec_from_file_location("fuzz_formal", ROOT / "scripts/fuzz_formal.py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module

@@ -5,7 +5,7 @@ import pytest
 
 from reward_models.formal import compile_reward
 
-HEAD = "import numpy as np\ndef compute_reward(observation, action, target_pos):\n"
+HEAD = "import math\nimport numpy as np\ndef compute_reward(observation, action, target_pos):\n"
 IDIOMS = [
     "x = np.linalg.norm(observation[:3], axis=0, keepdims=True)[0]",
     "x = np.clip(action, a_min=None, a_max=1.0).sum()",
@@ -37,6 +37,22 @@ IDIOMS = [
     "m = np.zeros((2, 3))\nm[0] = target_pos\nm[1, 2] = 4\nx = m.sum()",
     "x = float(np.shape(action[0]) == ()) + ((1, 2) == [1, 2]) + ({'a': 1} == {'a': 1})",
     "x = float((action[0], 1) == (action[0], 1)) + ([action[0]] != [action[1]]) + ([1] == [1, 2])",
+    # what a loop writes ahead into what it runs through
+    "c = [1.0, 2.0, 3.0]\nx = 0.0\nfor i, v in enumerate(c):\n    x += v * action[0]\n"
+    "    if i < 2:\n        c[i + 1] = x",
+    "a, b = [1.0, 2.0], [3.0, 4.0]\nx = 0.0\nfor p, q in zip(a, b):\n    x += p * q\n"
+    "    b[1] = action[1]\n    a[1] = 5.0",
+    "c = [1.0, 2.0, 3.0]\nx = 0.0\nfor v in reversed(c):\n    x += v\n    c[0] = action[2]",
+    "c = [1.0, 2.0]\nx = 0.0\nfor v in map(lambda e: e * 2, c):\n    x += v\n    c[1] = action[2]",
+    "c = [1.0, 2.0]\nx = 0.0\nfor i, (v, w) in enumerate(zip(c, action), 1):\n"
+    "    x += i * v * w\n    c[1] = action[2]",
+    "d = {'a': 1.0, 'b': 2.0}\nx = 0.0\nfor k, v in d.items():\n    x += v\n    d['b'] = action[0]",
+    "d = {'a': 1.0}\nv = d.values()\nd['b'] = action[0]\nx = sum(v) / len(v) + max(v)",
+    "x = sum(map(abs, action)) + math.prod(dict(zip('ab', action)).values())",
+    "a = action.copy()\nx = 0.0\nfor v in a:\n    x += v\n    a[-1] = x",
+    "a = action.copy()\nx = 0.0\nfor i, v in enumerate(a):\n    x += v\n    a[-1] = x",
+    "c = [1.0, 2.0]\nx = 0.0\nfor v, w in zip(c, action):\n    if action[0] > 0:\n"
+    "        c[1] = w\n    x += v * w",
     "def g(d):\n    if d > 0.3:\n        return None\n    return d\nx = 1.0",
     "def g(d, s):\n    if d > 0.3:\n        s['k'] = 5.0\n        return 1.0\n"
     "    s['k'] = s['k'] + 1\n    return d\ns = {'k': 0.0}\ny = g(action[0], s)\nx = y + s['k']",

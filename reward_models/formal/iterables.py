@@ -1,0 +1,140 @@
+"""What a loop runs through: every item is looked up when its turn comes, as in Python.
+
+`enumerate`, `zip`, `reversed`, `map` and a dict's views do not hold items, they read them from the
+lists and dicts behind them, so a loop sees what it has written ahead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from reward_models.formal.values import Holder, ValueProblem
+
+
+@dataclass(eq=False)
+class Lazy(Holder):
+    """An iterator: `enumerate`, `zip`, `reversed` or `map`.
+
+    Attributes:
+        name: which of them.
+        parts: lists, iterators and arrays that it goes through together.
+        make: from the items of the parts, in order, to its own.
+        backwards: whether it begins at the end.
+        used: whether it has been looped over; an iterator gives its items once.
+    """
+
+    name: str
+    parts: list[list | Lazy | Rows]
+    make: Callable[..., Any]
+    backwards: bool = False
+    used: bool = False
+
+    def __post_init__(self) -> None:
+        for part in self.parts:
+            if isinstance(part, Lazy):
+                part.use()
+        self.sizes = [len(part) if isinstance(part, list) else part.count for part in self.parts]
+        self.count = min(self.sizes, default=0)
+
+    def use(self) -> None:
+        """Begin a loop over it.
+
+        Raises:
+            ValueProblem: it has been looped over before, and is empty in Python.
+        """
+        if self.used:
+            message = f"this {self.name}(...) has been used up by an earlier loop"
+            raise ValueProblem(message, f"make a list of it first: list({self.name}(...))")
+        self.used = True
+
+    def held(self) -> list:
+        return self.parts
+
+    def at(self, index: int) -> Any:
+        """The item whose turn it is."""
+        index = self.count - 1 - index if self.backwards else index
+        row = []
+        for part, size in zip(self.parts, self.sizes, strict=True):
+            row.append(_same_size(part, size)[index] if isinstance(part, list) else part.at(index))
+        return self.make(*row)
+
+
+@dataclass(eq=False)
+class Rows(Holder):
+    """What iterating over an array gives.
+
+    Attributes:
+        cell: a list of the array alone, in which a write puts the new array.
+        row: from the array and an index to the item.
+    """
+
+    cell: list
+    row: Callable[[Any, int], Any]
+    name: str = "array"
+
+    def held(self) -> list:
+        return [self.cell]
+
+    @property
+    def count(self) -> int:
+        return len(self.cell[0])
+
+    def at(self, index: int) -> Any:
+        """The item whose turn it is."""
+        return self.row(self.cell[0], index)
+
+
+@dataclass(eq=False)
+class View(Holder):
+    """`owner.keys()`, `.values()` or `.items()`, which show what the dict holds now."""
+
+    owner: dict
+    name: str
+
+    def held(self) -> list:
+        return [self.owner]
+
+    def now(self) -> list:
+        """The items at this time."""
+        return list(getattr(self.owner, self.name)())
+
+
+@dataclass(frozen=True, eq=False)
+class Turns:
+    """One loop: how many items, and each when its turn comes.
+
+    Attributes:
+        count: of items.
+        item: from an index to the item; a ValueProblem if what is looped over changed its length.
+        held: values that must be told of writes while the loop lasts.
+    """
+
+    count: int
+    item: Callable[[int], Any]
+    held: list
+
+
+def turns(value: Any, items_of: Callable[[Any], list]) -> Turns:
+    """A loop over `value`; `items_of` gives the items of what nothing can be written into."""
+    if isinstance(value, Lazy):
+        value.use()
+    if isinstance(value, Lazy | Rows):
+        return Turns(value.count, value.at, [value])
+    if isinstance(value, list):
+        count = len(value)
+        return Turns(count, lambda index: _same_size(value, count)[index], [])
+    if isinstance(value, View | dict):
+        view = value if isinstance(value, View) else View(value, "keys")
+        count = len(view.owner)
+        return Turns(count, lambda index: _same_size(view.now(), count)[index], [])
+    items = items_of(value)
+    return Turns(len(items), items.__getitem__, items)
+
+
+def _same_size(items: list, size: int) -> list:
+    if len(items) != size:
+        message = "what is looped over changes its length meanwhile"
+        raise ValueProblem(message, "loop over a copy of it: list(...)")
+    return items
