@@ -150,9 +150,11 @@ def test_every_task_has_replies_to_its_exact_prompt(task):
         ("drawer-open", "eureka", eureka, (8, 8), [5, 13]),
         ("button-press-topdown", "eureka", eureka, (8, 8), [7]),
         ("soccer", "eureka", eureka, (8, 8), [7]),
+        ("sweep-into", "eureka", eureka, (8, 8), [7, 15]),
         ("drawer-open", "text2reward", text2reward, (4,), [2]),
         ("button-press-topdown", "text2reward", text2reward, (4,), [2]),
         ("soccer", "text2reward", text2reward, (4,), [3]),
+        ("sweep-into", "text2reward", text2reward, (4,), [2]),
     ],
 )
 def test_recorded_replies_of_other_methods(task, method, prompts, counts, refused):
