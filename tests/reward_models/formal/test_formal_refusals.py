@@ -123,6 +123,8 @@ ESCAPES = [
     "if action[0] > 0:\n    x = 1\nelse:\n    raise ValueError('x')",
     "x = ValueError",
     "x = max(**action)",
+    "x = {'a': 1}.keys() == {'a': 1}.keys()",
+    "x = action[action > 0].sum()",
     "x = dict(**{'a': 1})",
     "x = {1, 2}",
     "x = b'abc'",
