@@ -119,10 +119,11 @@ def plain(value: Any) -> Any:
 
 def under_numpy(program: Program, reward: FormalReward, batch: list[np.ndarray]) -> np.ndarray:
     """Total and the reward's components of each state, in float64: [state, 1 + components]."""
-    rows, code = [], compile(program.source, "<fuzz>", "exec")
+    rows = []
     function = program.signature.find(program.source, reward.tree)
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        code = compile(program.source, "<fuzz>", "exec")
         for state in zip(*batch, strict=True):
             namespace = {"np": np, "math": math, "numpy": np, "print": lambda *a, **k: None}
             exec(code, namespace)  # accepted by the compiler, so it can only compute

@@ -28,6 +28,7 @@ from reward_models.formal.values import (
     to_jax,
 )
 
+_CONTAINERS, _SCALARS = ("list", "tuple", "dict", "str"), ("float", "int", "bool")
 _NON_NUMBERS = ("inf", "infinity", "nan")
 
 
@@ -123,6 +124,10 @@ def _zip(evaluator: Any, *sequences: Any, strict: bool = False) -> list:
 def _sorted(evaluator: Any, values: Any, key: Any = None, reverse: bool = False) -> list:
     items = evaluator.items(values)
     keys = items if key is None else [evaluator.apply_to(key, item) for item in items]
+    if keys and all(isinstance(one, tuple) and one for one in keys):
+        first = [one[0] for one in keys]
+        if not holds_traced(first) and len(set(first)) == len(first):
+            keys = first  # as of a dict's items: what follows decides nothing
     if holds_traced(keys):
         if key is not None:
             raise ValueProblem("sorted() with a key needs constants", "use np.sort")
@@ -171,6 +176,25 @@ def _str(evaluator: Any, x: Any = "") -> str:
     return str(x) if is_number(x) or isinstance(x, str) else "..."
 
 
+def _slice(evaluator: Any, *bounds: Any) -> slice:
+    if holds_traced(bounds):
+        raise ValueProblem("slice() needs constants")
+    return slice(*bounds)
+
+
+def _isinstance(evaluator: Any, value: Any, kinds: Any) -> bool:
+    kinds = kinds if isinstance(kinds, tuple) else (kinds,)
+    names = {kind.name for kind in kinds if isinstance(kind, Primitive)}
+    if len(names) < len(kinds) or not names <= {*_CONTAINERS, "ndarray", *_SCALARS}:
+        raise ValueProblem("isinstance() takes types of Python and np.ndarray here")
+    if is_number(value) or is_array(value) and not value.ndim:
+        if names & {*_SCALARS, "ndarray"}:  # float or np.float32? that is lost in lowering
+            raise ValueProblem("the type of a number is not known here", "use float(x)")
+        return False
+    kind = "ndarray" if is_array(value) else type(value).__name__
+    return kind in names
+
+
 def _on_evaluator(name: str, function: Callable[..., Any]) -> Primitive:
     return Primitive(name, lambda evaluator, args, kwargs: function(evaluator, *args, **kwargs))
 
@@ -200,6 +224,8 @@ BUILTINS: dict[str, Any] = {
         "tuple": lambda evaluator, x=(): tuple(evaluator.items(x)),
         "reversed": _reversed,
         "enumerate": _enumerate,
+        "slice": _slice,
+        "isinstance": _isinstance,
         "pow": lambda evaluator, x, y: evaluator.arithmetic("Pow", x, y),
     }.items()
 }

@@ -12,6 +12,7 @@ from reward_models.formal.values import (
     BoundMethod,
     Frame,
     Function,
+    Namespace,
     Primitive,
     ValueProblem,
     check_items,
@@ -38,13 +39,25 @@ class Calls(Operations):
         values = self.in_order([*node.args, *(keyword.value for keyword in node.keywords)])
         args = tuple(values[: len(values) - len(node.keywords)])
         named = values[len(args) :]
-        names = [keyword.arg for keyword in node.keywords]
-        return self.apply(node, function, args, dict(zip(names, named, strict=True)))
+        return self.apply(node, function, args, self._named_arguments(node, named))
+
+    def _named_arguments(self, node: ast.Call, values: list) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for keyword, value in zip(node.keywords, values, strict=True):
+            if keyword.arg is None and not isinstance(value, dict):
+                self.fail(keyword.value, f"`**` needs a dict, not {describe(value)}")
+            for name, one in (value if keyword.arg is None else {keyword.arg: value}).items():
+                if not isinstance(name, str) or name in found:
+                    self.fail(keyword.value, f"the argument {name!r} is no name, or given twice")
+                found[name] = one
+        return found
 
     def apply(self, node: ast.AST, function: Any, args: tuple, kwargs: dict) -> Any:
         """Call any callable value of a program."""
         if isinstance(function, Primitive):
             result = function.call(self, args, kwargs)
+            if function.name == "asarray" and args and (args[1:] or kwargs):
+                return self.memory.perhaps_viewed(args[0], result)  # a copy if the type differs
             if function.name in VIEWS and args:
                 view = lambda places: VIEWS[function.name](places, *args[1:], **kwargs)  # noqa: E731
                 return self.memory.viewed(args[0], result, view)
@@ -61,6 +74,11 @@ class Calls(Operations):
             return fresh(result, (owner, *args)) if is_array(owner) else result
         if isinstance(function, Function):
             return self.call(node, function, args, kwargs)
+        if isinstance(function, Namespace):  # an instance of a class of constants
+            unknown = [name for name in kwargs if name not in function.names]
+            if args or unknown:
+                self.fail(node, f"`{function.name}` takes its constants only, by name")
+            return Namespace(function.name, function.names | kwargs) if kwargs else function
         return self.fail(node, f"{describe(function)} cannot be called", "call a function")
 
     def apply_to(self, function: Any, *args: Any) -> Any:

@@ -11,6 +11,7 @@ import ast
 import difflib
 
 from reward_models.formal.builtins_table import BUILTINS, METHOD_NAMES
+from reward_models.formal.desugar import EXCEPTIONS, is_errstate
 from reward_models.formal.errors import Diagnostic, diagnostic_for
 from reward_models.formal.modules_table import MODULES
 from reward_models.formal.numpy_more import FINFO
@@ -29,7 +30,7 @@ _ALLOWED = (
     "MatMult BitAnd BitOr BitXor UnaryOp UAdd USub Not Invert IfExp Dict List Tuple Compare Eq "
     "NotEq Lt LtE Gt GtE Is IsNot In NotIn Call keyword Constant Attribute Subscript Slice Name "
     "Load Store Starred ListComp DictComp GeneratorExp comprehension JoinedStr FormattedValue "
-    "ClassDef Lambda"
+    "ClassDef Lambda NamedExpr Try ExceptHandler With Raise"
 )
 _ANNOTATION = "Name Attribute Subscript Tuple List Constant BinOp BitOr Load"
 ALLOWED = frozenset(getattr(ast, name) for name in _ALLOWED.split())
@@ -37,13 +38,10 @@ ANNOTATION = frozenset(getattr(ast, name) for name in _ANNOTATION.split())
 
 _REFUSED = {
     "While": ("`while` loops", "use `for i in range(N)` with a constant N"),
-    "Try": ("`try` statements", "test for the case beforehand with `if` or np.where"),
     "TryStar": ("`try` statements", "test for the case beforehand with `if` or np.where"),
-    "With": ("`with` statements", "remove it"),
     "Global": ("`global`", "pass the value as an argument and return it"),
     "Nonlocal": ("`nonlocal`", "pass the value as an argument and return it"),
     "Delete": ("`del`", "leave the name as it is"),
-    "Raise": ("`raise`", "return a reward instead"),
     "Yield": ("generators", "collect the values in a list"),
     "YieldFrom": ("generators", "collect the values in a list"),
     "Await": ("`await`", "remove it"),
@@ -51,7 +49,6 @@ _REFUSED = {
     "AsyncFor": ("`async`", "use a plain `for`"),
     "AsyncWith": ("`async`", "remove it"),
     "Match": ("`match`", "use if/elif/else"),
-    "NamedExpr": ("the walrus `:=`", "assign on a line of its own"),
     "Set": ("sets", "use a tuple or a list"),
     "SetComp": ("sets", "use a list"),
     "LShift": ("bit shifts", "multiply or divide"),
@@ -70,7 +67,6 @@ _ATTRIBUTE_HINTS = {
     "unique": "its size depends on the state: compare the elements with each other",
 }
 _NAME_HINTS = {
-    "isinstance": "the inputs are NumPy arrays: remove the test",
     "scipy": "write the formula out in NumPy",
     "random": _DETERMINISTIC,
     "set": "use a tuple or a list",
@@ -86,7 +82,7 @@ class _Checker:
         self.source, self.signature = source, signature
         self.found: list[Diagnostic] = []
         self.members = _members(tree) | signature.attributes
-        self.names = set(BUILTINS) | _MODULE_NAMES | _bound_names(tree)
+        self.names = set(BUILTINS) | _MODULE_NAMES | EXCEPTIONS | _bound_names(tree)
 
     def report(self, node: ast.AST, message: str, hint: str = "") -> None:
         self.found.append(diagnostic_for(self.source, node, message, hint))
@@ -101,8 +97,10 @@ class _Checker:
         method = getattr(self, f"check_{type(node).__name__}", None)
         if method:
             method(node)
-        if isinstance(node, ast.Starred) and not isinstance(parent, ast.Tuple | ast.List):
-            self.report(node, "`*` arguments cannot be used", "pass the arguments one by one")
+        if isinstance(node, ast.With):  # what it enters is not evaluated
+            for part in node.body:
+                self.visit(part, node)
+            return
         for name, child in ast.iter_fields(node):
             for item in child if isinstance(child, list) else [child]:
                 if isinstance(item, ast.AST):
@@ -155,13 +153,8 @@ class _Checker:
         if node.decorator_list:
             self.report(node.decorator_list[0], "decorators cannot be used", "remove it")
             node.decorator_list[:] = []
-        self.check_Lambda(node)
         if getattr(node, "type_params", None):
             self.report(node, "type parameters cannot be used", "remove them")
-
-    def check_Lambda(self, node: ast.Lambda | ast.FunctionDef) -> None:
-        if node.args.vararg or node.args.kwarg:
-            self.report(node, "`*args` and `**kwargs` cannot be used", "name every parameter")
 
     def check_ClassDef(self, node: ast.ClassDef) -> None:
         """A class may only hold constants."""
@@ -182,10 +175,19 @@ class _Checker:
         self.check_identifier(node, node.arg)
 
     def check_keyword(self, node: ast.keyword) -> None:
-        if node.arg is None:
-            self.report(node, "`**` arguments cannot be used", "pass the arguments one by one")
-        else:
+        if node.arg is not None:
             self.check_identifier(node, node.arg)
+
+    def check_With(self, node: ast.With) -> None:
+        if not is_errstate(node):
+            message = "`with` statements cannot be used in a formal reward"
+            self.report(node, message, "only `with np.errstate(...)` can; remove it")
+
+    def check_ExceptHandler(self, node: ast.ExceptHandler) -> None:
+        self.check_identifier(node, node.name or "")
+        kinds = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type or ast.Name("")]
+        if not all(isinstance(kind, ast.Name) for kind in kinds):
+            self.report(node, "this `except` is too complicated", "use `except Exception:`")
 
     def check_For(self, node: ast.For) -> None:
         if node.orelse:
@@ -212,7 +214,7 @@ class _Checker:
 
     def check_Import(self, node: ast.Import) -> None:
         for alias in node.names:
-            if alias.name not in ("numpy", "math", "typing"):
+            if alias.name not in ("numpy", "math", "typing", "numpy.typing"):
                 hint = "only numpy and math can be used; remove this import"
                 self.report(node, f"`{alias.name}` cannot be imported", hint)
             if alias.asname:
@@ -220,7 +222,7 @@ class _Checker:
 
     def check_ImportFrom(self, node: ast.ImportFrom) -> None:
         future = node.module == "__future__" and [a.name for a in node.names] == ["annotations"]
-        if (future or node.module == "typing") and not node.level:
+        if (future or node.module in ("typing", "numpy.typing")) and not node.level:
             return
         table = MODULES.get(node.module or "", None)
         for alias in node.names:
@@ -254,6 +256,7 @@ def _members(tree: ast.Module) -> set[str]:
     for node in ast.walk(tree):
         for part in node.body if isinstance(node, ast.ClassDef) else []:
             targets = part.targets if isinstance(part, ast.Assign) else [getattr(part, "target", 0)]
+            targets = [p for t in targets for p in (t.elts if isinstance(t, ast.Tuple) else [t])]
             names.update(target.id for target in targets if isinstance(target, ast.Name))
     return names
 
@@ -267,6 +270,8 @@ def _bound_names(tree: ast.Module) -> set[str]:
             names.add(node.name)
         elif isinstance(node, ast.arg):
             names.add(node.arg)
+        elif isinstance(node, ast.ExceptHandler) and node.name:
+            names.add(node.name)
         elif isinstance(node, ast.Import | ast.ImportFrom):
             names.update(alias.asname or alias.name.split(".")[0] for alias in node.names)
     return names

@@ -155,6 +155,13 @@ class Expressions(Calls):
         yes, no = (lambda: self.value(node.body)), (lambda: self.value(node.orelse))
         return self.fork(node, truth, yes, no)
 
+    def eval_NamedExpr(self, node: ast.NamedExpr) -> Any:
+        if self.frame.inner:
+            self.fail(node, "`:=` cannot be used in a comprehension", "assign before it")
+        value = self.value(node.value)
+        self.assign(node.target, value)
+        return value
+
     def eval_Compare(self, node: ast.Compare) -> Any:
         values = self.in_order([node.left, *node.comparators])
         result: Any = True
@@ -224,7 +231,7 @@ class Expressions(Calls):
 
     def _comprehend(self, generators: list[ast.comprehension], body: Callable[[], Any]) -> None:
         self.callers.append(self.frame)
-        self.frame = Frame({}, self.frame)
+        self.frame = Frame({}, self.frame, inner=True)
         try:
             self._generate(generators, body)
         finally:

@@ -33,6 +33,9 @@ def read(owner: Any, key: Any) -> Any:
     """
     if is_array(owner):
         index = _index(owner, key)
+        if any(is_traced(part) and part.dtype == np.bool_ for part in index):
+            message = "how many elements this mask picks depends on the state"
+            raise ValueProblem(message, "use np.where(mask, x, 0), or multiply by the mask")
         return (to_jax(owner) if holds_traced(index) else owner)[index]
     if isinstance(owner, dict):
         key = _constant(key)

@@ -80,6 +80,13 @@ class Memory:
             self._set(result, place.cells, positions)
         return result
 
+    def perhaps_viewed(self, base: Any, result: Any) -> Any:
+        """`result`, which may share memory with all of `base` or be a copy of it."""
+        if is_array(base) and is_array(result) and base.ndim:
+            result = fresh(result, (base,))
+            self._set(result, self._place(base).cells, None)
+        return result
+
     def joined(self, result: Any, yes: Any, no: Any) -> Any:
         """`result`, which is `yes` or `no` by a traced condition."""
         if not (is_array(yes) and is_array(no) and yes.ndim and no.ndim):

@@ -15,6 +15,8 @@ from reward_models.formal.values import (
     Primitive,
     ValueProblem,
     holds_traced,
+    is_array,
+    is_number,
     is_traced,
     to_array,
     weak,
@@ -83,6 +85,50 @@ def _finfo(evaluator: Any, args: tuple, kwargs: dict) -> Any:
     return Namespace("finfo", {key: float(getattr(found, key)) for key in FINFO})
 
 
+def _piecewise(evaluator: Any, args: tuple, kwargs: dict) -> Any:
+    bound = bind("np.piecewise", ("x", "condlist", "funclist"), args, kwargs)
+    x, conditions, choices = (bound[key] for key in ("x", "condlist", "funclist"))
+    x, choices = to_array(x), list(evaluator.items(choices))
+    conditions = list(conditions) if isinstance(conditions, list | tuple) else [conditions]
+    if np.ndim(x) or len(choices) - len(conditions) not in (0, 1):
+        message = "np.piecewise takes a number here, and a function for each condition"
+        raise ValueProblem(message, "use np.select or np.where")
+    kind = np.asarray(x).dtype if not is_traced(x) else x.dtype  # the result has that of x
+    values = [v if is_number(v) or is_traced(v) else evaluator.apply_to(v, x) for v in choices]
+    values = [to_array(value) for value in values]
+    result = values.pop() if len(values) > len(conditions) else 0
+    for condition, value in zip(conditions, values, strict=True):
+        result = jnp.where(jnp.reshape(weak(condition), ()), jnp.reshape(weak(value), ()), result)
+    return result.astype(kind)
+
+
+def _fromiter(evaluator: Any, args: tuple, kwargs: dict) -> Any:
+    bound = bind("np.fromiter", ("iter", "dtype", "count"), args, kwargs)
+    if "dtype" not in bound or bound.get("count", -1) != -1:
+        raise ValueProblem("np.fromiter needs the arguments iter, dtype")
+    return cast(to_array(list(evaluator.items(bound["iter"]))), bound["dtype"])
+
+
+def _split(evaluator: Any, args: tuple, kwargs: dict) -> Any:
+    bound = bind("np.split", ("ary", "indices_or_sections", "axis"), args, kwargs)
+    array, where = bound["ary"], bound["indices_or_sections"]
+    if not (is_array(array) and np.ndim(array)) or bound.get("axis", 0) != 0:
+        raise ValueProblem("np.split takes an array and splits its first axis here")
+    pieces = np.split(np.arange(len(array)), where if isinstance(where, int) else list(where))
+    starts = np.cumsum([0, *(len(piece) for piece in pieces)])
+    spans = [slice(int(a), int(b)) for a, b in zip(starts[:-1], starts[1:], strict=True)]
+    return [evaluator.memory.viewed(array, array[s], lambda places, s=s: places[s]) for s in spans]
+
+
+def _no_array(evaluator: Any, args: tuple, kwargs: dict) -> Any:
+    raise ValueProblem("np.ndarray is for isinstance() and annotations here", "use np.zeros")
+
+
+def _isscalar(evaluator: Any, args: tuple, kwargs: dict) -> Any:
+    (value,) = args
+    return is_number(value) or isinstance(value, str) or is_array(value) and not value.ndim
+
+
 def _measure(name: str) -> Primitive:
     def call(evaluator: Any, args: tuple, kwargs: dict) -> Any:
         (value,) = args
@@ -123,5 +169,10 @@ MORE: dict[str, Any] = {
         "finfo": _finfo,
         "nan_to_num": _nan_to_num,
         "array": _array,
+        "piecewise": _piecewise,
+        "fromiter": _fromiter,
+        "split": _split,
+        "isscalar": _isscalar,
+        "ndarray": _no_array,
     }.items()
 } | {name: _measure(name) for name in ("ndim", "shape", "size")}

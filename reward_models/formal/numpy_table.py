@@ -84,6 +84,9 @@ def _build() -> dict[str, Any]:
     table["interp"] = entry("interp", jnp.interp, np.interp, "x xp fp", "left right")
     for name in ("quantile", "percentile"):
         table[name] = entry(name, getattr(jnp, name), getattr(np, name), "a q", "axis")
+    table["float_power"] = entry(
+        "float_power", safe_math.power, np.float_power, "x y", guards={0: 1.0}
+    )
     table["swapaxes"] = entry("swapaxes", jnp.swapaxes, np.swapaxes, "a", "axis1 axis2")
     table["cross"] = entry("cross", safe_math.cross, safe_math.cross, "a b")
     table["diff"] = entry("diff", jnp.diff, np.diff, "a", "n axis")
@@ -113,6 +116,7 @@ def _build() -> dict[str, Any]:
     for name in "float16 float32 float64 int8 int16 int32 int64 intp bool_ bool double".split():
         table[name] = cast_entry(name)
     for new, old in {
+        "concat": "concatenate",
         "asin": "arcsin",
         "acos": "arccos",
         "atan": "arctan",

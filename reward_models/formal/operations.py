@@ -21,6 +21,7 @@ from reward_models.formal.iterables import Lazy, Rows, View
 from reward_models.formal.memory import Memory, fresh
 from reward_models.formal.values import (
     MAX_ITEMS,
+    Holder,
     Missing,
     ValueProblem,
     check_items,
@@ -249,6 +250,8 @@ class Operations:
             return (left is right) == (name == "Is")
         if name in ("In", "NotIn"):
             return self._contains(left, right) == (name == "In")
+        if isinstance(left, Holder) or isinstance(right, Holder):
+            raise ValueProblem(f"{describe(left)} cannot be compared here", "compare list(...)")
         plain = (str, type(None), dict)
         both = isinstance(left, list | tuple) and isinstance(right, list | tuple)
         if both or isinstance(left, plain) or isinstance(right, plain):

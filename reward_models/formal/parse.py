@@ -12,6 +12,7 @@ import re
 import warnings
 from collections.abc import Iterator
 
+from reward_models.formal.desugar import without_main
 from reward_models.formal.errors import RewardError, diagnostic_at, diagnostic_for
 
 MAX_CHARACTERS = 20_000
@@ -77,7 +78,7 @@ def parse(source: str) -> ast.Module:
     except ValueError as error:  # null bytes, lone surrogates, integers of thousands of digits
         raise RewardError([diagnostic_at(source, 1, 0, f"cannot parse: {error}")]) from None
     _check_size(source, tree)
-    return tree
+    return without_main(tree)
 
 
 def _check_size(source: str, tree: ast.Module) -> None:

@@ -19,6 +19,7 @@ import numpy as np
 from jax.extend.core import jaxpr_as_fun
 
 from reward_models.formal.check import check
+from reward_models.formal.desugar import desugar
 from reward_models.formal.errors import RewardError, diagnostic_at, diagnostic_for
 from reward_models.formal.lower import Evaluator
 from reward_models.formal.parse import parse, returns_of
@@ -110,13 +111,14 @@ def _compile(
     found = check(source, tree, signature)
     if found:
         raise RewardError(found)
+    tree, dropped = desugar(tree)
     function = signature.find(source, tree)
     names: list[str] = []
     warnings: list[str] = []
 
     def run(*arguments: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
-        (total, components), dropped = _run(source, tree, signature, arguments)
-        names[:], warnings[:] = components, dropped
+        (total, components), more = _run(source, tree, signature, arguments)
+        names[:], warnings[:] = components, dropped + more
         return total, components
 
     arguments = (jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes)

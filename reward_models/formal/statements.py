@@ -40,15 +40,19 @@ class Statements(Expressions):
         positional = [arg.arg for arg in (*parameters.posonlyargs, *parameters.args)]
         known = positional + [arg.arg for arg in parameters.kwonlyargs]
         name = function.node.name
-        if len(args) > len(positional):
+        if len(args) > len(positional) and not parameters.vararg:
             self.fail(node, f"`{name}` takes {len(positional)} arguments, not {len(args)}")
-        names = dict(function.defaults)
+        names, more = dict(function.defaults), {}
         given = dict(zip(positional, args, strict=False))
         for key, value in kwargs.items():
-            if key not in known or key in given:
+            if key in given or key not in known and not parameters.kwarg:
                 self.fail(node, f"`{name}` has no free parameter `{key}`", ", ".join(known))
-            given[key] = value
+            (given if key in known else more)[key] = value
         names |= given
+        if parameters.vararg:
+            names[parameters.vararg.arg] = args[len(positional) :]
+        if parameters.kwarg:
+            names[parameters.kwarg.arg] = more
         lacking = [key for key in known if key not in names]
         if lacking:
             self.fail(node, f"`{name}` needs a value for `{lacking[0]}`")
@@ -82,6 +86,8 @@ class Statements(Expressions):
             self._assert(node)
         elif isinstance(node, ast.ClassDef):
             self._class(node)
+        elif isinstance(node, ast.Raise):
+            self.fail(node, "this `raise` can be reached", "return a reward instead")
         elif not isinstance(node, ast.Pass):
             self.fail(node, f"`{type(node).__name__}` cannot be used here")
 

@@ -84,6 +84,7 @@ class Frame:
     names: dict[str, Any]
     parent: Frame | None = None
     is_reward: bool = False
+    inner: bool = False  # of a comprehension
 
 
 @dataclass(frozen=True, eq=False)

@@ -123,7 +123,7 @@ def test_recorded_replies_compile_or_are_refused_with_a_place(spec):
                 refused.append(error)
                 continue
             assert reward.component_names
-    assert len(refused) == 3
+    assert len(refused) == 2
     assert all(d.line > 0 and d.hint for error in refused for d in error.diagnostics)
 
 

@@ -1,6 +1,7 @@
 """A fixed slice of the fuzzer: drawn and mutated programs are refused or agree with NumPy."""
 
-import importlib.util
+import importlib
+import json
 import sys
 from collections import Counter
 from pathlib import Path
@@ -13,50 +14,68 @@ ROOT = Path(__file__).parents[3]
 @pytest.fixture(scope="module")
 def fuzz():
     sys.path.insert(0, str(ROOT / "scripts"))
-    spec = importlib.util.spec_from_file_location("fuzz_formal", ROOT / "scripts/fuzz_formal.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    try:
+        yield importlib.import_module("fuzz_formal")
+    finally:
+        sys.path.remove(str(ROOT / "scripts"))
 
 
 @pytest.fixture(scope="module")
-def watch(fuzz):
-    return fuzz.Watch()
+def judge(fuzz):
+    watch, values = fuzz.Watch(), fuzz.Values()
+    return lambda program, **options: fuzz.judge(program, watch, values, **options)
 
 
-def test_a_slice_of_the_fuzzer(fuzz, watch):
-    outcomes = Counter()
-    for source in fuzz.programs(seed=5, count=75):
-        outcome, detail = fuzz.judge(source, watch, limit=2.0)  # other tests run beside this one
-        assert not outcome.isupper(), f"{outcome}: {detail}\n{source}"
+def test_a_slice_of_the_fuzzer(fuzz, judge):
+    outcomes, programs = Counter(), fuzz.fuzz_programs
+    replies = programs.recorded()
+    assert len({(one.signature.kind) for one in replies}) == 3
+    for program in programs.programs("5/0", 150, replies):
+        outcome, detail = judge(program, limit=2.0)  # other tests run beside this one
+        assert not outcome.isupper(), f"{outcome}: {detail}\n{program.source}"
         outcomes[outcome] += 1
-    assert outcomes["agrees"] > 20 and outcomes["refused"] > 20, outcomes
+    assert outcomes["agrees"] > 5 and outcomes["refused"] > 100, outcomes
 
 
-def test_the_judge_sees_what_is_wrong(fuzz, watch, monkeypatch):
+def test_the_judge_sees_what_is_wrong(fuzz, judge, monkeypatch):
     source = "def compute_reward(a, b, c):\n    return 1.0, {'x': 2.0}\n"
-    assert fuzz.judge(source, watch)[0] == "agrees"
+    program = fuzz.Program(source)
+    assert judge(program)[0] == "agrees"
+    same = fuzz.Program(source.replace("    return", "  return  "), origin=source)
+    assert judge(same)[0] == "unchanged"
     good = fuzz.compile_reward
     false = source.replace("1.0", "1.5")
-    monkeypatch.setattr(fuzz, "compile_reward", lambda text: good(false))
-    assert fuzz.judge(source, watch)[0] == "DIFFERS"
+    monkeypatch.setattr(fuzz, "compile_reward", lambda text, signature: good(false))
+    assert judge(program)[0] == "DIFFERS"
 
-    def reads(text):
+    def reads(text, signature):
         (ROOT / "README.md").read_text()
         return good(text)
 
     monkeypatch.setattr(fuzz, "compile_reward", reads)
-    outcome, detail = fuzz.judge(source, watch)
+    outcome, detail = judge(program)
     assert outcome == "SYSTEM" and "README.md" in detail
 
-    def environment(text):
+    def environment(text, signature):
         assert fuzz.os.environ["PATH"]
         return good(text)
 
     monkeypatch.setattr(fuzz, "compile_reward", environment)
-    assert "environment" in fuzz.judge(source, watch)[1]
-    monkeypatch.setattr(fuzz, "compile_reward", lambda text: 1 / 0)
-    assert fuzz.judge(source, watch)[0] == "CRASH"
+    assert "environment" in judge(program)[1]
+    monkeypatch.setattr(fuzz, "compile_reward", lambda text, signature: 1 / 0)
+    assert judge(program)[0] == "CRASH"
     monkeypatch.setattr(fuzz, "compile_reward", good)
-    assert fuzz.judge(source, watch, limit=0.0)[0] == "SLOW"
+    assert judge(program, limit=0.0)[0] == "SLOW"
+
+
+def test_a_log_is_gone_on_with(fuzz, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(fuzz, "BLOCK", 4)
+    monkeypatch.setattr(fuzz, "judge", lambda program, watch, values: ("refused", ""))
+    log = tmp_path / "log.jsonl"
+    assert fuzz.main(fuzz.Options(count=8, seed=3, log=log)) == 0
+    monkeypatch.setattr(fuzz, "judge", lambda program, watch, values: ("CRASH", "here"))
+    assert fuzz.main(fuzz.Options(count=12, seed=3, log=log)) == 4
+    rows = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [row["seed"] for row in rows] == ["3/0", "3/1", "3/2"]
+    assert [len(row["failures"]) for row in rows] == [0, 0, 4]
+    assert "12 programs: {'refused': 8, 'CRASH': 4}" in capsys.readouterr().out

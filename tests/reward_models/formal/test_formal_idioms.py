@@ -53,6 +53,22 @@ IDIOMS = [
     "a = action.copy()\nx = 0.0\nfor i, v in enumerate(a):\n    x += v\n    a[-1] = x",
     "c = [1.0, 2.0]\nx = 0.0\nfor v, w in zip(c, action):\n    if action[0] > 0:\n"
     "        c[1] = w\n    x += v * w",
+    "x = np.piecewise(action[0], [action[0] < 0, action[0] > 0.5], [lambda v: v * v, 2.0, 0.5])",
+    "x = np.fromiter({'a': action[0], 'b': 1.0}.values(), dtype=float).sum()",
+    "x = max(*action) + np.hypot(*action[:2]) + np.clip(action[0], **{'a_min': 0, 'a_max': 1})",
+    "try:\n    x = action[0] / 2\nexcept ZeroDivisionError as e:\n    print(e)\n    x = 0.0",
+    "x = 1.0\nif len(observation) < 11:\n    raise ValueError('short')\nx = action[0]",
+    "with np.errstate(divide='ignore', invalid='ignore'):\n    x = action[0] / 2",
+    "a = np.asarray(action, dtype=np.float64).ravel()\nx = a.sum() + np.asarray([1, 2], float)[0]",
+    "h, g, o, q = np.split(observation, [3, 4, 7])\nx = h[0] + g[0] + o.sum() - q[-1]",
+    "s = {'hand': slice(0, 3)}\nx = observation[s['hand']].sum()\nx += isinstance(x, list) + 0",
+    "x = 0.0\nif (d := np.linalg.norm(action)) > 0.5:\n    x = d",
+    "def f(a, *b, c=1.0, **d):\n    return a + c * sum(b) + d.get('e', 0.5)\n"
+    "x = f(1, *action, c=2.0) + f(0.5, e=action[0])",
+    "class C:\n    A, B = range(2)\n    t = 0.1\nc = C()\nx = c.t + c.B * action[0]",
+    "d = abs(action[0])\nif not (0.0 <= d):\n    raise ValueError(f'{d}')\n"
+    "x = d if np.isscalar(d) else 0",
+    "d = {'b': action[0], 'a': 2.0}\nx = sorted(d.items())[1][1]",
     "def g(d):\n    if d > 0.3:\n        return None\n    return d\nx = 1.0",
     "def g(d, s):\n    if d > 0.3:\n        s['k'] = 5.0\n        return 1.0\n"
     "    s['k'] = s['k'] + 1\n    return d\ns = {'k': 0.0}\ny = g(action[0], s)\nx = y + s['k']",

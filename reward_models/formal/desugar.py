@@ -1,0 +1,72 @@
+"""Statements that a reward may hold and that mean nothing more once it is lowered.
+
+`with np.errstate(...)` silences warnings that JAX does not give. The handlers of a `try` are
+dropped, with a warning: what NumPy would raise at run time (a division of floats by zero, a math
+domain error) is a non-finite value here, which the compiler looks for on sample states. An `if`
+that only raises is an assertion, which is dropped as well where it depends on the state.
+"""
+
+from __future__ import annotations
+
+import ast
+
+EXCEPTIONS = frozenset(
+    "Exception ArithmeticError ZeroDivisionError FloatingPointError OverflowError ValueError "
+    "TypeError IndexError KeyError AttributeError NameError RuntimeError AssertionError "
+    "NotImplementedError RuntimeWarning".split()
+)
+
+
+def is_errstate(node: ast.With) -> bool:
+    """Whether a `with` is `with np.errstate(name=constant, ...)`."""
+    for item in node.items:
+        call = item.context_expr
+        if item.optional_vars is not None or not isinstance(call, ast.Call) or call.args:
+            return False
+        if ast.unparse(call.func) not in ("np.errstate", "numpy.errstate"):
+            return False
+        if not all(isinstance(keyword.value, ast.Constant) for keyword in call.keywords):
+            return False
+    return True
+
+
+def without_main(tree: ast.Module) -> ast.Module:
+    """The module without `if __name__ == "__main__":`, which is not run."""
+    body = []
+    for node in tree.body:
+        guard = isinstance(node, ast.If) and ast.unparse(node.test) == "__name__ == '__main__'"
+        body += node.orelse if guard else [node]
+    tree.body = body
+    return tree
+
+
+def desugar(tree: ast.Module) -> tuple[ast.Module, list[str]]:
+    """The tree without `try` and `with`, and what was dropped with them, one sentence each."""
+    transformer = _Plain()
+    return transformer.visit(tree), transformer.dropped
+
+
+class _Plain(ast.NodeTransformer):
+    def __init__(self) -> None:
+        self.dropped: list[str] = []
+
+    def visit_With(self, node: ast.With) -> ast.AST:
+        return self._block(node, node.body)
+
+    def visit_Try(self, node: ast.Try) -> ast.AST:
+        for handler in node.handlers:
+            self.dropped.append(f"line {handler.lineno}: the handler was dropped, nothing raises")
+        return self._block(node, [*node.body, *node.orelse, *node.finalbody])
+
+    def visit_If(self, node: ast.If) -> ast.AST:
+        """`if wrong: raise ...` is an assertion."""
+        self.generic_visit(node)
+        if len(node.body) == 1 and isinstance(node.body[0], ast.Raise) and not node.orelse:
+            right = ast.copy_location(ast.UnaryOp(ast.Not(), node.test), node.test)
+            return ast.copy_location(ast.Assert(right), node)
+        return node
+
+    def _block(self, node: ast.stmt, body: list[ast.stmt]) -> ast.AST:
+        always = ast.copy_location(ast.Constant(True), node)
+        block = ast.If(always, [self.visit(part) for part in body], [])
+        return ast.copy_location(block, node)
