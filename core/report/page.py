@@ -54,7 +54,7 @@ def write(records: Sequence[Record], out: Path) -> dict[str, Any]:
     if plots.curves(found, out / "curves.png"):
         parts += ["<h2>Learning curves</h2>", _image(out / "curves.png", "success over steps")]
         parts += [_note("Line: mean over seeds. Band: Student's 95% confidence interval over "
-                        "seeds, cut to [0, 1]. Thin, where there is room: single seeds.")]  # fmt: skip
+                        "seeds, cut to [0, 1]. Thin: single seeds, if there is room.")]  # fmt: skip
     if plots.sensitivity(found, out / "sensitivity.png"):
         parts += ["<h2>Success and the teacher's errors</h2>"]
         parts += [_image(out / "sensitivity.png", "success over label accuracy")]

@@ -49,7 +49,9 @@ def curves(found: Sequence[Condition], path: Path) -> bool:
                 axis.fill_between(
                     steps / 1000, low, high, color=style["color"], alpha=0.13, lw=0, zorder=1
                 )
-                axis.plot(steps / 1000, success, color=style["color"], alpha=0.35, lw=0.8, zorder=2)
+                if len(here) <= _SEEDS_SHOWN:
+                    thin = {"alpha": 0.35, "lw": 0.8, "zorder": 2}
+                    axis.plot(steps / 1000, success, color=style["color"], **thin)
         axis.set(ylim=(-0.04, 1.04), title=where, xlabel="environment steps (thousands)")
         axis.set_xlim(left=0)
         axis.grid(alpha=0.3)
