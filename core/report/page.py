@@ -27,6 +27,7 @@ h3 { font-size: 1.05rem; margin-bottom: .3rem }
 table { border-collapse: collapse; font-size: 13px }
 th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid #ddd;
   vertical-align: top }
+td { white-space: nowrap }
 th { background: #f4f4f4 }
 tr.unfinished td { color: #8a5a00; background: #fff8ea }
 img { max-width: 100%; height: auto; display: block; margin: .6rem 0 }
@@ -53,7 +54,7 @@ def write(records: Sequence[Record], out: Path) -> dict[str, Any]:
     if plots.curves(found, out / "curves.png"):
         parts += ["<h2>Learning curves</h2>", _image(out / "curves.png", "success over steps")]
         parts += [_note("Line: mean over seeds. Band: Student's 95% confidence interval over "
-                        "seeds, cut to [0, 1]. Thin: single seeds.")]  # fmt: skip
+                        "seeds, cut to [0, 1]. Thin: single seeds, if there is room.")]  # fmt: skip
     if plots.sensitivity(found, out / "sensitivity.png"):
         parts += ["<h2>Success and the teacher's errors</h2>"]
         parts += [_image(out / "sensitivity.png", "success over label accuracy")]

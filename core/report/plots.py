@@ -16,12 +16,14 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _LINES = ("-", "--", "-.", ":")
 _PER_ROW = 3
+_SEEDS_SHOWN = 2  # conditions in a panel up to which single seeds are drawn, too
 
 
 def curves(found: Sequence[Condition], path: Path) -> bool:
     """Success over environment steps, a panel for each task and protocol.
 
-    Lines are means over seeds, bands Student's 95% intervals, thin lines single seeds.
+    Lines are means over seeds, bands Student's 95% intervals, thin lines single seeds where there
+    is room for them.
 
     Returns:
         whether there was anything to draw.
@@ -40,18 +42,20 @@ def curves(found: Sequence[Condition], path: Path) -> bool:
             intervals = [statistics.student(row, 0.0, 1.0) for row in success]
             mean = [x.mean for x in intervals]
             # Earlier ones are drawn wider, so that curves on top of each other can all be seen.
-            width = 2.0 + 1.6 * (len(here) - 1 - i)
+            width = 2.0 + 0.9 * (len(here) - 1 - i)
             axis.plot(steps / 1000, mean, lw=width, **style, zorder=3 + i)
             if success.shape[1] > 1:
                 low, high = ([getattr(x, end) for x in intervals] for end in ("low", "high"))
                 axis.fill_between(
                     steps / 1000, low, high, color=style["color"], alpha=0.13, lw=0, zorder=1
                 )
-                axis.plot(steps / 1000, success, color=style["color"], alpha=0.35, lw=0.8, zorder=2)
+                if len(here) <= _SEEDS_SHOWN:
+                    thin = {"alpha": 0.35, "lw": 0.8, "zorder": 2}
+                    axis.plot(steps / 1000, success, color=style["color"], **thin)
         axis.set(ylim=(-0.04, 1.04), title=where, xlabel="environment steps (thousands)")
         axis.set_xlim(left=0)
         axis.grid(alpha=0.3)
-    for axis in axes[:: min(_PER_ROW, len(panels))]:
+    for axis in axes[:: _columns(len(panels))]:
         axis.set_ylabel("success rate")
     _legend(figure, shown, styles)
     _save(figure, path)
@@ -77,21 +81,25 @@ def sensitivity(found: Sequence[Condition], path: Path) -> bool:
     figure, axes = _grid(len(panels))
     for axis, (where, some) in zip(axes, panels.items(), strict=False):
         for one in some:
-            style = {**styles[one.label], "linestyle": "none"}
-            for values, full, shift in ((one.success, True, -0.002), (_average(one), False, 0.002)):
+            style = {**styles[one.label], "linestyle": "none", "ms": 8}
+            style["markeredgecolor"] = style["color"]
+            for values, fill, shift in (
+                (_average(one), "white", 0.006),
+                (one.success, style["color"], -0.006),
+            ):
                 if values is None:
                     continue
                 interval = statistics.student(values, 0.0, 1.0)
                 bars = None
                 if interval.low is not None:
                     bars = [[interval.mean - interval.low], [interval.high - interval.mean]]
-                fill = {} if full else {"markerfacecolor": "white"}
                 at = one.label_accuracy + shift
-                axis.errorbar([at], [interval.mean], bars, capsize=3, **{**style, **fill, "ms": 8})
-        axis.set(ylim=(-0.04, 1.04), title=where, xlabel="part of the labels that are right")
-        axis.margins(x=0.15)
+                axis.errorbar([at], [interval.mean], bars, capsize=3, markerfacecolor=fill, **style)
+        least = min(one.label_accuracy for one in some)
+        axis.set(ylim=(-0.04, 1.04), xlim=(least - 0.05, 1.02), title=where)
+        axis.set_xlabel("part of the labels that are right")
         axis.grid(alpha=0.3)
-    for axis in axes[:: min(_PER_ROW, len(panels))]:
+    for axis in axes[:: _columns(len(panels))]:
         axis.set_ylabel("success rate")
     _legend(figure, [one for some in panels.values() for one in some], styles)
     _save(figure, path)
@@ -137,7 +145,7 @@ def _grid(count: int) -> tuple[Any, list]:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    columns = min(count, _PER_ROW)
+    columns = _columns(count)
     rows = -(-count // columns)
     width = 6.4 if count == 1 else 4.2 * columns
     figure, axes = plt.subplots(
@@ -146,6 +154,10 @@ def _grid(count: int) -> tuple[Any, list]:
     for axis in axes.flat[count:]:
         axis.set_visible(False)
     return figure, list(axes.flat[:count])
+
+
+def _columns(count: int) -> int:
+    return 2 if count == 4 else min(count, _PER_ROW)
 
 
 def _save(figure: Any, path: Path) -> None:
