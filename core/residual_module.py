@@ -18,6 +18,7 @@ from core.labelling import Entry, Labelling, Round, rounds_of, state_of
 from core.labels import LabelStore
 from core.lanes import Lane, Train
 from core.models.base import Answer, Clip, Question
+from core.models.scripted import ground_truth
 from core.rewards import mixed_weights
 from reward_models.preference import Preferences, interpolate_scores
 
@@ -106,7 +107,7 @@ class ResidualModule:
             ]
             # Two clips that look the same cannot be told apart by anybody.
             pairs = [q for q in pairs if np.abs(q.a.next_obs - q.b.next_obs).max() > 1e-6]
-            mean_reward = float(drawn.dense[s].mean())
+            mean_reward = float(ground_truth(drawn, config.scripted.parameters().judge)[s].mean())
             labels["asked"][s] += len(pairs)
             entries += [Entry(s, question, mean_reward) for question in pairs]
         labels["rounds"] += 1

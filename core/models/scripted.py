@@ -1,11 +1,13 @@
 """Scripted teachers, answering from ground truth: B-Pref's simulated humans (Lee et al. 2021), and
 one that errs as vision-language models do.
 
-Let R be a clip's summed ground-truth reward. The teacher weighs step t by gamma^(H-1-t), prefers
+Let R be a clip's summed ground truth: the benchmark's dense reward, or the task's progress
+(`judge`). A dense reward can be blind to what a picture shows at once: hammer's hardly pays for a
+nail that is driven in by a hammer held askew. The teacher weighs step t by gamma^(H-1-t), prefers
 the larger sum (beta < 0) or draws from softmax(beta R), errs with a given probability, abstains
 when both clips are poor (skip) and calls near ties equal. Thresholds are eps * m with
-m = H * mean ground-truth reward per step of recent experience; the released code multiplies by
-eps twice after the first round, this does what its paper says.
+m = H * mean ground truth per step of recent experience; the released code multiplies by eps twice
+after the first round, this does what its paper says.
 
 `vlm_like` has limited eyes. With d the clips' difference in mean ground-truth reward per step, in
 units of `resolution`, a standard logistic error e that belongs to the pair (the other order has
@@ -31,12 +33,14 @@ import numpy as np
 from core.models.base import Answer, Clip, Question
 from reward_models.preference import shown_frames
 
+Judge = Literal["reward", "progress"]
 Kind = Literal["oracle", "mistake", "noisy", "skip", "myopic", "equal", "vlm_like"]
 
 
 class Parameters(NamedTuple):
     """What makes a kind; the same fields as in `ScriptedConfig`."""
 
+    judge: Judge = "reward"
     beta: float = -1.0  # negative: perfectly rational
     gamma: float = 1.0
     mistake: float = 0.0
@@ -70,6 +74,9 @@ class ScriptedConfig:
     """A simulated human. Fields left at None take the kind's value."""
 
     kind: Kind = "oracle"
+    judge: Judge | None = None
+    """What is compared. reward: the benchmark's dense reward, as in B-Pref; progress: how far the
+    task is done, which is what CoRe asks a vision-language model about."""
     beta: float | None = None
     """Rationality of a stochastic choice; negative: always the larger sum."""
     gamma: float | None = None
@@ -105,31 +112,35 @@ class ScriptedTeacher:
         self.config = config
         self.seed = seed
         self.frames_shown = frames_shown
+        self.judge = config.parameters().judge
         self.name = f"scripted-{config.kind}"
+        if config.judge is not None:
+            self.name += f"-by-{config.judge}"
 
     def ask(self, questions: Sequence[Question], context: float | None = None) -> list[Answer]:
         """Answers each question.
 
         Args:
             questions: pairs of clips.
-            context: mean ground-truth reward per step of recent experience, for the thresholds
-                of `skip` and `equal`; 0 if unknown.
+            context: mean ground truth per step of recent experience, for the thresholds of `skip`
+                and `equal`; 0 if unknown.
         """
         return [self._answer(q, 0.0 if context is None else context) for q in questions]
 
     def _answer(self, question: Question, mean_reward: float) -> Answer:
         p = self.config.parameters()
         rng = np.random.default_rng([self.seed, int(question.key()[:12], 16)])
-        length = len(question.a.dense)
+        truth_a, truth_b = (ground_truth(clip, p.judge) for clip in (question.a, question.b))
+        length = len(truth_a)
         scores = [self._scores(clip.progress, rng) for clip in (question.a, question.b)]
         margin = mean_reward * length
-        sum_a, sum_b = float(question.a.dense.sum()), float(question.b.dense.sum())
+        sum_a, sum_b = float(truth_a.sum()), float(truth_b.sum())
         poor = p.skip > 0 and max(sum_a, sum_b) <= p.skip * margin
         if rng.random() < self.config.abstain or poor:
             return Answer(None, *scores, reason="abstains")
         weights = p.gamma ** np.arange(length - 1, -1, -1)
-        return_a = float((weights * question.a.dense).sum())
-        return_b = float((weights * question.b.dense).sum())
+        return_a = float((weights * truth_a).sum())
+        return_b = float((weights * truth_b).sum())
         if p.resolution > 0:
             gap = (return_b - return_a) / float(weights.sum())
             preference, reason = self._by_eye(question, gap, p)
@@ -163,6 +174,11 @@ class ScriptedTeacher:
         shown = progress[shown_frames(len(progress), self.frames_shown)]
         noisy = shown + self.config.score_noise * rng.standard_normal(len(shown))
         return tuple(float(x) for x in np.clip(noisy, 0.0, 1.0))
+
+
+def ground_truth(clip: Clip, judge: Judge) -> np.ndarray:
+    """What a teacher judges a clip's steps by [H]."""
+    return clip.dense if judge == "reward" else clip.progress
 
 
 def _digest(clip: Clip) -> int:

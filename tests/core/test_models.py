@@ -41,6 +41,22 @@ def test_oracle_prefers_the_larger_sum():
     assert many(ScriptedConfig("oracle"), HIGH, LOW) == [0.0, 0.0, 0.0]
 
 
+def test_judging_by_progress_overrules_the_reward():
+    pair = Question(clip(HIGH, LOW), clip(LOW, HIGH), "drive in the nail", seed=0, round=0)
+    by_reward, by_progress = (
+        ScriptedTeacher(ScriptedConfig(judge=judge)) for judge in ("reward", "progress")
+    )
+    assert by_reward.ask([pair])[0].preference == 0.0
+    assert by_progress.ask([pair])[0].preference == 1.0
+    assert by_progress.name == "scripted-oracle-by-progress"
+
+
+def test_thresholds_are_of_what_is_judged():
+    config = ScriptedConfig("skip", skip=0.5, judge="progress")
+    pair = Question(clip(HIGH, LOW), clip(HIGH, LOW), "drive in the nail", seed=0, round=0)
+    assert ScriptedTeacher(config).ask([pair], 0.3)[0].preference is None
+
+
 def test_mistakes_flip_a_tenth():
     prefers_b, _, _ = many(ScriptedConfig("mistake"), LOW, HIGH)
     assert 0.86 < prefers_b < 0.94
