@@ -18,7 +18,7 @@ class ByHand:
     """Implements `core.labelling.Labelling`. An answer that has been used stays used: undoing it
     later changes what is stored, not what was learned."""
 
-    problem = None
+    problem, failure = None, ""
 
     def __init__(self, store: LabelStore):
         self.waited = 0.0
