@@ -5,8 +5,9 @@
 Each program (`fuzz_programs.py`) must be refused with a place, or compile and agree with NumPy,
 within a second of processor time, and compiling must not open, start or connect to anything. What
 was accepted is run under NumPy: the whitelist has passed it, so it can only compute. Programs come
-in blocks, each with its own seed; with `--log` a block's outcomes and failures are appended to that
-file when it is done, and the same command goes on where it stopped.
+in blocks, each with its own seed; with `--log` a block's outcomes are appended to that
+file when it is done, with the source of what failed or what NumPy refuses, and the same command
+goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -216,18 +217,19 @@ def main(options: Options) -> int:
         if not outcomes:
             if time.perf_counter() - start > 60 * options.minutes:
                 break
-            failures, used = [], time.process_time()
+            kept, used = [], time.process_time()
             for program in fuzz_programs.programs(seed, size, replies):
                 outcome, detail = judge(program, watch, values)
                 outcomes[outcome] += 1
+                if outcome.isupper() or outcome.startswith("accepted"):
+                    kept.append([outcome, detail, program.signature.kind, program.source])
                 if outcome.isupper():
-                    failures.append([outcome, detail, program.signature.kind, program.source])
                     shown += 1
                     if shown <= options.show:
                         print(f"--- {outcome}: {detail}\n{program.source}", flush=True)
             row = {"seed": seed, "size": size, "outcomes": dict(outcomes),
                    "cpu_seconds": round(time.process_time() - used, 1),
-                   "failures": failures}  # fmt: skip
+                   "kept": kept}  # fmt: skip
             if options.log is not None:
                 with options.log.open("a") as log:
                     log.write(json.dumps(row) + "\n")

@@ -77,5 +77,5 @@ def test_a_log_is_gone_on_with(fuzz, tmp_path, monkeypatch, capsys):
     assert fuzz.main(fuzz.Options(count=12, seed=3, log=log)) == 4
     rows = [json.loads(line) for line in log.read_text().splitlines()]
     assert [row["seed"] for row in rows] == ["3/0", "3/1", "3/2"]
-    assert [len(row["failures"]) for row in rows] == [0, 0, 4]
+    assert [len(row["kept"]) for row in rows] == [0, 0, 4]
     assert "12 programs: {'refused': 8, 'CRASH': 4}" in capsys.readouterr().out
