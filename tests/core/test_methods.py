@@ -11,6 +11,7 @@ from core.config import Config, EurekaConfig, check
 from core.formal_module import FormalModule
 from core.models import ReplayModel
 from core.models.base import Reply
+from core.models.budget import Budget
 from core.models.chat_config import ChatConfig
 from core.models.hosted import HostedModel
 from core.models.keys import Key
@@ -53,7 +54,7 @@ class Service:
     def __init__(self):
         self.asked = []
 
-    def ask(self, messages, n):
+    def ask(self, messages, n, schema=None):
         self.asked.append(messages)
         number = len(self.asked)
         # The second iteration has the best candidate, the third is worse again.
@@ -64,7 +65,7 @@ class Service:
 def hosted(service, folder):
     chat = ChatConfig(name="fake", prices=(1.0, 1.0))
     cache = ReplyCache(folder / "replies.sqlite")
-    return HostedModel(service, cache, chat, 5.0, Patience(retries=0))
+    return HostedModel(service, cache, chat, Budget(5.0, cache), Patience(retries=0))
 
 
 def searching(model, folder, **fields):
