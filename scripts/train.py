@@ -14,7 +14,7 @@ from pathlib import Path
 import tyro
 
 from core import cache, devices
-from core.config import Config
+from core.config import Config, check
 from core.models import ChatError
 from core.run import run
 
@@ -35,9 +35,9 @@ def main() -> int:
     flags = tyro.cli(Flags)
     cache.enable()
     fields = {f.name: getattr(flags, f.name) for f in dataclasses.fields(Config)}
-    config = Config(**fields)
-    devices.prepare_cpu(max(config.seeds, config.trial_lanes))
     try:
+        config = check(Config(**fields))
+        devices.prepare_cpu(max(config.seeds, config.trial_lanes))
         summary = run(config, flags.out, flags.resume, flags.quiet)
     except (ValueError, ChatError) as error:
         print(f"error: {error}", file=sys.stderr)
