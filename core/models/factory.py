@@ -51,9 +51,10 @@ def chat_key(config: Config) -> Key | None:
     """The key of a config's language model, None if it has none.
 
     Raises:
-        ValueError: it needs one, and the environment has none.
+        ValueError: it needs one, and the environment has none; or it has no recording of the task.
     """
     if config.model == "replay":
+        ReplayModel(config.task)
         return None
     own_endpoint = config.model == "openai" and bool(config.chat.base_url)
     return find_key(config.model, required=not own_endpoint)

@@ -25,7 +25,11 @@ class ReplayModel:
         path = folder / f"{task}.json"
         if not path.exists():
             known = ", ".join(sorted(p.stem for p in folder.glob("*.json"))) or "none"
-            raise ValueError(f"no recorded replies for task {task!r}; recorded: {known}")
+            raise ValueError(
+                f"no recorded replies for task {task!r}; recorded: {known}. Ask a language model "
+                "(--model gemini or openai), or use a method without formal rewards "
+                "(--method env_dense, or --no-frm)"
+            )
         self.name = "replay"
         self.recording = json.loads(path.read_text())
         self._path = path
