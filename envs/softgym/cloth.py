@@ -23,6 +23,7 @@ SIDE = 39 * 0.00625  # m
 THICKNESS = 0.01125  # m, from layer to layer
 GROUND = 0.005  # m, the height at which a particle lies
 _FRICTION = 0.75
+_RUB_SHARE = 0.3  # of the friction in each sweep: what lies still must not creep while others pull
 _DAMPING = 1.0  # 1/s
 _SUBSTEPS = 4
 _RELAXATION = 1.5
@@ -86,10 +87,14 @@ class Cloth:
                 far = jax.lax.rsqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2] + 1e-12)
                 return at + d * jnp.minimum(tether * far, 1.0)
 
+            def sweep_and_rub(_: int, x: chex.Array) -> chex.Array:
+                x = particles.above(sweep(x), floor)
+                return particles.rub(x, body.x, _RUB_SHARE * depth, _FRICTION)
+
             x = body.x + h * body.v.at[1].add(-h * particles.GRAVITY)
             depth = jnp.maximum(floor - x[1], 0.0)
             x = particles.above(reach(x), floor)
-            x = jax.lax.fori_loop(0, self.sweeps, lambda _, x: particles.above(sweep(x), floor), x)
+            x = jax.lax.fori_loop(0, self.sweeps, sweep_and_rub, x)
             x = particles.above(reach(x), floor)
             x = particles.rub(x, body.x, depth, _FRICTION)
             x = jnp.where(held, at, x)

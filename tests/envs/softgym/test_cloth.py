@@ -92,13 +92,13 @@ def test_folded_it_lies_in_two_layers(moved):
     # Upper particles lie over their mirror images.
     mirrored = x[:, ::-1, ::-1].transpose(0, 2, 1)
     gap = np.linalg.norm((x - mirrored)[[0, 2]], axis=0)[free]
-    assert np.median(gap) < 0.03
+    assert np.median(gap) < 0.025
 
 
 def test_it_stretches_little(moved):
     for x in np.asarray(moved.pipeline_state.body.x):
         assert np.abs(edges(x) - 1).mean() < 0.03
-        assert np.quantile(edges(x), 0.99) < 1.1
+        assert np.quantile(edges(x), 0.99) < 1.15
 
 
 def test_reward_success_and_progress(env, start, moved):
@@ -120,8 +120,8 @@ def test_the_recorded_goals_have_the_shape_of_the_original():
     for preset in ("fast", "full"):
         goal = envs.make("fold-cloth", preset=preset).goal
         for axis in (0, 2):  # of the original's: -0.113 to 0.131
-            assert goal[axis].min() == pytest.approx(-0.113, abs=0.015)
-            assert goal[axis].max() == pytest.approx(0.131, abs=0.015)
+            assert goal[axis].min() == pytest.approx(-0.113, abs=0.005)
+            assert goal[axis].max() == pytest.approx(0.131, abs=0.005)
         assert 0.0049 < goal[1].min() and goal[1].max() < 0.028  # 0.005 to 0.0214
 
 
