@@ -32,6 +32,7 @@ _REGISTRY: dict[str, tuple[str, str]] = {
     "hammer": ("envs.metaworld.hammer", "Hammer"),
     "peg-insert-side": ("envs.metaworld.peg_insert_side", "PegInsertSide"),
     "fold-cloth": ("envs.softgym.fold_cloth", "FoldCloth"),
+    "pass-water": ("envs.softgym.pass_water", "PassWater"),
     "flatten-rope": ("envs.softgym.flatten_rope", "FlattenRope"),
 }
 

@@ -25,6 +25,8 @@ from envs.primitives import Vector
 LIGHT = (0.35, -0.45, 0.82)  # towards the light
 AMBIENT = 0.5
 SKY = (0.62, 0.71, 0.80)
+GLASS = (0.85, 0.93, 0.97)
+_CLEAR = 0.86  # part of the light that a pane lets through
 _BIAS = 1e-3  # m; how far off its surface a ray to the light starts
 _ID_BITS = 6
 _ID_MASK = (1 << _ID_BITS) - 1
@@ -69,6 +71,7 @@ class Scene:
         kinds: G names of `primitives.KINDS`.
         checks: G edges of a plane's checks, m; 0 is one colour.
         painted: sheets and balls; they cast no shadows and get none.
+        glass: [B, 2, 3] middles and half sizes of clear boxes along the world's axes, m.
     """
 
     pos: chex.Array
@@ -79,6 +82,7 @@ class Scene:
     kinds: tuple[str, ...] = struct.field(pytree_node=False)
     checks: tuple[float, ...] = struct.field(pytree_node=False)
     painted: tuple[rasterising.Sheet | rasterising.Balls, ...] = ()
+    glass: chex.Array | None = None
 
 
 class Layers(NamedTuple):
@@ -132,6 +136,9 @@ def render(
             own = 255.0 * paint.rgb[..., i] * (AMBIENT + (1.0 - AMBIENT) * paint.shade)
             seen = jnp.where(paint.depth < depth, own, seen)
             depth = jnp.minimum(depth, paint.depth)
+        if scene.glass is not None:
+            clear = _clear(scene.glass, rays, depth)
+            seen = clear * seen + (1.0 - clear) * 255.0 * GLASS[i]
         channels.append(jnp.round(sum(seen[k] for k in range(samples**2)) / samples**2))
     return jnp.stack(channels, axis=-1).astype(jnp.uint8)
 
@@ -181,6 +188,19 @@ def _paint(thing: rasterising.Sheet | rasterising.Balls, rays: _Rays) -> rasteri
         for u, v in zip(rays.u[:, 0, 0], rays.v[:, 0, 0], strict=True)
     ]
     return jax.tree.map(lambda *x: jnp.stack(x), *looks)
+
+
+def _clear(panes: chex.Array, rays: _Rays, depth: chex.Array) -> chex.Array:
+    """Part of the light of what is seen at a depth that comes through the panes before it."""
+    d = [
+        sum(a[k] * s for a, s in zip(rays.axes, (1.0, rays.u, rays.v), strict=True))
+        for k in (0, 1, 2)
+    ]
+    through = jnp.ones(depth.shape)
+    for middle, half in panes:
+        t = primitives.enter("box", _parts(rays.pos - middle), tuple(d), _parts(half))
+        through = jnp.where(t < depth, _CLEAR * through, through)
+    return through
 
 
 class _Primitives(NamedTuple):
