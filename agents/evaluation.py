@@ -33,7 +33,8 @@ def rollout(
     Args:
         reset, step: a single environment's functions (brax's `State`, with `success` and
             `progress` in its metrics), without auto-reset: an environment that ends early is
-            frozen at its last state.
+            frozen at its last state, one whose physics broke (`nonfinite` in its metrics; without
+            it, every end) at the one before.
         act: `(obs [episodes, O], key) -> action [episodes, A]`.
         key: PRNG key.
         record: `(new state, action) -> tree` of the first episode's every step, to be kept.
@@ -49,7 +50,7 @@ def rollout(
         action = act(state.obs, key)
         new = jax.vmap(step)(state, action)
         # An environment whose physics broke stays at its last finite state and earns nothing more.
-        ok = alive & (new.done == 0)
+        ok = alive & (new.metrics.get("nonfinite", new.done) == 0)
 
         def keep(a: chex.Array, b: chex.Array) -> chex.Array:
             return jnp.where(ok.reshape(-1, *[1] * (a.ndim - 1)), a, b)
@@ -59,7 +60,7 @@ def rollout(
         first = jax.tree.map(lambda x: x[0], (state, action))
         kept = record(*first) if record else None
         seen = (state.metrics["success"], reward, state.metrics["progress"], kept)
-        return (state, ok), seen
+        return (state, ok & (new.done == 0)), seen
 
     alive = jnp.ones(episodes, bool)
     _, (success, reward, progress, kept) = jax.lax.scan(

@@ -17,9 +17,10 @@ with contextlib.redirect_stdout(io.StringIO()):  # it prints that the optional w
 
 from envs.task import TaskEnv, TaskSpec
 
-__all__ = ["PROTOCOLS", "TaskEnv", "TaskSpec", "make", "names"]
+__all__ = ["PROTOCOLS", "SUITES", "TaskEnv", "TaskSpec", "make", "names"]
 
 PROTOCOLS = ("paper", "random")
+SUITES = ("metaworld", "softgym")
 
 # Imported only when asked for: building one task must not compile or import another.
 _REGISTRY: dict[str, tuple[str, str]] = {
@@ -30,12 +31,22 @@ _REGISTRY: dict[str, tuple[str, str]] = {
     "dial-turn": ("envs.metaworld.dial_turn", "DialTurn"),
     "hammer": ("envs.metaworld.hammer", "Hammer"),
     "peg-insert-side": ("envs.metaworld.peg_insert_side", "PegInsertSide"),
+    "fold-cloth": ("envs.softgym.fold_cloth", "FoldCloth"),
+    "pass-water": ("envs.softgym.pass_water", "PassWater"),
+    "flatten-rope": ("envs.softgym.flatten_rope", "FlattenRope"),
 }
 
 
-def names() -> tuple[str, ...]:
-    """Returns the names that `make` accepts, sorted."""
-    return tuple(sorted(_REGISTRY))
+def names(suite: str | None = None) -> tuple[str, ...]:
+    """Returns the names that `make` accepts, sorted.
+
+    Args:
+        suite: only those of `metaworld` or of `softgym`.
+    """
+    if suite is not None:
+        _check("suite", suite, SUITES)
+    chosen = (n for n, (m, _) in _REGISTRY.items() if suite is None or m.split(".")[1] == suite)
+    return tuple(sorted(chosen))
 
 
 def make(name: str, protocol: str = "paper", **overrides: Any) -> TaskEnv:

@@ -19,12 +19,14 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from envs import primitives
+from envs import primitives, rasterising
 from envs.primitives import Vector
 
 LIGHT = (0.35, -0.45, 0.82)  # towards the light
 AMBIENT = 0.5
 SKY = (0.62, 0.71, 0.80)
+GLASS = (0.85, 0.93, 0.97)
+_CLEAR = 0.86  # part of the light that a pane lets through
 _BIAS = 1e-3  # m; how far off its surface a ray to the light starts
 _ID_BITS = 6
 _ID_MASK = (1 << _ID_BITS) - 1
@@ -68,6 +70,8 @@ class Scene:
         second: [G, 3] a plane's other colour.
         kinds: G names of `primitives.KINDS`.
         checks: G edges of a plane's checks, m; 0 is one colour.
+        painted: sheets and balls; they cast no shadows and get none.
+        glass: [B, 2, 3] middles and half sizes of clear boxes along the world's axes, m.
     """
 
     pos: chex.Array
@@ -77,6 +81,8 @@ class Scene:
     second: chex.Array
     kinds: tuple[str, ...] = struct.field(pytree_node=False)
     checks: tuple[float, ...] = struct.field(pytree_node=False)
+    painted: tuple[rasterising.Sheet | rasterising.Balls, ...] = ()
+    glass: chex.Array | None = None
 
 
 class Layers(NamedTuple):
@@ -121,10 +127,18 @@ def render(
         one = rays._replace(u=rays.u[:1], v=rays.v[:1])
         shade = shade * _free(groups, one, keys[:1])
     brightness = AMBIENT + (1.0 - AMBIENT) * shade
+    paints = [_paint(thing, rays) for thing in scene.painted]
     channels = []
     for i, sky in enumerate(SKY):
         own = ((colour >> (8 * i)) & 255).astype(jnp.float32) * brightness
-        seen = jnp.where(_is_sky(keys), 255.0 * sky, own)
+        seen, depth = jnp.where(_is_sky(keys), 255.0 * sky, own), _depth(keys)
+        for paint in paints:
+            own = 255.0 * paint.rgb[..., i] * (AMBIENT + (1.0 - AMBIENT) * paint.shade)
+            seen = jnp.where(paint.depth < depth, own, seen)
+            depth = jnp.minimum(depth, paint.depth)
+        if scene.glass is not None:
+            clear = _clear(scene.glass, rays, depth)
+            seen = clear * seen + (1.0 - clear) * 255.0 * GLASS[i]
         channels.append(jnp.round(sum(seen[k] for k in range(samples**2)) / samples**2))
     return jnp.stack(channels, axis=-1).astype(jnp.uint8)
 
@@ -146,6 +160,7 @@ class _Rays(NamedTuple):
     v: chex.Array  # [K, H, 1]
     pos: chex.Array  # [3] m
     axes: tuple[chex.Array, chex.Array, chex.Array]  # forward, right, up
+    pitch: float  # of u from pixel to pixel, and of v
 
 
 def _rays(camera: Camera, height: int, width: int, samples: int) -> _Rays:
@@ -159,7 +174,33 @@ def _rays(camera: Camera, height: int, width: int, samples: int) -> _Rays:
     u = (np.arange(width)[None, None] + x - width / 2) * half
     v = (height / 2 - np.arange(height)[None, :, None] - y) * half
     f32 = lambda a: jnp.asarray(a, jnp.float32)  # noqa: E731
-    return _Rays(f32(u), f32(v), f32(camera.pos), (f32(forward), f32(right), f32(up)))
+    return _Rays(f32(u), f32(v), f32(camera.pos), (f32(forward), f32(right), f32(up)), float(half))
+
+
+def _paint(thing: rasterising.Sheet | rasterising.Balls, rays: _Rays) -> rasterising.Painted:
+    """What is painted at every sample of every pixel, [K, H, W]."""
+    forward, right, up = rays.axes
+    see, light = jnp.stack([right, up, forward]), jnp.asarray(_unit(LIGHT), jnp.float32)
+    thing = jax.tree.map(lambda p: p - rays.pos.reshape(3, *[1] * (p.ndim - 1)), thing)
+    height, width = rays.v.shape[1], rays.u.shape[-1]
+    looks = [
+        rasterising.paint(thing, rasterising.Pixels(u, v, rays.pitch, height, width), see, light)
+        for u, v in zip(rays.u[:, 0, 0], rays.v[:, 0, 0], strict=True)
+    ]
+    return jax.tree.map(lambda *x: jnp.stack(x), *looks)
+
+
+def _clear(panes: chex.Array, rays: _Rays, depth: chex.Array) -> chex.Array:
+    """Part of the light of what is seen at a depth that comes through the panes before it."""
+    d = [
+        sum(a[k] * s for a, s in zip(rays.axes, (1.0, rays.u, rays.v), strict=True))
+        for k in (0, 1, 2)
+    ]
+    through = jnp.ones(depth.shape)
+    for middle, half in panes:
+        t = primitives.enter("box", _parts(rays.pos - middle), tuple(d), _parts(half))
+        through = jnp.where(t < depth, _CLEAR * through, through)
+    return through
 
 
 class _Primitives(NamedTuple):

@@ -195,9 +195,9 @@ def main(
     """
     devices.prepare_cpu(1)
     cache.enable()
-    tasks = envs.names() if task == "all" else (task,)
-    if not set(tasks) <= set(envs.names()):
-        valid = ", ".join(("all", *envs.names()))
+    tasks = envs.names("metaworld") if task == "all" else (task,)
+    if not set(tasks) <= set(envs.names("metaworld")):
+        valid = ", ".join(("all", *envs.names("metaworld")))
         print(f"error: unknown task: {task!r}. Valid: {valid}.", file=sys.stderr)
         return 2
     print(f"{'':<43}{'success':>15}{'first success':>17}")

@@ -40,7 +40,7 @@ def draw(sheet: Path) -> int:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    names = envs.names()
+    names = envs.names("metaworld")
     figure, axes = plt.subplots(2, len(names), figsize=(2.2 * len(names), 4.7))
     for column, task in zip(axes.T, names, strict=True):
         env = envs.make(task)
@@ -57,7 +57,7 @@ def draw(sheet: Path) -> int:
 def record() -> int:
     """Plays the experts; returns 1 if one fails."""
     found = {}
-    for task in envs.names():
+    for task in envs.names("metaworld"):
         env, act = envs.make(task), expert(task)
 
         @jax.jit

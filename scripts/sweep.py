@@ -30,7 +30,7 @@ class Flags:
 
     out: Path
     """Folder of the runs; a sweep in it is gone on with."""
-    tasks: tuple[str, ...] = envs.names()
+    tasks: tuple[str, ...] = envs.names("metaworld")
     methods: tuple[str, ...] = ("core",)
     protocols: tuple[str, ...] = ("paper",)
     seeds: int = 3

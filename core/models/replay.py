@@ -38,8 +38,9 @@ class ReplayModel:
         if not path.exists():
             known = ", ".join(sorted(p.stem for p in path.parent.glob("*.json"))) or "none"
             raise ValueError(
-                f"no recorded {writer} replies for task {task!r}; recorded: {known}. "
-                "--model gemini or openai asks a language model"
+                f"no recorded {writer} replies for task {task!r}; recorded: {known}. Ask a "
+                "language model (--model gemini or openai), or use a method without formal "
+                "rewards (--method env_dense, or --no-frm)"
             )
         self.name = "replay"
         self.recording = json.loads(path.read_text())

@@ -50,3 +50,21 @@ def test_rollout_counts_once_and_freezes_a_broken_world():
     # The first episode's record, frozen where it broke.
     np.testing.assert_array_equal(times, np.minimum(np.arange(1, 11), 4 if broken[0] else 10))
     np.testing.assert_array_equal(actions[0], start.obs[0])
+
+
+def test_the_last_step_of_a_world_that_ends_counts():
+    def ending(state, action):
+        t = state.pipeline_state + 1
+        metrics = {"success": (t == 3) * 1.0, "progress": t / 10, "nonfinite": 0.0 * t}
+        done = (t >= 3).astype(jnp.float32)
+        return state.replace(pipeline_state=t, reward=t, done=done, metrics=metrics)
+
+    def start(key):
+        state = reset(key)
+        return state.replace(metrics={**state.metrics, "nonfinite": jnp.float32(0)})
+
+    act = lambda obs, key: obs  # noqa: E731
+    got, _ = evaluation.rollout(start, ending, act, jax.random.key(0), 2, 5)
+    np.testing.assert_allclose(got.episode_return, 1.0 + 2.0 + 3.0)
+    np.testing.assert_array_equal(got.success, 1.0)
+    np.testing.assert_allclose(got.progress, 0.3)

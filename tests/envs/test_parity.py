@@ -15,7 +15,7 @@ from envs.metaworld import hand, response
 DATA = Path(__file__).parents[1] / "data" / "metaworld"
 HAND_RMSE = 0.005  # m
 OPENING_ERROR = 0.05
-TASKS = envs.names()
+TASKS = envs.names("metaworld")
 SLIDE_OR_HINGE = (int(mujoco.mjtJoint.mjJNT_SLIDE), int(mujoco.mjtJoint.mjJNT_HINGE))
 RESETS = 400
 

@@ -114,7 +114,7 @@ def random_snapshot(env, rng):
     return start
 
 
-@pytest.mark.parametrize("task", envs.names())
+@pytest.mark.parametrize("task", envs.names("metaworld"))
 def test_a_task_looks_as_mujoco_sees_it(task):
     env = task_env(task)
     model = env.scene.looks().mj_model
@@ -127,7 +127,7 @@ def test_a_task_looks_as_mujoco_sees_it(task):
         assert_same_layers(look(snapshot), mujoco_layers(model, env.spec.camera, SIZE, qpos), 0.98)
 
 
-@pytest.mark.parametrize("task", envs.names())
+@pytest.mark.parametrize("task", envs.names("metaworld"))
 def test_start_and_goal_are_the_tasks(task):
     env = task_env(task)
     physics = jax.jit(env.reset)(jax.random.key(0)).pipeline_state

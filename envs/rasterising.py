@@ -1,0 +1,197 @@
+"""Sheets and heaps of balls in a picture, for `envs/rendering.py`: hundreds of small things.
+
+Where every ray is tested against every primitive, hundreds are too many; these go the other way,
+from each thing to the few pixels it may cover (a z-buffer; Pineda 1988 for triangles). A box of
+pixels, of one size for all, is tested for each, and one scatter of the minimum keeps the nearest.
+The upper bits of what is scattered are the depth's, the lower ones the thing's index, so the
+winner's colour is looked up once for each pixel. They are lit, but cast no shadows.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+
+Rgb = tuple[float, float, float]
+
+
+@struct.dataclass
+class Sheet:
+    """A surface over a grid of points, with a colour for each side.
+
+    Attributes:
+        points: [3, n, m] m.
+        front: colour where rows, columns and the way to the eye are right-handed.
+        back: colour of the other side.
+        edge: longest distance of neighbours that is drawn whole, m.
+        nearest: shortest distance from the camera that it is drawn whole at, m.
+    """
+
+    points: chex.Array
+    front: Rgb = struct.field(pytree_node=False)
+    back: Rgb = struct.field(pytree_node=False)
+    edge: float = struct.field(pytree_node=False)
+    nearest: float = struct.field(pytree_node=False)
+
+
+@struct.dataclass
+class Balls:
+    """Balls of one size and colour.
+
+    Attributes:
+        points: [3, n] their middles, m.
+        radius: m.
+        rgb: colour.
+        nearest: shortest distance from the camera that they are drawn whole at, m.
+    """
+
+    points: chex.Array
+    radius: float = struct.field(pytree_node=False)
+    rgb: Rgb = struct.field(pytree_node=False)
+    nearest: float = struct.field(pytree_node=False)
+
+
+class Pixels(NamedTuple):
+    """Where things are on a picture of [height, width] pixels: `column = (u - left) / pitch`,
+    `row = (top - v) / pitch` of what is at `depth (u, v, 1)` from the eye."""
+
+    left: chex.Array
+    top: chex.Array
+    pitch: float
+    height: int
+    width: int
+
+
+class Painted(NamedTuple):
+    """What was painted, [height, width]; the depth is infinite where nothing was."""
+
+    depth: chex.Array  # m along the camera's axis
+    shade: chex.Array  # cosine to the light, at least 0
+    rgb: chex.Array  # [height, width, 3]
+
+
+def paint(thing: Sheet | Balls, pixels: Pixels, see: chex.Array, light: chex.Array) -> Painted:
+    """Paints a thing by itself.
+
+    Args:
+        thing: in the world's frame, less the eye's position.
+        pixels: of the picture.
+        see: [3, 3] rows: right, up and forward of the camera.
+        light: [3] unit vector towards the light, world frame.
+    """
+    paint_one = _paint_sheet if isinstance(thing, Sheet) else _paint_balls
+    return paint_one(thing, pixels, see, light)
+
+
+def _paint_sheet(sheet: Sheet, pixels: Pixels, see: chex.Array, light: chex.Array) -> Painted:
+    p = sheet.points
+    corners = _triangles(p)  # [3 corners, 3 xyz, T]
+    seen = jnp.einsum("ij,cjt->cit", see, corners)
+    depth = jnp.maximum(seen[:, 2], 1e-3)
+    column = (seen[:, 0] / depth - pixels.left) / pixels.pitch
+    row = (pixels.top - seen[:, 1] / depth) / pixels.pitch
+    box = _box(1.5 * sheet.edge, sheet.nearest, pixels)
+    x = jnp.ceil(jnp.min(column, axis=0))[:, None, None] + np.arange(box)
+    y = jnp.ceil(jnp.min(row, axis=0))[:, None, None] + np.arange(box)[:, None]
+
+    # Twice the areas between a pixel and each side; of one sign inside.
+    def area(i: int, j: int) -> chex.Array:
+        at = lambda a, k: a[k][:, None, None]  # noqa: E731
+        ex, ey = at(column, j) - at(column, i), at(row, j) - at(row, i)
+        return ex * (y - at(row, i)) - ey * (x - at(column, i))
+
+    areas = [area(1, 2), area(2, 0), area(0, 1)]
+    total = sum(areas)
+    inside = jnp.minimum(jnp.minimum(*areas[:2]), areas[2]) >= 0.0
+    inside |= jnp.maximum(jnp.maximum(*areas[:2]), areas[2]) <= 0.0
+    inverse = sum(a / depth[k][:, None, None] for k, a in enumerate(areas))
+    inverse = inverse / jnp.where(jnp.abs(total) < 1e-9, 1e-9, total)
+    far = 1.0 / jnp.maximum(inverse, 1e-6)
+    winner, nearest = _keep_nearest(inside, far, x, y, pixels)
+
+    # Of a triangle: the mean normal of its corners, turned to the eye.
+    normal = jnp.mean(_triangles(_normals(p)), axis=0)
+    normal = normal * jax.lax.rsqrt(jnp.sum(normal * normal, axis=0) + 1e-20)
+    flat = jnp.cross(corners[1] - corners[0], corners[2] - corners[0], axis=0)
+    is_front = jnp.sum(flat * corners[0], axis=0) < 0.0
+    normal = jnp.where(is_front, normal, -normal)
+    shade = jnp.maximum(light @ normal, 0.0)
+    colours = jnp.array([sheet.back, sheet.front])
+    return Painted(nearest, shade[winner], colours[is_front.astype(jnp.int32)[winner]])
+
+
+def _paint_balls(balls: Balls, pixels: Pixels, see: chex.Array, light: chex.Array) -> Painted:
+    seen = see @ balls.points
+    depth = jnp.maximum(seen[2], 1e-3)
+    column = (seen[0] / depth - pixels.left) / pixels.pitch
+    row = (pixels.top - seen[1] / depth) / pixels.pitch
+    # Towards the picture's edges a ball is seen as an ellipse, somewhat wider than the ball.
+    box = _box(2.6 * balls.radius, balls.nearest, pixels)
+    x = jnp.ceil(column - box / 2)[:, None, None] + np.arange(box)
+    y = jnp.ceil(row - box / 2)[:, None, None] + np.arange(box)[:, None]
+
+    def meet(middle: chex.Array, u: chex.Array, v: chex.Array) -> tuple[chex.Array, chex.Array]:
+        """Depth at which the ray (u, v, 1) meets a ball, and whether it does."""
+        a = u * u + v * v + 1.0
+        b = u * middle[0] + v * middle[1] + middle[2]
+        c = jnp.sum(middle * middle, axis=0) - balls.radius**2
+        inside = b * b - a * c
+        return (b - jnp.sqrt(jnp.maximum(inside, 0.0))) / a, inside > 0.0
+
+    u, v = pixels.left + x * pixels.pitch, pixels.top - y * pixels.pitch
+    far, hit = meet(seen[:, :, None, None], u, v)
+    in_front = (seen[2] > balls.radius)[:, None, None]
+    winner, nearest = _keep_nearest(hit & in_front, far, x, y, pixels)
+
+    u = pixels.left + np.arange(pixels.width) * pixels.pitch
+    v = pixels.top - np.arange(pixels.height)[:, None] * pixels.pitch
+    middle, lit = seen[:, winner], see @ light
+    t, _ = meet(middle, u, v)
+    shade = sum((t * d - m) * n for d, m, n in zip((u, v, 1.0), middle, lit, strict=True))
+    rgb = jnp.broadcast_to(jnp.array(balls.rgb), (*shade.shape, 3))
+    return Painted(nearest, jnp.maximum(shade / balls.radius, 0.0), rgb)
+
+
+def _box(size: float, nearest: float, pixels: Pixels) -> int:
+    return int(np.ceil(size / nearest / pixels.pitch)) + 1
+
+
+def _keep_nearest(
+    inside: chex.Array, depth: chex.Array, x: chex.Array, y: chex.Array, pixels: Pixels
+) -> tuple[chex.Array, chex.Array]:
+    """Index of the nearest thing at each pixel (0 where there is none) and its depth, [H, W].
+
+    Args:
+        inside, depth: [T, box, box].
+        x, y: [T, 1, box] and [T, box, 1] columns and rows, whole numbers.
+    """
+    height, width, count = pixels.height, pixels.width, inside.shape[0]
+    mask = (1 << int(np.ceil(np.log2(max(count, 2))))) - 1
+    index = jnp.arange(count, dtype=jnp.int32)[:, None, None]
+    key = (jax.lax.bitcast_convert_type(depth, jnp.int32) & ~mask) | index
+    inside = inside & (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    place = jnp.where(inside, (y * width + x).astype(jnp.int32), height * width)
+    none = np.int32(np.iinfo(np.int32).max)
+    keys = jnp.full(height * width + 1, none).at[place.ravel()].min(key.ravel())
+    keys = keys[:-1].reshape(height, width)
+    missed = keys == none
+    far = jax.lax.bitcast_convert_type(keys & ~mask, jnp.float32)
+    return jnp.where(missed, 0, keys & mask), jnp.where(missed, jnp.inf, far)
+
+
+def _triangles(x: chex.Array) -> chex.Array:
+    """Values [3, n, m] at the corners of two triangles for each cell, [3 corners, 3, T]."""
+    a, b, c, d = x[:, :-1, :-1], x[:, 1:, :-1], x[:, :-1, 1:], x[:, 1:, 1:]
+    pairs = ((a, d), (b, c), (c, b))
+    return jnp.stack([jnp.concatenate([i.reshape(3, -1), j.reshape(3, -1)], 1) for i, j in pairs])
+
+
+def _normals(p: chex.Array) -> chex.Array:
+    """Normals [3, n, m] of a surface, not of unit length."""
+    rows, columns = jnp.gradient(p, axis=(1, 2))
+    return jnp.cross(rows, columns, axis=0)

@@ -1,0 +1,161 @@
+"""`SoftGymEnv`: what the three SoftGym tasks share; a task fills in its hooks and a `spec`.
+
+Spaces, action repeats and rewards are RL-VLM-F's variants of SoftGym (Lin et al. 2020; Wang et al.
+2024), which CoRe uses. Physics has y upwards, pictures have z upwards (`to_picture`).
+"""
+
+from __future__ import annotations
+
+import abc
+from typing import Any, ClassVar, NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+from brax.envs.base import State
+
+from envs.rendering import Scene
+from envs.task import TaskEnv
+
+Colour = tuple[float, float, float]
+WOOD: tuple[Colour, Colour, float] = ((0.80, 0.64, 0.45), (0.77, 0.60, 0.41), 0.1)
+"""A table: two colours and the edge of its checks, m."""
+
+
+class Judgement(NamedTuple):
+    """Ground truth of one step: SoftGym's reward, success (0 or 1), progress (0 to 1)."""
+
+    dense: chex.Array
+    success: chex.Array
+    progress: chex.Array
+
+
+class SoftGymEnv(TaskEnv):
+    """One world of particles. `pipeline_state` is the task's own physics, a pytree."""
+
+    OVERRIDES: ClassVar[dict[str, tuple[Any, ...]]] = {"reward": ("dense", "sparse")}
+    target: ClassVar[tuple[float, ...]]
+
+    def __init__(self, protocol: str = "paper", reward: str = "dense"):
+        """Use `envs.make`, which checks the arguments.
+
+        Args:
+            protocol: `paper` or `random`.
+            reward: which ground truth `state.reward` is: SoftGym's own, or success.
+        """
+        self.protocol = protocol
+        self._reward = reward
+
+    @abc.abstractmethod
+    def place(self, key: chex.PRNGKey) -> Any:
+        """Draws a world at an episode's start."""
+
+    @abc.abstractmethod
+    def advance(self, physics: Any, action: chex.Array) -> Any:
+        """Moves a world by one environment step; the action is clipped already."""
+
+    @abc.abstractmethod
+    def observe(self, physics: Any) -> chex.Array:
+        """Returns the observation of a world."""
+
+    @abc.abstractmethod
+    def judge(self, physics: Any) -> Judgement:
+        """Returns the ground truth of a world."""
+
+    def ended(self, physics: Any) -> chex.Array:
+        """Returns 1 where the task itself is over; time limits belong to wrappers."""
+        del physics
+        return jnp.zeros(())
+
+    @property
+    def observation_size(self) -> int:
+        """Numbers in an observation."""
+        return self.spec.observation_fields[-1].stop
+
+    @property
+    def backend(self) -> str:
+        """The physics engine."""
+        return "particles"
+
+    def reset(self, rng: chex.PRNGKey) -> State:
+        """Returns a world at its start.
+
+        Args:
+            rng: a key, typed or not; called `rng` because brax's signature is.
+        """
+        physics = self.place(rng)
+        zero = jnp.zeros(())
+        return State(
+            pipeline_state=physics,
+            obs=self.observe(physics),
+            reward=zero,
+            done=zero,
+            metrics=_metrics(self.judge(physics), zero),
+            info={"target": jnp.array(self.target)},
+        )
+
+    def step(self, state: State, action: chex.Array) -> State:
+        """Moves a world by one environment step.
+
+        A step whose physics is not finite ends the episode (`done` = 1, `metrics["nonfinite"]`
+        = 1): observation, metrics and world stay those of the step before and the reward is 0.
+
+        Args:
+            state: of one world.
+            action: clipped to [-1, 1].
+        """
+        chex.assert_shape(action, (self.action_size,))
+        physics = self.advance(state.pipeline_state, jnp.clip(action, -1.0, 1.0))
+        obs, judged = self.observe(physics), self.judge(physics)
+        reward = judged.dense if self._reward == "dense" else judged.success
+
+        leaves = jax.tree.leaves((physics, obs, judged))
+        finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(x)) for x in leaves]))
+        keep = lambda new, old: jax.tree.map(lambda a, b: jnp.where(finite, a, b), new, old)  # noqa: E731
+        nonfinite = 1.0 - finite.astype(jnp.float32)
+        metrics = keep(_metrics(judged, nonfinite), {k: state.metrics[k] for k in _METRICS})
+        return state.replace(
+            pipeline_state=keep(physics, state.pipeline_state),
+            obs=keep(obs, state.obs),
+            reward=jnp.where(finite, reward, 0.0),
+            done=jnp.maximum(nonfinite, jnp.where(finite, self.ended(physics), 0.0)),
+            metrics={**state.metrics, **metrics, "nonfinite": nonfinite},
+        )
+
+
+def to_picture(x: chex.Array) -> chex.Array:
+    """Turns points [3, ...] with y upwards into points with z upwards, x staying x."""
+    return jnp.stack([x[0], -x[2], x[1]])
+
+
+def primitives_scene(rows: list[tuple[str, Any, Any, Any, Colour]], **more: Any) -> Scene:
+    """A scene on a table of wood.
+
+    Args:
+        rows: of each primitive: kind, position [3], axes [3, 3], size [3], colour.
+        **more: further fields of the scene.
+    """
+    table = ("plane", np.zeros(3), np.eye(3), np.zeros(3), WOOD[0])
+    rows = [table, *rows]
+    stack = lambda i: jnp.stack([jnp.asarray(row[i], jnp.float32) for row in rows])  # noqa: E731
+    second = np.array([row[4] for row in rows], np.float32)
+    second[0] = WOOD[1]
+    return Scene(
+        pos=stack(1),
+        mat=stack(2),
+        size=stack(3),
+        rgb=stack(4),
+        second=jnp.asarray(second),
+        kinds=tuple(row[0] for row in rows),
+        checks=(WOOD[2], *[0.0] * (len(rows) - 1)),
+        **more,
+    )
+
+
+_METRICS = ("success", "progress", "dense", "sparse", "nonfinite")
+
+
+def _metrics(judged: Judgement, nonfinite: chex.Array) -> dict[str, chex.Array]:
+    values = (judged.success, judged.progress, judged.dense, judged.success, nonfinite)
+    return dict(zip(_METRICS, values, strict=True))

@@ -1,0 +1,138 @@
+"""A square cloth held by one corner, with SoftGym's springs (ClothFoldDiagonal).
+
+Springs are swept all at once (`particles.pull`). What hangs from the held corner is never farther
+from it than the cloth is long: tethers (Kim et al., Long Range Attachments, 2012) bring a pull
+across the cloth at once, where sweeps would let its edge stretch by half. Layers that lie on each
+other are kept apart by floors: what is under a particle is looked up once a frame, and is where it
+cannot sink below until the next.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from envs.softgym import particles
+from envs.softgym.particles import Body, Spring
+
+SIDE = 39 * 0.00625  # m
+THICKNESS = 0.01125  # m, from layer to layer
+GROUND = 0.005  # m, the height at which a particle lies
+_FRICTION = 0.75
+_RUB_SHARE = 0.3  # of the friction in each sweep: what lies still must not creep while others pull
+_DAMPING = 1.0  # 1/s
+_SUBSTEPS = 4
+_RELAXATION = 1.5
+_SLACK = 1.03  # of a tether
+_UNDER = 0.0092  # m; a particle of the layer below holds up what is nearer than this sideways
+_SAME_LAYER = 0.25 * THICKNESS  # m; what is not lower than this is beside, not under
+_RISE = 0.003  # m, the most that a floor lifts in a frame
+_OBSTACLES = 20  # particles along each side that hold others up
+
+
+@dataclasses.dataclass(frozen=True)
+class Cloth:
+    """A cloth's resolution.
+
+    Attributes:
+        side: particles along each side.
+        sweeps: over all springs, in each of four substeps.
+    """
+
+    side: int
+    sweeps: int
+
+    @property
+    def spacing(self) -> float:
+        """Between neighbours at rest, m."""
+        return SIDE / (self.side - 1)
+
+    def flat(self) -> Body:
+        """The cloth at rest on the ground, its middle at the origin."""
+        u = np.arange(self.side) * self.spacing - SIDE / 2
+        x = np.stack(np.meshgrid(u, [GROUND], u, indexing="ij"))[:, :, 0]
+        return Body(jnp.asarray(x, jnp.float32), jnp.zeros(x.shape))
+
+    def springs(self) -> tuple[Spring, ...]:
+        """Structure, shear and bending, with SoftGym's stiffnesses."""
+        a, b = self.spacing, self.spacing * 2**0.5
+        edges = (Spring((0, 1), a, 0.8), Spring((1, 0), a, 0.8))
+        shear = (Spring((1, 1), b, 0.9), Spring((1, -1), b, 0.9))
+        return edges + shear + (Spring((0, 2), 2 * a, 1.0), Spring((2, 0), 2 * a, 1.0))
+
+    def advance(self, body: Body, corner: chex.Array) -> Body:
+        """One frame, 10 ms.
+
+        Args:
+            body: [3, side, side].
+            corner: [3] where the held corner, particle (0, 0), is at the frame's end, m.
+        """
+        h = particles.FRAME / _SUBSTEPS
+        held = np.zeros((self.side, self.side), bool)
+        held[0, 0] = True
+        sweep = particles.pull(self.springs(), jnp.asarray(~held, jnp.float32), _RELAXATION)
+        floor = jnp.where(held, -1.0, self.floors(body.x))
+        start = body.x[:, 0, 0]
+        tether = jnp.asarray(_SLACK * self._from_corner())
+
+        def substep(body: Body, part: chex.Array) -> tuple[Body, None]:
+            at = (start + part * (corner - start))[:, None, None]
+
+            def reach(x: chex.Array) -> chex.Array:
+                d = x - at
+                far = jax.lax.rsqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2] + 1e-12)
+                return at + d * jnp.minimum(tether * far, 1.0)
+
+            def sweep_and_rub(_: int, x: chex.Array) -> chex.Array:
+                x = particles.above(sweep(x), floor)
+                return particles.rub(x, body.x, _RUB_SHARE * depth, _FRICTION)
+
+            x = body.x + h * body.v.at[1].add(-h * particles.GRAVITY)
+            depth = jnp.maximum(floor - x[1], 0.0)
+            x = particles.above(reach(x), floor)
+            x = jax.lax.fori_loop(0, self.sweeps, sweep_and_rub, x)
+            x = particles.above(reach(x), floor)
+            x = particles.rub(x, body.x, depth, _FRICTION)
+            x = jnp.where(held, at, x)
+            # Or XLA computes all of the above twice, for the positions and for the velocities.
+            x = jax.lax.optimization_barrier(x)
+            return Body(x, (x - body.x) * ((1.0 - _DAMPING * h) / h)), None
+
+        parts = jnp.arange(1, _SUBSTEPS + 1, dtype=jnp.float32) / _SUBSTEPS
+        return jax.lax.scan(substep, body, parts)[0]
+
+    def floors(self, x: chex.Array) -> chex.Array:
+        """Returns how low each particle may sink [side, side], m: onto the ground, or onto the
+        highest layer of the cloth that is under it."""
+        pick = self.obstacles()
+        low = x[:, pick][:, :, pick].reshape(3, -1, 1)
+        x = x.reshape(3, 1, -1)
+        dx, dz = low[0] - x[0], low[2] - x[2]
+        under = (dx * dx + dz * dz < _UNDER**2) & (low[1] < x[1] - _SAME_LAYER)
+        holds = under & jnp.asarray(self._strangers())
+        top = jnp.max(jnp.where(holds, low[1], GROUND - THICKNESS), axis=0) + THICKNESS
+        return jnp.minimum(top, jnp.maximum(x[1, 0] + _RISE, GROUND)).reshape(self.side, self.side)
+
+    def obstacles(self) -> np.ndarray:
+        """Rows (and columns) of the particles that hold others up, and that pictures show."""
+        return np.round(np.linspace(0, self.side - 1, _OBSTACLES)).astype(int)
+
+    def _strangers(self) -> np.ndarray:
+        """Which obstacles [400] are no neighbours of which particles [side * side]."""
+        u = np.arange(self.side) * self.spacing
+        pick = u[self.obstacles()]
+        near = [np.stack(np.meshgrid(v, v, indexing="ij")).reshape(2, -1) for v in (pick, u)]
+        gap = np.linalg.norm(near[0][:, :, None] - near[1][:, None], axis=0)
+        return gap > 2.0 * THICKNESS
+
+    def _from_corner(self) -> np.ndarray:
+        u = np.arange(self.side) * self.spacing
+        return np.hypot(*np.meshgrid(u, u, indexing="ij")).astype(np.float32)
+
+
+FULL = Cloth(side=40, sweeps=12)
+FAST = Cloth(side=20, sweeps=12)

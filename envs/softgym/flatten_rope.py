@@ -1,0 +1,219 @@
+"""SoftGym's RopeFlattenEasy, RL-VLM-F's: pull a rope straight by its two ends.
+
+Two pickers hold the ends all the time. An action moves each by up to 1 cm in each of six frames.
+The reward is how far the ends are apart, at most 1.1 times the rope's length. Both protocols start
+from ropes that were dragged about and dropped (`scripts/record_ropes.py`), 1,000 of them; `random`
+also turns them about the vertical.
+"""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+
+from envs.rendering import Camera, Scene
+from envs.softgym import rope
+from envs.softgym.base import Judgement, SoftGymEnv, primitives_scene, to_picture
+from envs.softgym.particles import Body
+from envs.task import Field, PaperBudget, TaskSpec
+
+KEY_POINTS = (0, 4, 8, 12, 16, 20, 24, 28, 32, 40)
+LONGEST = 1.1 * rope.LENGTH  # m, what counts
+SUCCESS = 0.95 * rope.LENGTH  # m
+_FRAMES = 6
+_STEP = 0.01  # m, the most that a picker moves in a frame
+_REACH, _CEILING = 0.325, 0.3  # m; pickers stay within
+_TUBE = 0.009  # m, the radius in pictures
+_BLUE = (0.10, 0.30, 0.85)
+
+
+@struct.dataclass
+class Ropes:
+    """The rope, and how far its ends were apart at the start, m."""
+
+    body: Body
+    began: chex.Array
+
+
+class FlattenRope(SoftGymEnv):
+    """Pull the rope straight. A snapshot is the particles' positions [123]."""
+
+    target = (SUCCESS,)
+
+    def __init__(self, protocol: str = "paper", reward: str = "dense"):
+        """See `SoftGymEnv`."""
+        super().__init__(protocol, reward)
+        self._w = jnp.full(rope.PARTICLES, rope.INVERSE_MASS).at[jnp.array([0, -1])].set(0.0)
+
+    @property
+    def spec(self) -> TaskSpec:
+        """The task's description."""
+        return _spec()
+
+    @property
+    def action_size(self) -> int:
+        """8."""
+        return 8
+
+    def place(self, key: chex.PRNGKey) -> Ropes:
+        """Draws one of the recorded ropes."""
+        starts = _starts()
+        which_key, turn_key = jax.random.split(key)
+        x = jnp.asarray(starts)[jax.random.randint(which_key, (), 0, len(starts))]
+        x = x.astype(jnp.float32)
+        if self.protocol == "random":
+            angle = jax.random.uniform(turn_key, maxval=2.0 * jnp.pi)
+            c, s = jnp.cos(angle), jnp.sin(angle)
+            x = jnp.stack([c * x[0] - s * x[2], x[1], s * x[0] + c * x[2]])
+        return Ropes(Body(x, jnp.zeros_like(x)), _between(x))
+
+    def advance(self, physics: Ropes, action: chex.Array) -> Ropes:
+        """Moves the pickers six times; a move that would leave the table does not happen."""
+        step = _STEP * action.reshape(2, 4)[:, :3].T
+
+        def frame(body: Body, _: None) -> tuple[Body, None]:
+            ends = body.x[:, jnp.array([0, -1])]
+            to = ends + step
+            to = to.at[1].set(jnp.clip(to[1], rope.GROUND, _CEILING))
+            stays = jnp.any(jnp.abs(to[jnp.array([0, 2])]) > _REACH)
+            to = jnp.where(stays, ends, to)
+            goal = body.x.at[:, 0].set(to[:, 0]).at[:, -1].set(to[:, 1])
+            return rope.advance(body, self._w, goal), None
+
+        body = jax.lax.scan(frame, physics.body, length=_FRAMES)[0]
+        return physics.replace(body=body)
+
+    def observe(self, physics: Ropes) -> chex.Array:
+        """Returns ten points of the rope and the two pickers [36]."""
+        x = physics.body.x
+        return jnp.concatenate([x[:, np.array(KEY_POINTS)].T.ravel(), x[:, 0], x[:, -1]])
+
+    def judge(self, physics: Ropes) -> Judgement:
+        """Returns how far the ends are apart; success at 95% of the rope's length."""
+        apart = _between(physics.body.x)
+        success = apart >= SUCCESS
+        to_go = jnp.maximum(SUCCESS - physics.began, 1e-3)
+        progress = jnp.clip((apart - physics.began) / to_go, 0.0, 1.0)
+        return Judgement(
+            dense=jnp.minimum(apart, LONGEST),
+            success=success.astype(jnp.float32),
+            progress=jnp.where(success, 1.0, progress),
+        )
+
+    def snapshot(self, pipeline_state: Ropes) -> chex.Array:
+        """Returns the particles' positions, xyz by xyz [123]."""
+        return pipeline_state.body.x.T.ravel()
+
+    def view(self, snapshot: chex.Array, gripper: bool = True) -> Scene:
+        """Returns a blue tube on a table, with a small grey ball at each picker."""
+        x = to_picture(jnp.asarray(snapshot, jnp.float32).reshape(-1, 3).T)
+        x = x.at[2].add(_TUBE)
+        rows = []
+        for i in range(rope.PARTICLES - 1):
+            middle, axes, half = _between_points(x[:, i], x[:, i + 1])
+            size = jnp.stack([jnp.float32(_TUBE), half, jnp.float32(0.0)])
+            rows.append(("capsule", middle, axes, size, _BLUE))
+        if gripper:
+            size = np.array([1.6 * _TUBE, 0.0, 0.0])
+            rows += [("sphere", x[:, i], np.eye(3), size, (0.85, 0.85, 0.88)) for i in (0, -1)]
+        return primitives_scene(rows)
+
+
+def expert(obs: chex.Array) -> chex.Array:
+    """Draws the ends apart along the line between them, [36] to [8].
+
+    Where the table's edge is near it aims inwards: the rope is straight only if all of it fits.
+    """
+    first, second = obs[30:33], obs[33:36]
+    flat = jnp.array([1.0, 0.0, 1.0])
+    middle = 0.5 * (first + second) * flat
+    along = (first - second) * flat
+    distance = jnp.linalg.norm(along)
+    along = jnp.where(distance > 0.01, along / jnp.maximum(distance, 0.01), jnp.array([1.0, 0, 0]))
+    # The middle moves to where both ends, half a rope away, are on the table.
+    room = 0.31 - 0.5 * LONGEST * jnp.abs(along)
+    middle = jnp.clip(middle, -jnp.maximum(room, 0.0), jnp.maximum(room, 0.0))
+    ends = [middle + side * 0.5 * (LONGEST + 0.002) * along for side in (1.0, -1.0)]
+    moves = []
+    for at, to in zip((first, second), ends, strict=True):
+        d = (to.at[1].set(rope.GROUND) - at) / (_STEP * _FRAMES)
+        d = d / jnp.maximum(jnp.max(jnp.abs(d)), 1.0)
+        moves.append(jnp.append(d, 0.0))
+    return jnp.concatenate(moves)
+
+
+def _between(x: chex.Array) -> chex.Array:
+    return jnp.linalg.norm(x[:, 0] - x[:, -1])
+
+
+def _between_points(a: chex.Array, b: chex.Array) -> tuple[chex.Array, chex.Array, chex.Array]:
+    """Middle, axes (z along the link) and half length of what joins two points."""
+    d = b - a
+    length = jnp.linalg.norm(d)
+    z = d / jnp.maximum(length, 1e-6)
+    other = jnp.where(jnp.abs(z[2]) < 0.9, jnp.array([0.0, 0.0, 1.0]), jnp.array([1.0, 0.0, 0.0]))
+    x = jnp.cross(other, z)
+    x = x / jnp.maximum(jnp.linalg.norm(x), 1e-6)
+    return 0.5 * (a + b), jnp.stack([x, jnp.cross(z, x), z], axis=1), 0.5 * length
+
+
+@functools.cache
+def _starts() -> np.ndarray:
+    return np.load(Path(__file__).parent / "ropes.npz")["x"]
+
+
+@functools.cache
+def _spec() -> TaskSpec:
+    points = [f"rope_point_{i}" for i in KEY_POINTS]
+    fields = [
+        Field(name, 3 * k, 3 * k + 3, "m", f"position xyz of particle {i} of 0 to 40 of the rope")
+        for k, (name, i) in enumerate(zip(points, KEY_POINTS, strict=True))
+    ]
+    fields += [
+        Field("first_picker", 30, 33, "m", "position xyz of the picker that holds particle 0"),
+        Field("second_picker", 33, 36, "m", "position xyz of the picker that holds particle 40"),
+    ]
+    start = _starts()[0].astype(np.float32)
+    goal = rope.straight_points()
+    return TaskSpec(
+        name="flatten-rope",
+        instruction="straighten the blue rope",
+        horizon=40,
+        observation_fields=tuple(fields),
+        formal_fields=tuple(fields),
+        action_description="8 numbers in [-1, 1]: dx, dy, dz move the first picker by up to 6 cm "
+        "per step along x (right), y (up), z (towards the viewer), the fourth has no effect; then "
+        "the same four for the second picker. The pickers hold the rope's ends all the time.",
+        target_description="one number, how far the two ends of the rope must be apart, m",
+        success_description="the two ends of the rope are at least 0.475 m apart; the rope is "
+        "0.54 m long",
+        formal_view=_same,
+        frame_view=_key_points,
+        camera=Camera((0.0, 0.0, 0.85), (1.0, 0.0, 0.0, 0.0, 1.0, 0.0), 45.0),
+        start=tuple(float(a) for a in start.T.ravel()),
+        goal=tuple(float(a) for a in goal.T.ravel()),
+        paper_budget=PaperBudget(
+            env_steps=101_000,
+            labels=200,
+            labels_per_round=10,
+            round_every=5_000,
+            first_round=10_000,
+            refine_at=(25_000, 50_000, 75_000, 100_000),
+            clip_length=3,
+        ),
+    )
+
+
+def _same(obs: chex.Array) -> chex.Array:
+    return obs
+
+
+def _key_points(obs: chex.Array) -> chex.Array:
+    """What a picture shows of an observation: the rope."""
+    return obs[..., :30]

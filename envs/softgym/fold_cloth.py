@@ -1,0 +1,214 @@
+"""SoftGym's ClothFoldDiagonal, RL-VLM-F's: fold a square cloth along its diagonal.
+
+A picker holds one corner all the time. One action is a whole pick-and-place: 6 cm up, straight to
+where the action says, 6 cm down, about 90 frames. RL-VLM-F's episodes are one such move
+(`moves=1`), CoRe's are three. There the world itself ends (`done`). The reward is -10 times the
+mean distance of the particles from the goal, which is what our own solver makes of a move to the
+opposite corner (`scripts/record_folds.py`). Both protocols have the one flat start.
+"""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any, ClassVar
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+
+from envs.rasterising import Sheet
+from envs.rendering import Camera, Scene
+from envs.softgym import cloth
+from envs.softgym.base import Judgement, SoftGymEnv, primitives_scene, to_picture
+from envs.softgym.particles import Body
+from envs.task import Field, PaperBudget, TaskSpec
+
+PATH = Path(__file__).parent / "folds.npz"
+REACH = 0.15  # m, what an action of 1 means
+OPPOSITE = cloth.SIDE / 2 / REACH  # of an action: the corner opposite to the held one
+_LIFT, _LIFT_FRAMES = 0.006, 10  # m a frame
+_STRIDE = 0.005  # m a frame
+_KEYS = (0, 8, 16, 24, 32, 39)  # of 40 rows and columns
+_SUCCESS = 0.9
+_TOP, _UNDERSIDE = (0.16, 0.38, 0.85), (0.96, 0.62, 0.16)
+
+
+@struct.dataclass
+class Folding:
+    """The cloth, and how many moves have been made."""
+
+    body: Body
+    moves: chex.Array
+
+
+class FoldCloth(SoftGymEnv):
+    """Fold the cloth. A snapshot is 20 x 20 of its points, float16 [1200]."""
+
+    OVERRIDES: ClassVar[dict[str, tuple[Any, ...]]] = {
+        **SoftGymEnv.OVERRIDES,
+        "preset": ("fast", "full"),
+        "moves": (3, 1),
+    }
+    target = (cloth.SIDE / 2, cloth.GROUND, cloth.SIDE / 2)
+
+    def __init__(
+        self,
+        protocol: str = "paper",
+        reward: str = "dense",
+        preset: str = "fast",
+        moves: int = 3,
+    ):
+        """Use `envs.make`, which checks the arguments.
+
+        Args:
+            protocol: `paper` or `random`; the same here.
+            reward: which ground truth `state.reward` is: SoftGym's own, or success.
+            preset: `full` has the original's 40 x 40 particles, `fast` 20 x 20.
+            moves: in an episode: 3 as CoRe's, 1 as RL-VLM-F's.
+        """
+        super().__init__(protocol, reward)
+        self.cloth = {"fast": cloth.FAST, "full": cloth.FULL}[preset]
+        self._preset, self._moves = preset, moves
+        self._keys = np.round(np.array(_KEYS) / 39 * (self.cloth.side - 1)).astype(int)
+
+    @functools.cached_property
+    def spec(self) -> TaskSpec:
+        """The task's description."""
+        return _spec(self)
+
+    @functools.cached_property
+    def goal(self) -> np.ndarray:
+        """Where the particles should be, [3, side, side] m."""
+        return np.load(PATH)[self._preset]
+
+    @property
+    def action_size(self) -> int:
+        """2."""
+        return 2
+
+    def place(self, key: chex.PRNGKey) -> Folding:
+        """Lays the cloth flat."""
+        del key
+        return Folding(self.cloth.flat(), jnp.int32(0))
+
+    def advance(self, physics: Folding, action: chex.Array) -> Folding:
+        """One move of the held corner: up, across, down."""
+        start = physics.body.x[:, 0, 0]
+        way = jnp.array([REACH * action[0] - start[0], 0.0, REACH * action[1] - start[2]])
+        length = jnp.linalg.norm(way)
+        way = way / jnp.maximum(length, 1e-6)
+        across = jnp.ceil(length / _STRIDE)
+        total = across + 2 * _LIFT_FRAMES
+
+        def under_way(carry: tuple[chex.Array, Body]) -> chex.Array:
+            return carry[0] < total
+
+        def frame(carry: tuple[chex.Array, Body]) -> tuple[chex.Array, Body]:
+            t, body = carry[0] + 1.0, carry[1]
+            risen = jnp.minimum(t, _LIFT_FRAMES) - jnp.maximum(t - across - _LIFT_FRAMES, 0.0)
+            gone = jnp.clip((t - _LIFT_FRAMES) * _STRIDE, 0.0, length)
+            corner = (start + gone * way).at[1].add(risen * _LIFT)
+            return t, self.cloth.advance(body, corner)
+
+        _, body = jax.lax.while_loop(under_way, frame, (jnp.float32(0.0), physics.body))
+        return Folding(body, physics.moves + 1)
+
+    def ended(self, physics: Folding) -> chex.Array:
+        """Returns 1 after the last move."""
+        return (physics.moves >= self._moves).astype(jnp.float32)
+
+    def observe(self, physics: Folding) -> chex.Array:
+        """Returns 6 x 6 points of the cloth and the picker [111]."""
+        x = physics.body.x
+        points = x[:, self._keys][:, :, self._keys]
+        return jnp.concatenate([points.reshape(3, -1).T.ravel(), x[:, 0, 0]])
+
+    def judge(self, physics: Folding) -> Judgement:
+        """Returns -10 times the mean distance from the goal; success 90% of the way there."""
+        distance = self._distance(physics.body.x)
+        done = 1.0 - distance / self._distance(self.cloth.flat().x)
+        return Judgement(
+            dense=-10.0 * distance,
+            success=(done > _SUCCESS).astype(jnp.float32),
+            progress=jnp.clip(done, 0.0, 1.0),
+        )
+
+    def snapshot(self, pipeline_state: Folding) -> chex.Array:
+        """Returns 20 x 20 points of the cloth, xyz by xyz [1200]; float16 is fine to 0.1 mm."""
+        pick = self.cloth.obstacles()
+        points = pipeline_state.body.x[:, pick][:, :, pick]
+        return points.reshape(3, -1).T.ravel().astype(jnp.float16)
+
+    def view(self, snapshot: chex.Array, gripper: bool = True) -> Scene:
+        """Returns the cloth on a table, blue above and orange below; a ball is the picker."""
+        x = to_picture(jnp.asarray(snapshot, jnp.float32).reshape(20, 20, 3).transpose(2, 0, 1))
+        sheet = Sheet(x, _UNDERSIDE, _TOP, edge=1.3 * cloth.SIDE / 19, nearest=0.3)
+        rows = []
+        if gripper:
+            size = np.array([0.006, 0.0, 0.0])
+            rows.append(("sphere", x[:, 0, 0], np.eye(3), size, (0.9, 0.9, 0.92)))
+        return primitives_scene(rows, painted=(sheet,))
+
+    def _distance(self, x: chex.Array) -> chex.Array:
+        d = x - jnp.asarray(self.goal)
+        return jnp.mean(jnp.sqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2]))
+
+
+def expert(obs: chex.Array) -> chex.Array:
+    """Puts the held corner onto the opposite one, [111] to [2]."""
+    del obs
+    return jnp.full(2, OPPOSITE)
+
+
+def _spec(env: FoldCloth) -> TaskSpec:
+    fields = []
+    for k, (i, j) in enumerate((i, j) for i in range(6) for j in range(6)):
+        description = f"position xyz of the cloth's point {i} of 0 to 5 along x and {j} along z"
+        fields.append(Field(f"point_{i}_{j}", 3 * k, 3 * k + 3, "m", description))
+    held = "position xyz of the picker, which holds point 0, 0"
+    fields.append(Field("picker", 108, 111, "m", held))
+    pick = env.cloth.obstacles()
+    flat = np.stack(np.meshgrid(*2 * [np.linspace(-0.5, 0.5, 20) * cloth.SIDE], indexing="ij"))
+    start = np.stack([flat[0], np.full((20, 20), cloth.GROUND), flat[1]])
+    goal = env.goal[:, pick][:, :, pick]
+    as_snapshot = lambda x: tuple(float(a) for a in x.reshape(3, -1).T.ravel())  # noqa: E731
+    return TaskSpec(
+        name="fold-cloth",
+        instruction="fold the cloth diagonally from one corner to the opposite corner",
+        horizon=env._moves,
+        observation_fields=tuple(fields),
+        formal_fields=tuple(fields),
+        action_description="2 numbers in [-1, 1]: where on the table the picker takes the corner "
+        "that it holds, x and z in units of 0.15 m; it lifts the corner by 6 cm, carries it there "
+        "and puts it down, all in one step.",
+        target_description="position xyz of the corner opposite to the held one, where the held "
+        "corner should be in the end, m",
+        success_description="the cloth lies folded along its diagonal: the mean distance of its "
+        "points from where they should be is less than a tenth of what it was at the start",
+        formal_view=_same,
+        frame_view=_points,
+        camera=Camera((0.0, 0.0, 0.42), (1.0, 0.0, 0.0, 0.0, 1.0, 0.0), 45.0),
+        start=as_snapshot(start),
+        goal=as_snapshot(goal),
+        paper_budget=PaperBudget(
+            env_steps=15_000,
+            labels=150,
+            labels_per_round=10,
+            round_every=1_000,
+            first_round=500,
+            refine_at=(2_400, 4_800, 7_200, 9_600),
+            clip_length=3,
+        ),
+    )
+
+
+def _same(obs: chex.Array) -> chex.Array:
+    return obs
+
+
+def _points(obs: chex.Array) -> chex.Array:
+    """What a picture shows of an observation: the cloth."""
+    return obs[..., :108]

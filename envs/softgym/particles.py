@@ -1,0 +1,191 @@
+"""Particles held together by constraints: rope and cloth by position-based dynamics.
+
+A body is a regular grid of particles, `x [3, *grid]`: one contiguous row per coordinate, so that a
+neighbour is a shift of the array and nothing is gathered or scattered. One substep moves particles
+by their velocity, projects positions onto the constraints and takes the velocity from what has
+become of them. Sources: Macklin et al., Unified Particle Physics (2014): contact, friction and the
+averaging of simultaneous corrections; XPBD (2016): compliance; Small Steps (2019): many substeps,
+few iterations.
+
+Heights are along y, as in SoftGym. `w` are inverse masses, 0 for what a picker holds.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import struct
+
+GRAVITY = 9.8  # m/s^2
+FRAME = 0.01  # s, of one simulated frame; SoftGym's
+_TINY = 1e-12
+
+
+@struct.dataclass
+class Body:
+    """Positions and velocities, [3, *grid], m and m/s."""
+
+    x: chex.Array
+    v: chex.Array
+
+
+class Spring(NamedTuple):
+    """A distance kept between every particle and the one `offset` further on the grid.
+
+    Attributes:
+        offset: along each axis of the grid.
+        length: m at rest.
+        stiffness: part of the error that one sweep mends.
+    """
+
+    offset: tuple[int, ...]
+    length: float
+    stiffness: float
+
+
+def shift(x: chex.Array, offset: tuple[int, ...]) -> chex.Array:
+    """Returns, at each place of the grid, what is `offset` further; zeros beyond the edge.
+
+    Args:
+        x: [..., *grid].
+        offset: one integer for each axis of the grid.
+    """
+    lead = x.ndim - len(offset)
+    pad = [(0, 0)] * lead + [(max(-o, 0), max(o, 0)) for o in offset]
+    window = [slice(None)] * lead + [
+        slice(max(o, 0), max(o, 0) + n) for o, n in zip(offset, x.shape[lead:], strict=True)
+    ]
+    return jnp.pad(x, pad)[tuple(window)]
+
+
+def pull(springs: tuple[Spring, ...], w: chex.Array, relaxation: float):
+    """Returns a sweep `x -> x` over springs, all at once (Jacobi).
+
+    Each particle moves by the mean of what its springs ask of it, times `relaxation`.
+
+    Args:
+        springs: each pair once.
+        w: [*grid] inverse masses.
+        relaxation: 1 is the plain mean; up to about 1.5 is stable and converges faster.
+    """
+    both = [
+        s._replace(offset=tuple(sign * o for o in s.offset)) for s in springs for sign in (1, -1)
+    ]
+    ones = np.ones(w.shape, np.float32)
+    exists = [np.asarray(_np_shift(ones, s.offset)) for s in both]
+    count = np.maximum(sum(exists), 1.0)
+    shares = []
+    for s, there in zip(both, exists, strict=True):
+        total = jnp.maximum(w + shift(w, s.offset), _TINY)
+        shares.append(relaxation * s.stiffness * there / count * w / total)
+
+    def sweep(x: chex.Array) -> chex.Array:
+        moved = x
+        for s, share in zip(both, shares, strict=True):
+            d = shift(x, s.offset) - x
+            inverse = jax.lax.rsqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2] + _TINY)
+            moved = moved + share * (1.0 - s.length * inverse) * d
+        return moved
+
+    return sweep
+
+
+def chain(x: chex.Array, w: chex.Array, length: chex.Array, compliance: float) -> chex.Array:
+    """One XPBD step on all links of a chain together, solved exactly: `x` with every link mended.
+
+    The links' multipliers couple only to their neighbours', a tridiagonal system, which parallel
+    cyclic reduction solves in log2(n) shifts. A pull at one end arrives at the other at once, where
+    sweeps would take n of them.
+
+    Args:
+        x: [3, n] m.
+        w: [n] inverse masses, 1/kg.
+        length: of each link at rest, m. A chain that is held at both ends must reach: links that
+            cannot all be short enough throw the particles between them about.
+        compliance: of each link, divided by the substep squared, 1/kg; more than 0.
+    """
+    d = x[:, 1:] - x[:, :-1]
+    distance = jnp.sqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2] + _TINY)
+    n = d / distance
+    off = -w[1:-1] * jnp.sum(n[:, 1:] * n[:, :-1], axis=0)
+    zero = jnp.zeros(1)
+    below, above = jnp.concatenate([zero, off]), jnp.concatenate([off, zero])
+    middle = w[1:] + w[:-1] + compliance
+    push = tridiagonal(below, middle, above, length - distance) * n
+    zeros = jnp.zeros((3, 1))
+    return x + w * (jnp.concatenate([zeros, push], 1) - jnp.concatenate([push, zeros], 1))
+
+
+def tridiagonal(
+    below: chex.Array, middle: chex.Array, above: chex.Array, right: chex.Array
+) -> chex.Array:
+    """Solves a tridiagonal system by parallel cyclic reduction (Hockney 1965), all [n].
+
+    Args:
+        below: coefficient of the unknown before; the first is 0.
+        middle: of the unknown itself.
+        above: of the unknown after; the last is 0.
+        right: right-hand side.
+    """
+    step = 1
+    while step < middle.shape[0]:
+        before = lambda a, s=step: shift(a, (-s,))  # noqa: E731
+        after = lambda a, s=step: shift(a, (s,))  # noqa: E731
+        inverse = 1.0 / middle
+        down, up = -below * before(inverse), -above * after(inverse)
+        middle, right, below, above = (
+            middle + down * before(above) + up * after(below),
+            right + down * before(right) + up * after(right),
+            down * before(below),
+            up * after(above),
+        )
+        step *= 2
+    return right / middle
+
+
+def separate(x: chex.Array, w: chex.Array, apart: chex.Array, radius: float) -> chex.Array:
+    """Keeps particles a radius from each other, every pair tested (for a few dozen particles).
+
+    Args:
+        x: [3, n] m.
+        w: [n] inverse masses.
+        apart: [n, n] 1 for the pairs that may touch, 0 for a particle and its neighbours.
+        radius: m.
+    """
+    d = [a[None] - a[:, None] for a in x]  # from the row's particle to the column's
+    r2 = d[0] * d[0] + d[1] * d[1] + d[2] * d[2] + _TINY
+    touch = jnp.where(r2 < radius * radius, apart, 0.0)
+    share = w / jnp.maximum(w[:, None] + w, _TINY)
+    push = touch * share * (radius * jax.lax.rsqrt(r2) - 1.0)
+    count = jnp.maximum(jnp.sum(touch, axis=0), 1.0)
+    return x + jnp.stack([jnp.sum(push * a, axis=0) for a in d]) / count
+
+
+def above(x: chex.Array, floor: chex.Array | float) -> chex.Array:
+    """Lifts particles that are below a floor, m, onto it."""
+    return x.at[1].set(jnp.maximum(x[1], floor))
+
+
+def rub(x: chex.Array, before: chex.Array, depth: chex.Array, friction: float) -> chex.Array:
+    """Coulomb friction on level ground (Macklin 2014, eq. 24): takes back of a substep's sideways
+    motion what friction can hold, which is `friction` times the depth that the ground mended.
+
+    Args:
+        x: [3, *grid] now, m.
+        before: [3, *grid] at the substep's start, m.
+        depth: [*grid] how far particles were in the ground; 0 for those that are held, m.
+        friction: coefficient.
+    """
+    dx, dz = x[0] - before[0], x[2] - before[2]
+    held = jnp.minimum(friction * depth * jax.lax.rsqrt(dx * dx + dz * dz + 1e-16), 1.0)
+    return jnp.stack([x[0] - held * dx, x[1], x[2] - held * dz])
+
+
+def _np_shift(x: np.ndarray, offset: tuple[int, ...]) -> np.ndarray:
+    pad = [(max(-o, 0), max(o, 0)) for o in offset]
+    window = tuple(slice(max(o, 0), max(o, 0) + n) for o, n in zip(offset, x.shape, strict=True))
+    return np.pad(x, pad)[window]

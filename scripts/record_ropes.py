@@ -1,0 +1,97 @@
+"""Makes the starts of flatten-rope: `python scripts/record_ropes.py`.
+
+As SoftGym does: a straight rope, four times dragged by a random particle in a random direction,
+60 frames of 5 mm times a vector from [-1, 1] x [0, 2] x [-1, 1], let go and left to settle; then
+moved to the middle.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+
+import envs
+from envs.softgym import particles, rope
+
+PATH = Path(envs.__file__).parent / "softgym" / "ropes.npz"
+_DRAGS, _FRAMES, _STEP = 4, 60, 0.005
+_SETTLE, _LAST_SETTLE = 100, 500
+_STILL = 0.05  # m/s
+
+
+def main(count: int = 1000, seed: int = 0, out: Path = PATH) -> int:
+    """Writes `x [count, 3, 41]`, float16.
+
+    Args:
+        count: how many.
+        seed: of all randomness.
+        out: the file.
+    """
+    x, speed = jax.jit(jax.vmap(tangle))(jax.random.split(jax.random.key(seed), count))
+    x, speed = np.asarray(x), np.asarray(speed)
+    print(describe(x, speed), file=sys.stderr)
+    if not np.isfinite(x).all():
+        print("not finite", file=sys.stderr)
+        return 1
+    np.savez_compressed(out, x=x.astype(np.float16))
+    return 0
+
+
+def tangle(key: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """One start [3, 41] and the greatest speed left in it."""
+    free = jnp.full(rope.PARTICLES, rope.INVERSE_MASS)
+
+    def settle(body: particles.Body, frames: int) -> particles.Body:
+        def moves(carry):
+            t, body = carry
+            return (t == 0) | ((t < frames) & (jnp.max(jnp.abs(body.v)) > _STILL))
+
+        def frame(carry):
+            t, body = carry
+            return t + 1, rope.advance(body, free, body.x)
+
+        return jax.lax.while_loop(moves, frame, (0, body))[1]
+
+    def drag(body: particles.Body, key: jax.Array):
+        who_key, where_key = jax.random.split(key)
+        who = jax.random.randint(who_key, (), 0, rope.PARTICLES)
+        delta = jax.random.uniform(where_key, (3,), minval=-1.0).at[1].add(1.0) * _STEP
+        held = jnp.arange(rope.PARTICLES) == who
+        w = jnp.where(held, 0.0, free)
+
+        def frame(body, _):
+            return rope.advance(body, w, body.x + jnp.where(held, delta[:, None], 0.0)), None
+
+        body = jax.lax.scan(frame, body, length=_FRAMES)[0]
+        return settle(body, _SETTLE), None
+
+    straight = jnp.asarray(rope.straight_points())
+    start = particles.Body(straight, jnp.zeros_like(straight))
+    body = jax.lax.scan(drag, start, jax.random.split(key, _DRAGS))[0]
+    body = settle(body, _LAST_SETTLE)
+    middle = jnp.mean(body.x, axis=1, keepdims=True).at[1].set(0.0)
+    return body.x - middle, jnp.max(jnp.abs(body.v))
+
+
+def describe(x: np.ndarray, speed: np.ndarray) -> str:
+    """The statistics that are known of SoftGym's own starts."""
+    ends = np.linalg.norm(x[:, :, 0] - x[:, :, -1], axis=1)
+    arc = np.linalg.norm(np.diff(x, axis=2), axis=1).sum(1)
+    low, mean, high, top = ends.min(), ends.mean(), np.quantile(ends, 0.95), ends.max()
+    reach = np.abs(x[:, ::2][:, :, [0, -1]]).max()
+    return (
+        f"ends apart: min {low:.3f}, mean {mean:.3f}, p95 {high:.3f}, max {top:.3f}; "
+        f"success {np.mean(ends >= 0.475):.3f}; arc {arc.mean():.3f} ({arc.max():.3f}); "
+        f"higher than 0.1: {np.mean(x[:, 1].max(1) > 0.1):.3f}; median height "
+        f"{np.median(x[:, 1]):.4f}; farthest end {reach:.3f}; fastest {speed.max():.3f}, "
+        f"moving {np.mean(speed > _STILL):.3f}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(tyro.cli(main))

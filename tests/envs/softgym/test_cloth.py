@@ -1,0 +1,173 @@
+"""fold-cloth: the sheet's physics, the task's numbers, its goals and its expert."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import envs
+from agents import evaluation
+from envs.softgym import cloth, fold_cloth
+
+FAST = cloth.FAST
+
+
+@pytest.fixture(scope="module")
+def env():
+    return envs.make("fold-cloth")
+
+
+@pytest.fixture(scope="module")
+def step(env):
+    return jax.jit(jax.vmap(env.step))
+
+
+@pytest.fixture(scope="module")
+def start(env):
+    return jax.vmap(env.reset)(jax.random.split(jax.random.key(0), 3))
+
+
+@pytest.fixture(scope="module")
+def moved(step, start):
+    """One move each: the expert's, none, and one across the cloth to the side."""
+    stay = -cloth.SIDE / 2 / fold_cloth.REACH
+    opposite = [fold_cloth.OPPOSITE] * 2
+    return step(start, jnp.array([opposite, [stay, stay], [0.6, -0.9]]))
+
+
+@functools.partial(jax.jit, static_argnums=2)
+def frames(body, corner, count):
+    return jax.lax.scan(lambda b, _: (FAST.advance(b, corner), None), body, length=count)[0]
+
+
+def edges(x):
+    rows = np.linalg.norm(np.diff(x, axis=1), axis=0)
+    columns = np.linalg.norm(np.diff(x, axis=2), axis=0)
+    return np.concatenate([rows.ravel(), columns.ravel()]) / FAST.spacing
+
+
+def test_a_flat_cloth_stays_where_it_is():
+    body = FAST.flat()
+    still = frames(body, body.x[:, 0, 0], 10)
+    np.testing.assert_allclose(still.x, body.x, atol=1e-5)
+    np.testing.assert_allclose(still.v, 0.0, atol=2e-3)
+
+
+def test_a_tether_keeps_the_cloth_with_its_corner():
+    body = FAST.flat()
+    far = body.x[:, 0, 0] + jnp.array([-0.005, 0.0, 0.0])  # away from the cloth, 0.5 m/s
+    for _ in range(3):
+        body = frames(body, far, 1)
+        far = far + jnp.array([-0.005, 0.0, 0.0])
+    np.testing.assert_allclose(body.x[:, 0, 0], far + jnp.array([0.005, 0.0, 0.0]), atol=1e-6)
+    gap = np.linalg.norm(body.x - body.x[:, :1, :1], axis=0)
+    rest = np.linalg.norm(FAST.flat().x - FAST.flat().x[:, :1, :1], axis=0)
+    # Friction has the last word over a substep's 1.25 mm.
+    assert (gap <= 1.03 * rest + 1e-4).all()
+
+
+def test_a_floor_is_the_layer_below_or_the_ground():
+    x = np.array(FAST.flat().x)
+    ground = FAST.floors(jnp.asarray(x))
+    np.testing.assert_allclose(ground, cloth.GROUND, atol=1e-6)
+    # One half onto the other: mirrored across the middle column, 1 cm above it.
+    x[0, :10], x[1, :10] = x[0, :9:-1], cloth.GROUND + 0.01
+    floor = np.asarray(FAST.floors(jnp.asarray(x)))
+    np.testing.assert_allclose(floor[10:], cloth.GROUND, atol=1e-6)
+    np.testing.assert_allclose(floor[:8], cloth.GROUND + cloth.THICKNESS, atol=1e-6)
+    np.testing.assert_allclose(floor[9], cloth.GROUND, atol=1e-6)  # next to the fold: one sheet
+
+
+def test_folded_it_lies_in_two_layers(moved):
+    x = np.asarray(moved.pipeline_state.body.x[0])
+    i, j = np.mgrid[:20, :20]
+    upper, lower = i + j < 14, i + j > 22
+    # The two edges of the upper layer hang over those of the lower one.
+    free = upper & (i >= 2) & (j >= 2)
+    assert x[1][free].min() > cloth.GROUND + 0.5 * cloth.THICKNESS
+    assert abs(np.median(x[1][free]) - cloth.GROUND - cloth.THICKNESS) < 0.001
+    assert np.quantile(x[1][lower], 0.95) < cloth.GROUND + 0.001
+    # Upper particles lie over their mirror images.
+    mirrored = x[:, ::-1, ::-1].transpose(0, 2, 1)
+    gap = np.linalg.norm((x - mirrored)[[0, 2]], axis=0)[free]
+    assert np.median(gap) < 0.025
+
+
+def test_it_stretches_little(moved):
+    for x in np.asarray(moved.pipeline_state.body.x):
+        assert np.abs(edges(x) - 1).mean() < 0.03
+        assert np.quantile(edges(x), 0.99) < 1.15
+
+
+def test_reward_success_and_progress(env, start, moved):
+    goal = env.goal
+    x = np.asarray(moved.pipeline_state.body.x)
+    distance = np.linalg.norm(x - goal, axis=1).mean((1, 2))
+    np.testing.assert_allclose(moved.reward, -10 * distance, atol=1e-4)
+    first = np.linalg.norm(np.asarray(FAST.flat().x) - goal, axis=0).mean()
+    done = 1 - distance / first
+    np.testing.assert_allclose(moved.metrics["progress"], np.clip(done, 0, 1), atol=1e-4)
+    np.testing.assert_array_equal(moved.metrics["success"], done > 0.9)
+    np.testing.assert_allclose(start.metrics["progress"], 0.0, atol=1e-6)
+    # The expert makes the goal; not moving, or folding elsewhere, is far from it.
+    assert moved.metrics["success"][0] == 1 and moved.reward[0] > -0.08
+    assert (np.asarray(moved.reward[1:]) < -0.3).all()
+
+
+def test_the_recorded_goals_have_the_shape_of_the_original():
+    for preset in ("fast", "full"):
+        goal = envs.make("fold-cloth", preset=preset).goal
+        for axis in (0, 2):  # of the original's: -0.113 to 0.131
+            assert goal[axis].min() == pytest.approx(-0.113, abs=0.005)
+            assert goal[axis].max() == pytest.approx(0.131, abs=0.005)
+        assert 0.0049 < goal[1].min() and goal[1].max() < 0.028  # 0.005 to 0.0214
+
+
+def test_spaces_are_rl_vlm_fs(env, start, moved):
+    assert (env.observation_size, env.action_size, env.spec.horizon) == (111, 2, 3)
+    assert envs.make("fold-cloth", moves=1).spec.horizon == 1
+    full = envs.make("fold-cloth", preset="full")
+    assert full.place(jax.random.key(0)).body.x.shape == (3, 40, 40)
+    x = np.asarray(moved.pipeline_state.body.x[2])
+    np.testing.assert_allclose(moved.obs[2, 3:6], x[:, 0, 4], atol=1e-6)
+    np.testing.assert_allclose(moved.obs[2, 105:108], x[:, 19, 19], atol=1e-6)
+    np.testing.assert_allclose(moved.obs[2, 108:], [0.09, cloth.GROUND, -0.135], atol=1e-5)
+
+
+def test_the_world_ends_after_the_last_move(env):
+    once = envs.make("fold-cloth", moves=1)
+    act = lambda obs, key: jax.vmap(fold_cloth.expert)(obs)  # noqa: E731
+    play = jax.jit(lambda key: evaluation.rollout(once.reset, once.step, act, key, 1, 1))
+    got, _ = play(jax.random.key(0))
+    assert got.success[0] == 1 and -0.08 < got.episode_return[0] < 0.0
+    thrice = env.ended(fold_cloth.Folding(FAST.flat(), jnp.int32(2)))
+    assert thrice == 0 and env.ended(fold_cloth.Folding(FAST.flat(), jnp.int32(3))) == 1
+
+
+def test_a_picture_is_a_float16_snapshot(env, start):
+    snapshot = env.snapshot(jax.tree.map(lambda a: a[0], start.pipeline_state))
+    assert snapshot.shape == (1200,) and snapshot.dtype == jnp.float16
+    np.testing.assert_allclose(snapshot, env.spec.start, atol=1e-4)
+    assert len(env.spec.goal) == 1200
+    assert len(env.view(snapshot).kinds) == len(env.view(snapshot, gripper=False).kinds) + 1
+
+
+@pytest.mark.slow
+def test_random_moves_end_in_something_finite(env):
+    state = jax.vmap(env.reset)(jax.random.split(jax.random.key(0), 8))
+
+    @jax.jit
+    def play(state, key):
+        def body(state, key):
+            state = state.replace(done=jnp.zeros(8))
+            action = jax.random.uniform(key, (8, 2), minval=-1.0)
+            state = jax.vmap(env.step)(state, action)
+            return state, (state.pipeline_state.body.x, state.metrics["nonfinite"])
+
+        return jax.lax.scan(body, state, jax.random.split(key, 14))[1]  # 10,000 frames of 8 worlds
+
+    x, nonfinite = play(state, jax.random.key(1))
+    assert np.isfinite(x).all() and not np.asarray(nonfinite).any()
+    assert np.asarray(x)[:, :, 1].max() < 0.2

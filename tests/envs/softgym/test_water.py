@@ -1,0 +1,143 @@
+"""pass-water: the fluid's invariants, the glass's walls, the task's numbers and its expert."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import envs
+from envs.softgym import pass_water
+from envs.softgym.particles import Body
+from envs.softgym.pass_water import HEIGHT, LEVEL, TARGET, WALL, WATER, Pouring
+
+
+@pytest.fixture(scope="module")
+def env():
+    return envs.make("pass-water")
+
+
+@pytest.fixture(scope="module")
+def start(env):
+    return jax.jit(env.reset)(jax.random.key(0))
+
+
+@pytest.fixture(scope="module")
+def pour(env):
+    """(start [..], speeds [K] m/s, frames) -> the worlds at the end, from rest at x = 0."""
+
+    @jax.jit
+    def run(physics, speeds, frames):
+        def frame(_, p):
+            return env.pour(p, jnp.minimum(p.glass + 0.01 * speeds_of, TARGET))
+
+        speeds_of = speeds
+        return jax.lax.fori_loop(0, frames, frame, physics)
+
+    return lambda physics, speed, frames: run(physics, jnp.float32(speed), frames)
+
+
+def cloud(n=60, seed=0):
+    side = 2.5 * WATER.spacing
+    x = np.random.default_rng(seed).uniform(-side, side, (3, n))
+    return jnp.asarray(x, jnp.float32)
+
+
+def test_a_lattice_has_density_one():
+    u = np.arange(-3, 4) * WATER.spacing
+    x = jnp.asarray(np.stack(np.meshgrid(u, u, u)).reshape(3, -1), jnp.float32)
+    middle = np.abs(x).max(0) < 1.5 * WATER.spacing
+    np.testing.assert_allclose(WATER.densities(x)[middle], 1.0, rtol=1e-5)
+
+
+def test_corrections_and_viscosity_keep_momentum():
+    x = cloud()
+    moves = WATER._correction(x)
+    assert np.abs(moves).max() > 1e-4
+    np.testing.assert_allclose(moves.sum(1), 0.0, atol=1e-5)
+    v = jnp.asarray(np.random.default_rng(1).normal(size=x.shape), jnp.float32)
+    mixed = WATER._mix(x, v, 0.0)
+    np.testing.assert_allclose(mixed.sum(1), v.sum(1), atol=1e-3)
+    assert (mixed**2).sum() < (v**2).sum()
+
+
+def test_what_is_too_dense_thins():
+    x = cloud(n=200)
+    before = WATER.densities(x)
+    assert before.mean() > 1.2
+    after = WATER.densities(x + 0.5 * WATER._correction(x))
+    assert after.mean() < before.mean()
+
+
+def test_swirl_pushes_along_an_eddy():
+    x = cloud(n=120)
+    v = jnp.stack([-x[1], x[0], 0 * x[0]])  # turns about z
+    push = WATER._swirl(x, v)
+    turning = jnp.mean(x[0] * push[1] - x[1] * push[0])
+    assert turning > 0.0
+
+
+def test_walls_push_out_the_shortest_way():
+    inner = jnp.array([0.21, 0.21])
+    gap = 0.01
+    half = 0.105
+    x = jnp.array(
+        [
+            [0.0, 0.1, 0.0],  # inside, free
+            [half + 0.01, 0.1, 0.0],  # a little in the right wall: back in
+            [half + WALL - 0.01, 0.1, 0.0],  # nearly through: out
+            [0.0, HEIGHT + 0.005, half + 0.02],  # on a wall's rim: up
+            [0.0, -0.02, 0.0],  # in the floor: up
+            [0.5, -0.06, 0.0],  # in the ground outside: up
+        ]
+    ).T
+    glass = jnp.float32(0.3)
+    moved = pass_water.out_of_walls(x.at[0].add(glass), glass, inner, gap).at[0].add(-glass)
+    expected = np.array(x)
+    expected[0, 1], expected[0, 2] = half - gap, half + WALL + gap
+    expected[1, 3], expected[1, 4], expected[1, 5] = HEIGHT + gap, gap, gap - WALL
+    np.testing.assert_allclose(moved, expected, atol=1e-6)
+
+
+def test_water_at_rest_keeps_its_volume_and_stays(env, pour):
+    x = env.starts
+    assert x.shape == (3, 3, 3, pass_water.COUNT)
+    area = np.outer(pass_water.INNER, pass_water.INNER)
+    volume = 2 * x[:, :, 1].mean(-1) * area
+    np.testing.assert_allclose(volume, LEVEL * 0.21**2, rtol=0.06)
+    still = Pouring(
+        Body(jnp.asarray(x[1, 1]), jnp.zeros_like(x[1, 1])), jnp.zeros(()), jnp.array([0.21, 0.21])
+    )
+    after = pour(still, 0.0, 40)
+    assert pass_water.inside(after) == 1.0
+    level = 2 * after.body.x[1].mean()
+    np.testing.assert_allclose(level, LEVEL, rtol=0.05)
+
+
+def test_slow_keeps_and_fast_spills(start, pour):
+    slow = pour(start.pipeline_state, 0.2, 60)
+    fast = pour(start.pipeline_state, 1.1, 130)
+    assert pass_water.inside(slow) > 0.98
+    assert pass_water.inside(fast) < 0.97
+    assert float(fast.glass) == pytest.approx(TARGET)
+
+
+def test_spaces_are_rl_vlm_fs(env, start):
+    assert (env.observation_size, env.action_size, env.spec.horizon) == (7, 1, 75)
+    assert start.obs.shape == (7,) and start.info["target"].shape == (1,)
+    after = jax.jit(env.step)(start, jnp.array([0.5]))
+    assert float(after.obs[0]) == pytest.approx(0.044, abs=1e-6)
+    kept = float(after.obs[5])
+    assert kept + float(after.obs[6]) == pytest.approx(1.0)
+    assert float(after.reward) == pytest.approx(-10 * (1 - kept) - (TARGET - 0.044), abs=1e-4)
+    stops = [0] + [f.stop for f in env.spec.observation_fields]
+    assert stops == list(range(8))
+
+
+def test_a_snapshot_moves_with_the_glass(env, start):
+    physics = start.pipeline_state
+    moved = physics.replace(
+        glass=jnp.float32(0.5), body=Body(physics.body.x.at[0].add(0.5), physics.body.v)
+    )
+    a, b = (np.asarray(env.snapshot(p), np.float32) for p in (physics, moved))
+    np.testing.assert_allclose(a[1:], b[1:], atol=1e-3)
+    assert b[0] == 0.5 and len(env.spec.goal) == len(a)

@@ -1,0 +1,77 @@
+"""What is painted against what rays see."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from envs import rendering
+from envs.rasterising import Balls, Sheet
+from envs.rendering import Camera, Scene
+
+DOWN = Camera((0.0, 0.0, 1.0), (1.0, 0.0, 0.0, 0.0, 1.0, 0.0), 40.0)
+SIZE = 48
+
+
+def scene(rows, painted=()):
+    """A scene of (kind, pos, size, rgb) rows."""
+    return Scene(
+        pos=jnp.array([r[1] for r in rows], jnp.float32),
+        mat=jnp.broadcast_to(jnp.eye(3), (len(rows), 3, 3)),
+        size=jnp.array([r[2] for r in rows], jnp.float32),
+        rgb=jnp.array([r[3] for r in rows], jnp.float32),
+        second=jnp.array([r[3] for r in rows], jnp.float32),
+        kinds=tuple(r[0] for r in rows),
+        checks=(0.0,) * len(rows),
+        painted=painted,
+    )
+
+
+GROUND = ("plane", (0, 0, 0), (0, 0, 0), (0.2, 0.2, 0.2))
+
+
+def picture(rows, painted=()):
+    draw = jax.jit(lambda s: rendering.render(s, DOWN, SIZE, SIZE, shadows=False))
+    return np.asarray(draw(scene(rows, painted)), int)
+
+
+def test_balls_are_the_spheres_that_rays_see():
+    at = [(0.1, 0.05, 0.1), (-0.1, 0.1, 0.2), (-0.06, 0.1, 0.15), (0.34, 0.0, 0.1)]
+    spheres = [("sphere", p, (0.06, 0, 0), (0.9, 0.3, 0.1)) for p in at]
+    balls = Balls(jnp.array(at).T, 0.06, (0.9, 0.3, 0.1), nearest=0.5)
+    traced, painted = picture([GROUND, *spheres]), picture([GROUND], (balls,))
+    assert (np.abs(traced - painted).max(-1) <= 3).mean() > 0.995
+    assert (painted[..., 0] > 60).mean() > 0.05
+
+
+def test_a_sheet_is_the_box_that_rays_see():
+    u = np.linspace(-0.2, 0.2, 9)
+    x, y = np.meshgrid(u, u, indexing="ij")
+    sheet = Sheet(jnp.array([x, y, 0 * x + 0.1]), (0.1, 0.8, 0.1), (0.8, 0.1, 0.1), 0.06, 0.5)
+    box = ("box", (0, 0, 0.095), (0.2, 0.2, 0.005), (0.1, 0.8, 0.1))
+    traced, painted = picture([GROUND, box]), picture([GROUND], (sheet,))
+    assert (np.abs(traced - painted).max(-1) <= 2).mean() > 0.99
+
+
+def test_a_sheet_shows_its_other_side_when_turned():
+    u = np.linspace(-0.2, 0.2, 5)
+    x, y = np.meshgrid(u, u, indexing="ij")
+    turned = Sheet(jnp.array([-x, y, 0 * x + 0.1]), (0.1, 0.8, 0.1), (0.8, 0.1, 0.1), 0.12, 0.5)
+    middle = picture([GROUND], (turned,))[SIZE // 2, SIZE // 2]
+    assert middle[0] > 5 * middle[1]
+
+
+def test_the_nearer_is_seen_whoever_draws_it():
+    high, low = ((0.0, 0.0, z) for z in (0.3, 0.1))
+    balls = Balls(jnp.array([low]).T, 0.05, (1.0, 0.0, 0.0), nearest=0.5)
+    box = lambda z: ("box", (0.0, 0.0, z), (0.1, 0.1, 0.01), (0.0, 0.0, 1.0))  # noqa: E731
+    assert picture([GROUND, box(0.3)], (balls,))[SIZE // 2, SIZE // 2, 0] == 0
+    assert picture([GROUND, box(0.01)], (balls,))[SIZE // 2, SIZE // 2, 2] == 0
+    two = (Balls(jnp.array([high]).T, 0.05, (0.0, 1.0, 0.0), nearest=0.5), balls)
+    for painted in (two, two[::-1]):
+        assert picture([GROUND], painted)[SIZE // 2, SIZE // 2, 0] == 0
+
+
+def test_nothing_is_painted_beyond_the_edges():
+    balls = Balls(jnp.array([[0.5], [0.0], [0.1]]), 0.05, (1.0, 0.0, 0.0), nearest=0.5)
+    behind = Balls(jnp.array([[0.0], [0.0], [1.5]]), 0.05, (1.0, 0.0, 0.0), nearest=0.5)
+    np.testing.assert_array_equal(picture([GROUND], (balls, behind)), picture([GROUND]))
