@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
 
+import envs
 from agents.replay import Transition
 from core import devices, methods
 from core.config import Config
@@ -30,7 +31,19 @@ def compiler(config: Config, spec: Any) -> Callable[[str], FormalReward]:
     signature = make_signature(
         kind, spec.formal_fields, spec.action_description, spec.target_description
     )
-    return functools.partial(compile_reward, signature=signature)
+    return functools.partial(compile_reward, signature=signature, **_sizes(config.task))
+
+
+@functools.cache
+def _sizes(task: str) -> dict[str, Any]:
+    """What a task's formal rewards are called with, for `compile_reward`."""
+    env = envs.make(task)
+    state = jax.eval_shape(env.reset, jax.random.key(0))
+    return {
+        "observation_size": jax.eval_shape(env.spec.formal_view, state.obs).shape[0],
+        "action_size": env.action_size,
+        "target_shape": state.info["target"].shape,
+    }
 
 
 def score(
