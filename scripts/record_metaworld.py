@@ -12,7 +12,10 @@ writes numbers measured there, never files of Meta-World. `drawer_open.npz` and 
 
 `--hand` writes `hand_held.npz` and `hand_fresh.npz` instead: free-motion traces of mocap target,
 hand and gripper that are left out of the fit. `--fit FILE` writes the traces that
-scripts/fit_hand.py fits (too many to keep). The last line of stdout is one JSON object.
+scripts/fit_hand.py fits (too many to keep). `--swing FILE` plays a file's actions from hammer's
+fixed start and writes `hammer_swing.npz`: actions, and the newest third of each observation. The
+actions that are kept there are a learned policy's, which strikes the nail within 25 steps: fingers
+catch the handle in passing, and turn it straight. The last line of stdout is one JSON object.
 
 Source: Meta-World 3.1.1, `*-v3`, reward version v2, goal fully observable.
 """
@@ -137,6 +140,13 @@ def settled_hand(task: str, protocol: str) -> Arrays:
     return {**out, "hand_after_5s": data.body("hand").xpos.copy()}
 
 
+def swing(actions: np.ndarray) -> Arrays:
+    """What given actions [T, 4] do from hammer's fixed start."""
+    env = original_env("hammer", "paper")
+    env.reset()
+    return {"action": actions, "frame": np.array([env.step(a)[0][:18] for a in actions])}
+
+
 def random_rate(task: str, steps: int = 3000) -> float:
     """Control steps per second of one process under random actions, the action drawing left out."""
     env = original_env(task, "random")
@@ -195,6 +205,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("tests/data/metaworld"))
     parser.add_argument("--rate", action="store_true", help="only print env steps per second")
     parser.add_argument("--hand", action="store_true", help="only the traces that are tested")
+    parser.add_argument("--swing", type=Path, help="only replay this file's actions in hammer")
     parser.add_argument("--fit", type=Path, help="only write traces to fit the hand to, here")
     parser.add_argument("--fit-count", type=int, default=360)
     args = parser.parse_args()
@@ -204,6 +215,10 @@ def main() -> None:
             print(random_rate(task))
         return
     args.out.mkdir(parents=True, exist_ok=True)
+    if args.swing:
+        write(args.out / "hammer_swing.npz", swing(np.load(args.swing)["action"]))
+        print(json.dumps({"swing": str(args.swing)}))
+        return
     if args.fit or args.hand:
         np.random.seed(0)
         env = original_env("drawer-open", "random")

@@ -1,5 +1,7 @@
 """Hammer against Meta-World's facts: the start, the grip, the nail, what keeps the hand out."""
 
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,6 +13,7 @@ from envs.metaworld import experts, hand
 WORLDS = 48
 KEEP_CLOSED = jnp.array([0.0, 0.0, 0.0, 1.0])
 NAIL, HAMMER = 5, slice(6, 13)  # in qpos
+DATA = Path(__file__).parents[1] / "data" / "metaworld"
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +60,17 @@ def expert_run(resets, play):
     state = jax.tree.map(lambda a, b: jnp.concatenate([a[:40], b]), *resets)
     _, run = play(state, jnp.zeros((150, WORLDS, 4)), jnp.ones(WORLDS, bool))
     return run
+
+
+@pytest.fixture(scope="module")
+def swing(resets, play):
+    """What a learned policy's actions did in the original, and what they do here."""
+    truth = dict(np.load(DATA / "hammer_swing.npz"))
+    state = jax.tree.map(lambda x: jnp.repeat(x[:1], WORLDS, axis=0), resets[1])
+    actions = np.zeros((50, WORLDS, 4), np.float32)
+    actions[: len(truth["action"])] = truth["action"][:, None]
+    _, run = play(state, jnp.asarray(actions), jnp.zeros(WORLDS, bool))
+    return truth["frame"], run["obs"][: len(truth["frame"]), 0, :18]
 
 
 # Hand waypoints (steps, where the hand's target is drawn to), fingers closed unless said.
@@ -134,6 +148,35 @@ def test_the_grip_holds_the_hammer_level(expert_run):
     assert np.abs(pitch[end] - pitch[start]).max() < 0.06  # at .125 s: .5 rad/s would drop it
     assert obs[end, :, 6].min() > 0.05
     assert np.abs(np.linalg.norm(obs[..., 7:11], axis=-1) - 1).max() < 1e-3
+
+
+def angles(frames):
+    """Yaw, pitch and roll of the hammer, degrees, in frames [..., 18]."""
+    w, x, y, z = np.moveaxis(frames[..., 7:11], -1, 0)
+    along = 1 - 2 * (y * y + z * z)
+    yaw = np.arctan2(2 * (x * y + w * z), along)
+    pitch = np.arcsin(np.clip(2 * (x * z - w * y), -1, 1))  # the head up: positive
+    roll = np.arctan2(2 * (w * x + y * z), 1 - 2 * (x * x + y * y))
+    return np.degrees(np.stack([yaw, pitch, roll]))
+
+
+def test_fingers_straighten_a_hammer_caught_askew(swing):
+    """They drag it out of line, then squeeze it and turn it straight, as the original's do."""
+    (yaw, pitch, roll), ours = (angles(frames) for frames in swing)
+    assert yaw.min() < -18 and np.abs(yaw[16:25]).max() < 4  # the original
+    assert -20 < ours[0, :12].min() < -12
+    assert np.abs(ours[0, 16:25]).max() < 5
+    assert np.abs(ours[1] - pitch)[:25].max() < 5
+    assert np.abs(ours[2] - roll)[:25].max() < 6
+    opening = np.abs(swing[1][:25, 3] - swing[0][:25, 3])
+    assert opening.max() < 0.03
+
+
+def test_a_quick_swing_drives_the_nail(swing):
+    theirs, ours = (frames[:, 12] - frames[0, 12] for frames in swing)
+    assert (theirs > 0.09).argmax() == 24
+    assert 22 <= (ours > 0.09).argmax() <= 27
+    assert np.abs(ours - theirs)[:25].max() < 0.02
 
 
 def test_the_hammer_pops_out_of_the_table_and_lies(scripted_run):
