@@ -39,8 +39,7 @@ def train(out, *words):
     return json.loads(done.stdout.splitlines()[-1]), rows, wall[STEPS] - wall[SETTLED]
 
 
-@pytest.mark.slow
-@pytest.mark.skipif("CORE_JAX_FULL" not in os.environ, reason="minutes of a machine at rest")
+@pytest.mark.long
 def test_two_seconds_a_question_cost_a_run_nothing(tmp_path):
     instant, _, seconds = train(tmp_path / "instant")
     fake = FakeVLM(tmp_path / "slow", delay=1.0, faults=0.3, hang=12.0)  # two requests a question

@@ -52,7 +52,7 @@ def rows(out):
     return [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_faults_cost_no_label(tiny, start, tmp_path):
     fake = FakeVLM(tmp_path / "run", delay=0.05, faults=0.3, hang=7.0)
     summary = finish(start(fake, tmp_path / "run"))
@@ -67,7 +67,7 @@ def test_faults_cost_no_label(tiny, start, tmp_path):
     assert history[0]["by"] == "label_agreement"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_killed_in_the_middle_of_a_round(tiny, start, tmp_path):
     """`kill -9` while questions are out; resumed, the run asks only what has no answer."""
     out = tmp_path / "run"
@@ -99,7 +99,7 @@ def test_killed_in_the_middle_of_a_round(tiny, start, tmp_path):
     assert summary["cost_usd"] <= fake.charged
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_budget_stops_a_run_that_goes_on_with_more(tiny, start, tmp_path):
     out = tmp_path / "run"
     fake = FakeVLM(out)
@@ -114,7 +114,7 @@ def test_the_budget_stops_a_run_that_goes_on_with_more(tiny, start, tmp_path):
     assert counts.asked == counts.decided == tiny.feedback.labels
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_waiting_for_labels_is_the_papers_way(tiny, start, tmp_path):
     """And with an answer for every question it does not depend on when answers come."""
     seen = []

@@ -154,7 +154,7 @@ def test_a_picture_is_a_float16_snapshot(env, start):
     assert len(env.view(snapshot).kinds) == len(env.view(snapshot, gripper=False).kinds) + 1
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_random_moves_end_in_something_finite(env):
     state = jax.vmap(env.reset)(jax.random.split(jax.random.key(0), 8))
 

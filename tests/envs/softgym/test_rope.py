@@ -229,7 +229,7 @@ def test_it_works_wrapped(env):
     assert state.info["last_snapshot"].shape == (2, 123)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_ten_thousand_frames_of_random_actions(play, start):
     rows = play(start, 5, 1.0, steps=1670)[1]
     assert np.isfinite(rows["x"]).all() and not np.asarray(rows["nonfinite"]).any()
