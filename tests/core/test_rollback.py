@@ -66,7 +66,7 @@ def test_a_run_takes_a_reward_back_and_so_does_the_run_resumed(small, tmp_path, 
             small, eval_every=250, formal=dataclasses.replace(small.formal, refine_at=(1_250,))
         )
     )
-    monkeypatch.setattr(run_module, "make_chat_model", lambda *_: Chat())
+    monkeypatch.setattr(run_module, "make_chat_model", lambda *_, **__: Chat())
     monkeypatch.setattr(rollback, "agreement_verdict", lambda *_: "It made things worse")
     out, again = tmp_path / "undisturbed", tmp_path / "resumed"
     run_module.run(config, out, quiet=True)
