@@ -42,8 +42,8 @@ _BODIES = f"""
   </body>
 </body>"""
 
-_LEVER = 'condim="3" friction="2 2 .1 .002 .002" solref=".01 1" solimp=".98 .99 .003"'
-_KNOB = 'condim="3" friction="1 1 .1 .002 .002" solref=".01 1" solimp=".98 .99 .003"'
+_LEVER = 'condim="4" friction="2 2 .1 .002 .002" solref=".01 1" solimp=".98 .99 .003"'
+_KNOB = 'condim="4" friction="1 1 .1 .002 .002" solref=".01 1" solimp=".98 .99 .003"'
 _PAIRS = (
     ("right_edge_near", "lever", _LEVER),
     ("right_edge_far", "lever", _LEVER),

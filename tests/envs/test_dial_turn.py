@@ -149,6 +149,16 @@ def test_the_hand_rests_on_the_dial(step, start):
     assert state.obs[2] > 0.095  # finger tips on the lever, 0.066 m above the table
 
 
+def test_fingers_dragged_over_the_lever_turn_it_no_further_than_in_the_original(step, start):
+    """A hand stands on the lever by a patch, not by a point, and so holds it against turning."""
+    state = start
+    for action, count in (([-0.45, 0.9, -0.97, 0.99], 6), ([1.0, 0.9, -1.0, -0.6], 16)):
+        for _ in range(count):
+            state = step(state, action)
+    assert state.obs[0] > 0.02  # over the lever, half as wide, and off it
+    assert state.obs[4] == pytest.approx(0.0110, abs=0.004)  # the original's
+
+
 def test_expert_succeeds_as_early_as_in_the_original(play):
     played = play(7, 1.0)
     success = played["success"]
