@@ -167,11 +167,13 @@ class PegInsertSide(base.MetaWorldEnv):
         success = error <= SUCCESS
 
         lifted = jnp.clip((peg[2] - origin[2]) / LIFT, 0.0, 1.0)
-        inserted = rewards.progress(error, distance(origin + jnp.array(HEAD)), SUCCESS)
+        at_start = distance(origin + jnp.array(HEAD))
+        inserted = rewards.progress(error, at_start, SUCCESS)
+        strayed = jnp.clip(error / at_start - 1.0, 0.0, 1.0)  # a peg that is carried away
         return base.Judgement(
             dense=jnp.where(success, 10.0, dense),
             success=success.astype(jnp.float32),
-            progress=lifted * (0.3 + 0.7 * inserted),
+            progress=lifted * (0.3 * (1.0 - strayed) + 0.7 * inserted),
         )
 
 

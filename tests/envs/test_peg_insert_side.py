@@ -264,6 +264,9 @@ def test_progress_needs_a_peg_off_the_table(judges):
     assert [progress(x, 0.0248) for x in (0.13, 0.0, -0.1)] == [0, 0, 0]
     lifting = [progress(0.13, z) for z in (0.0248, 0.035, 0.06, 0.09)]
     assert lifting == sorted(set(lifting)) and lifting[-1] < 0.7
+    # Carried away from the block it counts for less, until it is twice as far as at the start.
+    away = [progress(x, 0.09) for x in (0.13, 0.2, 0.3, 0.4, 0.9)]
+    assert away == sorted(set(away), reverse=True) and away[-1] == 0
 
 
 def test_the_expert_succeeds_as_early_as_in_the_original(played):
