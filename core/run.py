@@ -34,7 +34,8 @@ def run(config: Config, out: Path, resume: bool = False, quiet: bool = False) ->
     Args:
         config: what to run; checked here.
         out: the run's folder; must not exist, unless `resume`.
-        resume: go on from the last sound checkpoint of the folder.
+        resume: go on from the last sound checkpoint of the folder; with more steps than before,
+            a finished run goes on as well.
         quiet: no progress on stderr.
 
     Raises:
@@ -51,7 +52,7 @@ def run(config: Config, out: Path, resume: bool = False, quiet: bool = False) ->
             check_labeller(config)
     run_folder.prepare(out, config, resume)
     finished = run_folder.summary(out) if resume else None
-    if finished is not None:
+    if finished is not None and finished["env_steps"] >= config.steps:
         return finished
     running = _Run(config, out, resume, quiet)
     try:
@@ -75,7 +76,7 @@ class _Run:
         self.formal: FormalModule | None = None
         if config.uses_formal:
             model = make_chat_model(config, out, books=self.books)
-            self.formal = FormalModule(config, self.train.env.spec, model, out / "rewards")
+            self.formal = FormalModule(config, env, model, out / "rewards")
         self.trials: Trials | None = None
         if config.trial_lanes:
             path = out / "rewards" / "trials.json"
@@ -285,7 +286,7 @@ class _Run:
         title = f"{config.method} on {config.task} ({config.protocol})"
         metrics.plot_curve(self.file.rows(), title, self.out / "curve.png")
         current = self.formal.current if self.formal else [None] * config.seeds
-        reel = film.develop(self.train, lanes, current, played[0][1])
+        reel = film.develop(config, self.train, lanes, current, played[0][1])
         film.contact_sheet(self.train.env, reel, title, self.out / "episode.png", config.seed)
         run_folder.write_json(self.out / "summary.json", summary)
         return summary

@@ -30,7 +30,8 @@ def prepare(out: Path, config: Config, resume: bool) -> None:
     """Makes the folder, or checks that it may be resumed.
 
     Raises:
-        ValueError: it exists (and `resume` is off), or holds a run of another config.
+        ValueError: it exists (and `resume` is off), or holds a run of another config (more steps
+            are none).
     """
     path = out / "config.json"
     given = dataclasses.asdict(config)
@@ -46,7 +47,11 @@ def prepare(out: Path, config: Config, resume: bool) -> None:
             f"{out} already holds a run: --resume goes on with it, or choose another --out"
         )
     # A setting newer than the run has its default there, which is what the run did.
-    stored = dataclasses.asdict(load_config(out))
+    before = load_config(out)
+    stored = dataclasses.asdict(before)
+    # More steps are the same run going on, unless trials, a share of the steps long, chose for it.
+    if config.steps > before.steps and not config.trial_lanes:
+        stored["steps"] = config.steps
     differing = sorted(_differing(stored, given))
     if differing:
         raise ValueError(f"{out} holds a run of another config: {'; '.join(differing)}")

@@ -16,7 +16,7 @@ import pytest
 from flag_words import flags
 from PIL import Image
 
-from core import restore
+from core import restore, run_folder
 from core.labels import LabelStore
 from core.metrics import WALL_COLUMNS
 from reward_models.formal import compile_reward
@@ -154,11 +154,14 @@ def test_killed_and_resumed_is_undisturbed(small, finished, command, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_damaged_checkpoint_costs_no_more_than_its_steps(small, finished, command, tmp_path):
+def test_more_steps_and_a_damaged_checkpoint(small, finished, command, tmp_path):
     undisturbed, summary, _ = finished
     out = tmp_path / "damaged"
     shutil.copytree(undisturbed, out)
-    (out / "summary.json").unlink()
+    # As if it had ended at 1,500 steps: with more steps it goes on.
+    for name, key in (("summary.json", "env_steps"), ("config.json", "steps")):
+        content = json.loads((out / name).read_text())
+        run_folder.write_json(out / name, content | {key: 1500})
     steps = sorted((out / "checkpoints").iterdir())
     assert [p.name for p in steps] == ["step_000001500", "step_000002000"]
     (steps[1] / "meta.json").write_text("{}")
