@@ -34,7 +34,7 @@ from reward_models.formal.values import (
     weak,
 )
 
-MAX_OPERATIONS = 20_000
+MAX_OPERATIONS = 8_000
 _FOLD_ELEMENTS = 128
 
 _STATIC = {
