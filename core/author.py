@@ -1,20 +1,20 @@
 """The author of formal rewards: a language model's replies, compiled or refused.
 
 Whatever a method asks, it asks through this: what was refused is told to the model when it is
-asked again, and every token is counted.
+asked again.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
 
 from core.config import Config
-from core.models.base import ChatModel, Ledger, Reply
+from core.models.base import ChatModel, Reply
 from core.prompts.formal import Refusal, with_refusals
 from core.prompts.message import Message
 from core.rewards import compiler
+from envs import TaskEnv
 from reward_models.formal import FormalReward, RewardError, extract_code
 
 
@@ -36,11 +36,9 @@ class NoReward(ValueError):
 class Author:
     """A chat model as the writer of a run's rewards."""
 
-    def __init__(self, config: Config, spec: Any, model: ChatModel):
-        self.compile, self.model = compiler(config, spec), model
+    def __init__(self, config: Config, env: TaskEnv, model: ChatModel):
+        self.compile, self.model = compiler(config, env), model
         self._attempts = config.formal.attempts
-        # Also what a killed process paid for after its last checkpoint.
-        self.tokens, self.cost_usd = model.spent() if isinstance(model, Ledger) else (0, 0.0)
 
     def propose(
         self, messages: Sequence[Message], count: int, attempt: int, seen: Sequence[Candidate]
@@ -52,13 +50,8 @@ class Author:
             seen: what came of it then; of the refused ones the model is told why.
         """
         refusals = [Refusal(c.code, c.problem) for c in seen if c.code]
-        candidates = []
         replies = self.model.complete(with_refusals(messages, refusals), count, attempt)
-        for i, reply in enumerate(replies):
-            self.tokens += reply.tokens_in + reply.tokens_out
-            self.cost_usd += reply.cost_usd
-            candidates.append(self._candidate(attempt * count + i, reply))
-        return candidates
+        return [self._candidate(attempt * count + i, reply) for i, reply in enumerate(replies)]
 
     def proposals(self, messages: Sequence[Message], count: int) -> list[Candidate]:
         """Asks for `count` rewards, again while none compiles; returns all, the refused included.

@@ -16,6 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 
 import envs
+from core import methods
+from core.config import Config
 from core.lanes import Film, Lane, Train
 from core.rewards import Formal, batch_function
 from core.sight import looking_options
@@ -37,8 +39,12 @@ class Reel(NamedTuple):
     residual: np.ndarray
 
 
-def develop(train: Train, lanes: Lane, formal: Sequence[Formal], film: Film) -> Reel:
-    """Adds both rewards to an evaluation's film [S, T]."""
+def develop(
+    config: Config, train: Train, lanes: Lane, formal: Sequence[Formal], film: Film
+) -> Reel:
+    """Adds both rewards to an evaluation's film [S, T]: the formal one as it is learned from,
+    scaled down to fit the picture where it is larger than 1."""
+    limit = methods.get(config.method).formal_limit
     residual = np.asarray(train.residual_of(lanes, film))
     values = []
     for s, reward in enumerate(formal):
@@ -49,10 +55,8 @@ def develop(train: Train, lanes: Lane, formal: Sequence[Formal], film: Film) -> 
         value, _ = batch_function(reward, train.env.spec.formal_view)(
             one.next_obs, one.action, one.target
         )
-        # CoRe learns from it clipped; a larger one of another method is scaled to fit the picture.
-        if reward.signature.kind != "core":
-            value = value / max(1.0, float(np.abs(value).max()))
-        values.append(np.clip(np.asarray(value), -1.0, 1.0))
+        value = np.clip(np.asarray(value), -limit, limit)
+        values.append(value / max(1.0, float(np.abs(value).max())))
     host = jax.tree.map(np.asarray, film)
     return Reel(host.snapshot, host.success, np.stack(values), residual)
 

@@ -24,15 +24,16 @@ from core.models.base import ChatModel
 from core.prompts import formal as prompts
 from core.reward_book import RewardBook
 from core.rewards import batch_function, values_at_once
+from envs import TaskEnv
 from reward_models.formal import FormalReward
 
 
 class FormalModule:
     """The formal reward of each seed, its history, and the model that writes new ones."""
 
-    def __init__(self, config: Config, spec: Any, model: ChatModel, folder: Path):
-        self._config, self._spec = config, spec
-        self.author = Author(config, spec, model)
+    def __init__(self, config: Config, env: TaskEnv, model: ChatModel, folder: Path):
+        self._config, self._spec = config, env.spec
+        self.author = Author(config, env, model)
         self.book = RewardBook(folder, f"{config.method} on {config.task} ({config.protocol})")
         self.current: list[FormalReward | None] = [None] * config.seeds
         # Per seed, since its reward was last accepted: name -> one value per chunk.
@@ -44,16 +45,6 @@ class FormalModule:
     def history(self) -> list[dict[str, Any]]:
         """The entries of `history.json`."""
         return self.book.entries
-
-    @property
-    def tokens(self) -> int:
-        """Spent on the language model so far."""
-        return self.author.tokens
-
-    @property
-    def cost_usd(self) -> float:
-        """Spent on the language model so far."""
-        return self.author.cost_usd
 
     def first_candidates(self) -> list[Candidate]:
         """Candidates for the first reward."""
@@ -161,8 +152,6 @@ class FormalModule:
             "statistics": self.statistics,
             "files": self._files,
             "watch": [dataclasses.asdict(watch) for watch in self._watch],
-            "tokens": self.author.tokens,
-            "cost_usd": self.author.cost_usd,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -170,8 +159,6 @@ class FormalModule:
         self.current = [self.author.compile(s) if s else None for s in state["current"]]
         self.statistics, self._files = state["statistics"], state["files"]
         self._watch = [rollback.from_json(watch) for watch in state["watch"]]
-        self.author.tokens = max(self.author.tokens, state["tokens"])
-        self.author.cost_usd = max(self.author.cost_usd, state["cost_usd"])
         self.book.restore(state["history"])
 
     def _refine(self, s: int, labels: dict[str, np.ndarray], env_steps: int) -> str:

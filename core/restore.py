@@ -54,6 +54,6 @@ def load(out: Path, protocol: str | None = None) -> Restored:
     if protocol is not None and protocol != config.protocol:
         train = make_train(check(dataclasses.replace(config, protocol=protocol)))
     sources = meta.get("formal", {}).get("current", [None] * config.seeds)
-    compile_reward = compiler(config, train.env.spec)
+    compile_reward = compiler(config, train.env)
     formal = [compile_reward(source) if source else None for source in sources]
     return Restored(config, train, train.place(arrays["state"].lanes), formal, env_steps, meta)

@@ -25,25 +25,20 @@ from reward_models.formal import FormalReward, compile_reward, make_signature
 Formal = FormalReward | None
 
 
-def compiler(config: Config, spec: Any) -> Callable[[str], FormalReward]:
+def compiler(config: Config, env: envs.TaskEnv) -> Callable[[str], FormalReward]:
     """How a run's reward sources are compiled: called in the way that its method's prompts say."""
-    kind = methods.get(config.method).writer
+    kind, spec = methods.get(config.method).writer, env.spec
     signature = make_signature(
         kind, spec.formal_fields, spec.action_description, spec.target_description
     )
-    return functools.partial(compile_reward, signature=signature, **_sizes(config.task))
-
-
-@functools.cache
-def _sizes(task: str) -> dict[str, Any]:
-    """What a task's formal rewards are called with, for `compile_reward`."""
-    env = envs.make(task)
     state = jax.eval_shape(env.reset, jax.random.key(0))
-    return {
-        "observation_size": jax.eval_shape(env.spec.formal_view, state.obs).shape[0],
-        "action_size": env.action_size,
-        "target_shape": state.info["target"].shape,
-    }
+    return functools.partial(
+        compile_reward,
+        signature=signature,
+        observation_size=jax.eval_shape(spec.formal_view, state.obs).shape[0],
+        action_size=env.action_size,
+        target_shape=state.info["target"].shape,
+    )
 
 
 def score(
@@ -106,23 +101,23 @@ def values_at_once(
 ) -> chex.Array:
     """What each of K rewards says of the same transitions, in one program [K, ...].
 
-    The rewards are the branches of one switch, vmapped over its index. Non-finite values are 0.
+    Non-finite values are 0. A switch vmapped over the candidate's index would be the other way to
+    write it, but computes every branch for every index: K times as much.
 
     Args:
         inputs: next_obs [..., O], action [..., A], target [..., G].
     """
-    return _switch(tuple(rewards), formal_view)(jnp.arange(len(rewards)), *inputs)
+    return _all_of(tuple(rewards), formal_view)(*inputs)
 
 
 @functools.lru_cache(maxsize=64)
-def _switch(rewards: tuple[FormalReward, ...], formal_view: Any) -> Any:
-    branches = [lambda *x, reward=reward: _each(reward, formal_view, *x)[0] for reward in rewards]
+def _all_of(rewards: tuple[FormalReward, ...], formal_view: Any) -> Any:
+    @jax.jit
+    def evaluate(*inputs):
+        values = jnp.stack([_each(reward, formal_view, *inputs)[0] for reward in rewards])
+        return jnp.where(jnp.isfinite(values), values, 0.0)
 
-    def one(index, *inputs):
-        value = jax.lax.switch(index, branches, *inputs)
-        return jnp.where(jnp.isfinite(value), value, 0.0)
-
-    return jax.jit(jax.vmap(one, in_axes=(0, None, None, None)))
+    return evaluate
 
 
 def reward_of(weights: Weights, step: Transition, limit: float = 1.0) -> chex.Array:

@@ -55,7 +55,9 @@ def evaluate(
         shown = ", ".join(f"{k} {v[s]:.3f}" for k, v in means.items())
         print(f"seed {config.seed + s}: {shown}")
     if video:
-        reel = film.develop(restored.train, restored.lanes, restored.formal, rounds[0][1])
+        reel = film.develop(
+            restored.config, restored.train, restored.lanes, restored.formal, rounds[0][1]
+        )
         film.video(restored.train.env, reel, video)
         print(f"wrote {video}")
     print(

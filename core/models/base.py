@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
@@ -43,15 +43,6 @@ class ChatModel(Protocol):
             schema: JSON Schema of the replies, with a title; a service that cannot bind its model
                 to one goes by the prompt alone.
         """
-        ...
-
-
-@runtime_checkable
-class Ledger(Protocol):
-    """A chat model that knows what a whole run has paid, killed processes included."""
-
-    def spent(self) -> tuple[int, float]:
-        """Tokens and USD."""
         ...
 
 

@@ -58,6 +58,10 @@ class Server:
         self._http.server_close()
 
 
+def texts(replies):
+    return [r.text for r in replies]
+
+
 def status(code, body="", **headers):
     def answer(handler):
         content = body if isinstance(body, bytes) else body.encode()

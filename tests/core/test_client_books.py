@@ -21,6 +21,7 @@ from services import (
     said,
     says,
     status,
+    texts,
 )
 
 import envs
@@ -34,10 +35,6 @@ from core.models.reply_cache import ReplyCache
 from core.run import run
 
 pytestmark = pytest.mark.usefixtures("keys")
-
-
-def texts(replies):
-    return [r.text for r in replies]
 
 
 @PROVIDERS
@@ -232,26 +229,25 @@ def test_the_formal_module_records_reasons_and_what_was_paid(server, tmp_path):
     server.script = [status(200, json.dumps(content))]
     config = config_for("openai", server)
     config = dataclasses.replace(config, formal=dataclasses.replace(config.formal, candidates=3))
-    spec = envs.make("drawer-open").spec
-    module = FormalModule(config, spec, model_for("openai", server, tmp_path), tmp_path)
+    env, model = envs.make("drawer-open"), model_for("openai", server, tmp_path)
+    module = FormalModule(config, env, model, tmp_path)
     candidates = module.first_candidates()
     assert [c.reward is None for c in candidates] == [False, True, True]
     assert candidates[1].problem == "the reply is empty"
     assert candidates[2].problem.startswith("cut off at 16384 output tokens")
-    assert (module.tokens, module.cost_usd) == (1500, pytest.approx(0.002))
+    assert model.spent() == (1500, pytest.approx(0.002))
     # A process that was killed before any checkpoint has paid all the same, and only once.
-    again = FormalModule(config, spec, model_for("openai", server, tmp_path), tmp_path)
+    model = model_for("openai", server, tmp_path)
+    again = FormalModule(config, env, model, tmp_path)
     assert [c.problem for c in again.first_candidates()] == [c.problem for c in candidates]
-    assert (again.tokens, again.cost_usd) == (1500, pytest.approx(0.002))
-    again.restore(module.state() | {"tokens": 0, "cost_usd": 0.0})
-    assert (again.tokens, again.cost_usd) == (1500, pytest.approx(0.002))
+    assert model.spent() == (1500, pytest.approx(0.002))
     assert len(server.asked) == 1
 
 
 def test_nothing_but_refusals(server, tmp_path):
     server.script = [status(200, json.dumps({"choices": [{"message": {"refusal": "never"}}] * 4}))]
     config = config_for("openai", server)
-    module = FormalModule(config, envs.make("drawer-open").spec,
+    module = FormalModule(config, envs.make("drawer-open"),
                           model_for("openai", server, tmp_path), tmp_path)  # fmt: skip
     with pytest.raises(ValueError, match="no candidate .* compiles:\nthe model refuses: never"):
         module.first_candidates()

@@ -14,6 +14,7 @@ from services import (
     said,
     says,
     status,
+    texts,
 )
 
 from core.models import ChatError
@@ -21,10 +22,6 @@ from core.models.reply_cache import ReplyCache
 from core.models.retry import Patience
 
 pytestmark = pytest.mark.usefixtures("keys")
-
-
-def texts(replies):
-    return [r.text for r in replies]
 
 
 @PROVIDERS

@@ -15,7 +15,7 @@ from core.trials import Trials, ground_truth_scores
 
 def formal_module(config, folder, model=None):
     folder.mkdir(exist_ok=True)
-    return FormalModule(config, envs.make("drawer-open").spec, model or ReplayModel("drawer-open"),
+    return FormalModule(config, envs.make("drawer-open"), model or ReplayModel("drawer-open"),
                         folder)  # fmt: skip
 
 

@@ -21,7 +21,8 @@ from core.models.service import Sample, ServiceAnswer
 from core.run import run
 from core.trials import Trial
 
-SPEC = envs.make("drawer-open").spec
+ENV = envs.make("drawer-open")
+SPEC = ENV.spec
 SEARCH = EurekaConfig(iterations=3, candidates=2)
 
 
@@ -71,7 +72,7 @@ def hosted(service, folder):
 def searching(model, folder, **fields):
     config = check(Config(method="eureka", seeds=2, eureka=SEARCH, **fields))
     (folder / "rewards").mkdir(exist_ok=True)
-    return config, FormalModule(config, SPEC, model, folder / "rewards")
+    return config, FormalModule(config, ENV, model, folder / "rewards")
 
 
 def test_eureka_reflects_on_each_iterations_best_and_keeps_the_best_of_all(tmp_path):
@@ -91,7 +92,7 @@ def test_eureka_reflects_on_each_iterations_best_and_keeps_the_best_of_all(tmp_p
     ]  # fmt: skip
     story = (tmp_path / "rewards" / "story.md").read_text()
     assert "## All seeds" in story and "-    r = 2 * object_pos[1]" in story
-    assert module.tokens == 330
+    assert module.author.model.spent()[0] == 330
 
 
 def test_a_killed_search_pays_for_nothing_twice(tmp_path):
@@ -103,7 +104,8 @@ def test_a_killed_search_pays_for_nothing_twice(tmp_path):
     config, again = searching(hosted(service, tmp_path), tmp_path)
     eureka.search(config, SPEC, again, Book())
     assert len(service.asked) == 3
-    assert again.tokens == 330, "the whole run's, the killed process's included"
+    tokens, _ = again.author.model.spent()
+    assert tokens == 330, "the whole run's, the killed process's included"
     assert all("r = 9 *" in reward.source for reward in again.current)
 
 
@@ -119,7 +121,7 @@ def test_text2reward_tells_the_model_what_was_refused(tmp_path):
             return [Reply(f"```python\n{head}{(bad, good)[attempt]}\n```")]
 
     config = check(Config(method="text2reward", seeds=2))
-    module = FormalModule(config, SPEC, Chat(), tmp_path)
+    module = FormalModule(config, ENV, Chat(), tmp_path)
     [event] = text2reward.write(config, SPEC, module)
     (first, one), (again, _) = Chat.asked
     assert one == 1 and len(again) == len(first) == 2

@@ -175,8 +175,8 @@ def test_every_task_has_replies_to_its_exact_prompt(task):
 )
 def test_recorded_replies_of_other_methods(task, method, prompts, counts, refused):
     """They answer today's prompts, and compile or are refused with a place."""
-    spec = envs.make(task).spec
-    author = Author(Config(method=method), spec, ReplayModel(task, method))
+    env = envs.make(task)
+    spec, author = env.spec, Author(Config(method=method), env, ReplayModel(task, method))
     candidates = author.propose(prompts.initial_messages(spec), 99, 0, [])
     if len(counts) > 1:
         recorded = author.model.recording["refinement"]["messages"]
