@@ -43,6 +43,7 @@ def _sizes(task: str) -> dict[str, Any]:
         "observation_size": jax.eval_shape(env.spec.formal_view, state.obs).shape[0],
         "action_size": env.action_size,
         "target_shape": state.info["target"].shape,
+        "target": env.target,
     }
 
 

@@ -102,6 +102,16 @@ def _piecewise(evaluator: Any, args: tuple, kwargs: dict) -> Any:
     return result.astype(kind)
 
 
+def _meshgrid(evaluator: Any, args: tuple, kwargs: dict) -> Any:
+    indexing = kwargs.pop("indexing", "xy")
+    arrays = [to_array(value) for value in args]
+    if kwargs or not arrays or indexing not in ("xy", "ij") or any(np.ndim(a) > 1 for a in arrays):
+        raise ValueProblem("np.meshgrid takes rows of numbers and indexing='xy' or 'ij' here")
+    if len(arrays) * math.prod(np.size(a) for a in arrays) > MAX_ELEMENTS:
+        raise ValueProblem("this np.meshgrid is too large")
+    return (jnp if holds_traced(arrays) else np).meshgrid(*map(weak, arrays), indexing=indexing)
+
+
 def _fromiter(evaluator: Any, args: tuple, kwargs: dict) -> Any:
     bound = bind("np.fromiter", ("iter", "dtype", "count"), args, kwargs)
     if "dtype" not in bound or bound.get("count", -1) != -1:
@@ -171,6 +181,7 @@ MORE: dict[str, Any] = {
         "array": _array,
         "piecewise": _piecewise,
         "fromiter": _fromiter,
+        "meshgrid": _meshgrid,
         "split": _split,
         "isscalar": _isscalar,
         "ndarray": _no_array,
