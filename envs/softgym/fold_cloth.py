@@ -197,7 +197,8 @@ def _spec(env: FoldCloth) -> TaskSpec:
         formal_fields=told,
         action_description="2 numbers in [-1, 1]: where on the table the picker takes the corner "
         "that it holds, x and z in units of 0.15 m; it lifts the corner by 6 cm, carries it there "
-        f"and puts it down, all in one step. An episode has {env._moves} steps.",
+        f"and puts it down, all in one step. An episode has {env._moves} "
+        f"{'step' if env._moves == 1 else 'steps'}.",
         target_description="position xyz of the corner opposite to the held one, where the held "
         "corner should be in the end, m",
         success_description="the half of the cloth at the held corner lies mirrored on the other "

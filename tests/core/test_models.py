@@ -151,7 +151,7 @@ def test_unknown_recording(tmp_path):
         ReplayModel("fly", "eureka")
 
 
-@pytest.mark.parametrize("task", envs.names("metaworld"))
+@pytest.mark.parametrize("task", envs.names())
 def test_every_task_has_replies_to_its_exact_prompt(task):
     spec = envs.make(task).spec
     model = ReplayModel(task)

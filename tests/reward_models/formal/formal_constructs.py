@@ -116,6 +116,8 @@ NUMPY = [
     "x = np.select([action[0] > 0.2, action[0] > 0], [1.0, action[1]], default=-1.0)",
     "x = np.heaviside(action[0], 0.5) + np.sign(action[1]) + np.square(action[2])",
     "x = np.power(np.abs(action), 1.5).sum() + np.argmin(action) + np.argmax(action)",
+    "a, b = np.meshgrid(action, [1.0, 2.0], indexing='ij')\nx = a[1, 0] + b[1, 0]",
+    "a, b = np.meshgrid(np.arange(3), np.arange(2))\nx = a.shape[1] * a[0, 2] + b[1, 0] * action[0]",
     "x = np.einsum('i,i->', target_pos, target_pos) + np.outer(action, action)[0, 1]",
     "x = np.cross(target_pos, observation[:3])[0] + np.dot(target_pos, observation[:3])",
     "x = action[0] / (abs(action[1]) + np.finfo(float).eps)",
