@@ -140,7 +140,11 @@ def test_a_rewards_author_is_told_where_the_points_are(env, start):
     points, picker = env.spec.formal_fields
     assert (points.start, points.stop, picker.start, picker.stop) == (0, 108, 108, 111)
     obs = np.asarray(start.obs).reshape(-1, 111)[0]
-    for (i, j), place in {(0, 0): [-0.122, -0.122], (5, 2): [0.122, -0.03], (5, 5): [0.122] * 2}.items():
+    for (i, j), place in {
+        (0, 0): [-0.122, -0.122],
+        (5, 2): [0.122, -0.03],
+        (5, 5): [0.122] * 2,
+    }.items():
         at = 18 * i + 3 * j  # as the field says
         assert "18 * i + 3 * j" in points.description
         np.testing.assert_allclose(obs[[at, at + 2]], place, atol=0.006)
