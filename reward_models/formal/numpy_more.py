@@ -109,7 +109,9 @@ def _meshgrid(evaluator: Any, args: tuple, kwargs: dict) -> Any:
         raise ValueProblem("np.meshgrid takes rows of numbers and indexing='xy' or 'ij' here")
     if len(arrays) * math.prod(np.size(a) for a in arrays) > MAX_ELEMENTS:
         raise ValueProblem("this np.meshgrid is too large")
-    return (jnp if holds_traced(arrays) else np).meshgrid(*map(weak, arrays), indexing=indexing)
+    if not holds_traced(arrays):
+        return np.meshgrid(*arrays, indexing=indexing)
+    return jnp.meshgrid(*(jnp.asarray(weak(a)) for a in arrays), indexing=indexing)
 
 
 def _fromiter(evaluator: Any, args: tuple, kwargs: dict) -> Any:
