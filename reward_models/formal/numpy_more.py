@@ -49,21 +49,21 @@ def _select(evaluator: Any, args: tuple, kwargs: dict) -> Any:
 def _append(evaluator: Any, args: tuple, kwargs: dict) -> Any:
     bound = bind("np.append", ("arr", "values", "axis"), args, kwargs)
     arrays, axis = [to_array(bound[key]) for key in ("arr", "values")], bound.get("axis")
-    library = jnp if holds_traced(arrays) else np
+    library, like = (jnp, weak) if holds_traced(arrays) else (np, np.asarray)
     if axis is None:
-        arrays, axis = [library.ravel(library.asarray(weak(a))) for a in arrays], 0
+        arrays, axis = [library.ravel(library.asarray(like(a))) for a in arrays], 0
     return library.concatenate(arrays, axis=axis)
 
 
 def _average(evaluator: Any, args: tuple, kwargs: dict) -> Any:
     bound = bind("np.average", ("a", "axis", "weights"), args, kwargs)
     values, weights = to_array(bound["a"]), bound.get("weights")
-    library = jnp if holds_traced([values, weights]) else np
+    library, like = (jnp, weak) if holds_traced([values, weights]) else (np, np.asarray)
     if weights is not None:
-        weights = library.asarray(weak(weights))
+        weights = library.asarray(like(weights))
         if np.shape(values) != weights.shape:
             raise ValueProblem("the weights need the shape of the array", "use np.sum(w * a)")
-    return library.average(library.asarray(weak(values)), axis=bound.get("axis"), weights=weights)
+    return library.average(library.asarray(like(values)), axis=bound.get("axis"), weights=weights)
 
 
 def _einsum(evaluator: Any, args: tuple, kwargs: dict) -> Any:
@@ -76,7 +76,9 @@ def _einsum(evaluator: Any, args: tuple, kwargs: dict) -> Any:
     sizes = {c: n for part, a in zip(letters, arrays, strict=True) for c, n in zip(part, a.shape)}  # noqa: B905
     if math.prod(sizes.values()) > MAX_ELEMENTS:
         raise ValueProblem("this np.einsum is too large")
-    return (jnp if holds_traced(arrays) else np).einsum(args[0], *map(weak, arrays))
+    if not holds_traced(arrays):  # `weak` would make them JAX's, which NumPy cannot read here
+        return np.einsum(args[0], *arrays)
+    return jnp.einsum(args[0], *map(weak, arrays))
 
 
 def _finfo(evaluator: Any, args: tuple, kwargs: dict) -> Any:
