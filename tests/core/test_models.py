@@ -8,7 +8,7 @@ import pytest
 
 import envs
 from core.author import Author
-from core.config import Config
+from core.config import Config, FeedbackConfig, check
 from core.models import ReplayModel, ScriptedConfig, ScriptedTeacher
 from core.models.base import Clip, Question
 from core.prompts import eureka, text2reward
@@ -254,3 +254,11 @@ def test_a_refinement_question_has_the_sizes_of_its_task(monkeypatch):
     code, told = extract_code(initial[0]), messages[3].content
     assert messages[2].content == f"```python\n{code.strip()}\n```"
     assert "score: [0.000," in told and "spill: [" in told and "10 evenly spaced" in told
+
+
+def test_a_clip_is_no_longer_than_an_episode():
+    with pytest.raises(
+        ValueError, match=r"clip_length \(20\) must be at most 3, an episode of fold"
+    ):
+        check(Config(task="fold-cloth"))
+    check(Config(task="fold-cloth", feedback=FeedbackConfig(clip_length=3)))
