@@ -300,6 +300,14 @@ def check(config: Config) -> Config:
             f"random_steps ({config.random_steps}) must be at least {clip_rows * config.envs}: two "
             f"clips of {config.feedback.clip_length} steps in each of {config.envs} environments"
         )
+    # Meta-World's episodes are longer than any clip; its worlds take seconds to build.
+    if config.uses_residual and config.task in envs.names("softgym"):
+        horizon = envs.make(config.task).spec.horizon
+        if config.feedback.clip_length > horizon:
+            raise ValueError(
+                f"feedback.clip_length ({config.feedback.clip_length}) must be at most {horizon}, "
+                f"an episode of {config.task}"
+            )
     if not (config.uses_formal or config.uses_residual or methods.get(config.method).ground_truth):
         raise ValueError(f"method {config.method} with --no-frm and --no-rrm has no reward left")
     return config

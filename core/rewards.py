@@ -38,6 +38,7 @@ def compiler(config: Config, env: envs.TaskEnv) -> Callable[[str], FormalReward]
         observation_size=jax.eval_shape(spec.formal_view, state.obs).shape[0],
         action_size=env.action_size,
         target_shape=state.info["target"].shape,
+        target=env.target,
     )
 
 

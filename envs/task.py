@@ -104,6 +104,7 @@ class TaskEnv(Env, abc.ABC):
     """
 
     OVERRIDES: ClassVar[dict[str, tuple[Any, ...]]] = {}
+    target: ClassVar[tuple[float, ...] | None] = None  # `info["target"]` if it is always the same
     spec: TaskSpec
     protocol: str
 

@@ -157,12 +157,13 @@ class Grammar:
 
 
 def recorded() -> list[Program]:
-    """The code of all recorded replies."""
+    """The code of the replies recorded for Meta-World, whose sizes the fuzzer's states have."""
     spec = envs.make("drawer-open").spec  # all tasks have fields of these names
     described = spec.formal_fields, spec.action_description, spec.target_description
     found = []
     for folder in (ROOT / "core" / "models" / "replies", ROOT / "tests" / "data" / "replies"):
-        for path in sorted(folder.rglob("*.json")):
+        paths = (p for p in folder.rglob("*.json") if p.stem in envs.names("metaworld"))
+        for path in sorted(paths):
             kind = path.parent.name if path.parent.name in ("eureka", "text2reward") else "core"
             signature = make_signature(kind, *described)
             recording = json.loads(path.read_text())

@@ -29,6 +29,7 @@ from core.config import Config
 from core.models.replay import recording
 from core.prompts import eureka, formal, text2reward
 from core.rewards import batch_function, compiler
+from envs.wrappers import TrainingWrapper
 from reward_models.formal import FormalReward, RewardError, extract_code
 
 PROMPTS = {"core": formal, "eureka": eureka, "text2reward": text2reward}
@@ -38,14 +39,19 @@ LANES = 10
 
 
 def random_statistics(env: envs.TaskEnv, reward: FormalReward) -> dict[str, list[float]]:
-    """Score and component means over 10 stretches of a random policy's run."""
+    """Score and component means over 10 stretches of a random policy's run.
+
+    Worlds start anew when an episode ends: SoftGym's episodes are shorter than the run.
+    """
     evaluate = batch_function(reward, env.spec.formal_view)
-    state = jax.vmap(env.reset)(jax.random.split(jax.random.key(0), LANES))
+    worlds = TrainingWrapper(env)
+    state = worlds.reset(jax.random.split(jax.random.key(0), LANES))
 
     def body(state, key):
         action = jax.random.uniform(key, (LANES, env.action_size), minval=-1.0, maxval=1.0)
-        state = jax.vmap(env.step)(state, action)
-        return state, (state.obs, action, state.info["target"], state.metrics["success"])
+        target = state.info["target"]
+        state = worlds.step(state, action)
+        return state, (state.info["last_obs"], action, target, state.metrics["success"])
 
     run = jax.jit(lambda state, keys: jax.lax.scan(body, state, keys))
     series: dict[str, list[float]] = {"score": []}
@@ -62,7 +68,7 @@ def random_statistics(env: envs.TaskEnv, reward: FormalReward) -> dict[str, list
 def conversation(task: str, method: str, kind: str, initial: list[str]) -> list[formal.Message]:
     """The exact messages of a question."""
     env = envs.make(task, protocol="paper")
-    prompts, compile_reward = PROMPTS[method], compiler(Config(method=method), env.spec)
+    prompts, compile_reward = PROMPTS[method], compiler(Config(task=task, method=method), env.spec)
     if kind == "initial":
         return prompts.initial_messages(env.spec)
     for reply in initial:

@@ -172,7 +172,7 @@ def _starts() -> np.ndarray:
 def _spec() -> TaskSpec:
     points = [f"rope_point_{i}" for i in KEY_POINTS]
     fields = [
-        Field(name, 3 * k, 3 * k + 3, "m", f"position xyz of particle {i} of 0 to 40 of the rope")
+        Field(name, 3 * k, 3 * k + 3, "m", f"position xyz of the rope's particle {i} of 0 to 40")
         for k, (name, i) in enumerate(zip(points, KEY_POINTS, strict=True))
     ]
     fields += [
@@ -189,8 +189,11 @@ def _spec() -> TaskSpec:
         formal_fields=tuple(fields),
         action_description="8 numbers in [-1, 1]: dx, dy, dz move the first picker by up to 6 cm "
         "per step along x (right), y (up), z (towards the viewer), the fourth has no effect; then "
-        "the same four for the second picker. The pickers hold the rope's ends all the time.",
-        target_description="one number, how far the two ends of the rope must be apart, m",
+        "the same four for the second picker. The pickers hold the rope's ends all the time and "
+        "start on the table (y = 0), 0.03 to 0.54 m apart. A move that would take either beyond "
+        "0.325 m from the table's middle (0, 0, 0) along x or z does not happen. An episode has 40 "
+        "steps.",
+        target_description="array of one number, how far the two ends of the rope must be apart, m",
         success_description="the two ends of the rope are at least 0.475 m apart; the rope is "
         "0.54 m long",
         formal_view=_same,

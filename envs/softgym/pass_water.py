@@ -236,11 +236,23 @@ def _edges(glass: chex.Array, inner: chex.Array) -> list[tuple[str, Any, Any, An
 
 def _spec(env: PassWater) -> TaskSpec:
     fields = (
-        Field("glass_x", 0, 1, "m", "x of the middle of the glass; it starts at 0"),
+        Field(
+            "glass_x",
+            0,
+            1,
+            "m",
+            "x of the middle of the glass; it starts at 0 and stays within -0.25 to 1.4",
+        ),
         Field("glass_length", 1, 2, "m", "inner length of the glass along x"),
         Field("glass_width", 2, 3, "m", "inner length of the glass along z"),
         Field("glass_height", 3, 4, "m", "height of the glass's walls"),
-        Field("water_top", 4, 5, "m", "height of the highest drop above the glass's floor"),
+        Field(
+            "water_top",
+            4,
+            5,
+            "m",
+            "height of the highest drop above the glass's floor; at rest 0.15 to 0.18",
+        ),
         Field("part_inside", 5, 6, "1", "part of the water that is in the glass, 0 to 1"),
         Field("part_spilled", 6, 7, "1", "part of the water that is not in the glass, 0 to 1"),
     )
@@ -252,8 +264,9 @@ def _spec(env: PassWater) -> TaskSpec:
         horizon=75,
         observation_fields=fields,
         formal_fields=fields,
-        action_description="1 number in [-1, 1]: moves the glass along x, by up to 8.8 cm per step",
-        target_description="one number, x of the middle of the red circle, m",
+        action_description="1 number in [-1, 1]: moves the glass along x, by up to 8.8 cm per "
+        "step; the faster it starts or stops, the more the water sloshes. An episode has 75 steps.",
+        target_description="array of one number, x of the middle of the red circle, m (1.2)",
         success_description="10 times the part of the water that was spilled, plus the glass's "
         "distance from the target in metres, is less than 0.36",
         formal_view=_same,

@@ -52,7 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     env = envs.make(options.task)
     spec, states = env.spec, samples.recorded(options.task)
     if not states:
-        states = _drawn(max(field.stop for field in spec.formal_fields), env.action_size)
+        size = max(field.stop for field in spec.formal_fields)
+        states = _drawn(size, env.action_size, env.target)
     signature = make_signature(
         options.signature, spec.formal_fields, spec.action_description, spec.target_description
     )
@@ -65,6 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             action_size=env.action_size,
             target_shape=states[0].target.shape,
             signature=signature,
+            target=env.target,
         )
     except RewardError as error:
         for found in error.diagnostics:
@@ -116,13 +118,16 @@ def _code(text: str) -> tuple[str, int]:
     return code, above.count("\n") if found else 0
 
 
-def _drawn(observation_size: int, action_size: int) -> tuple[samples.Sample, ...]:
+def _drawn(
+    observation_size: int, action_size: int, target: tuple[float, ...] | None
+) -> tuple[samples.Sample, ...]:
     """States for a task of which none have been recorded: normal numbers of scale 0.5."""
     print("note: no states of this task are recorded (scripts/record_samples.py); numbers drawn")
     generator = np.random.default_rng(0)
-    sizes = observation_size, action_size, 3
+    draw = lambda size: np.float32(0.5 * generator.normal(size=size))  # noqa: E731
+    where = lambda: draw(3) if target is None else np.float32(target)  # noqa: E731
     return tuple(
-        samples.Sample(f"drawn {i}", *(np.float32(0.5 * generator.normal(size=n)) for n in sizes))
+        samples.Sample(f"drawn {i}", draw(observation_size), draw(action_size), where())
         for i in range(1, 5)
     )
 

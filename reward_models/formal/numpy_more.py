@@ -49,21 +49,21 @@ def _select(evaluator: Any, args: tuple, kwargs: dict) -> Any:
 def _append(evaluator: Any, args: tuple, kwargs: dict) -> Any:
     bound = bind("np.append", ("arr", "values", "axis"), args, kwargs)
     arrays, axis = [to_array(bound[key]) for key in ("arr", "values")], bound.get("axis")
-    library = jnp if holds_traced(arrays) else np
+    library, like = (jnp, weak) if holds_traced(arrays) else (np, np.asarray)
     if axis is None:
-        arrays, axis = [library.ravel(library.asarray(weak(a))) for a in arrays], 0
+        arrays, axis = [library.ravel(library.asarray(like(a))) for a in arrays], 0
     return library.concatenate(arrays, axis=axis)
 
 
 def _average(evaluator: Any, args: tuple, kwargs: dict) -> Any:
     bound = bind("np.average", ("a", "axis", "weights"), args, kwargs)
     values, weights = to_array(bound["a"]), bound.get("weights")
-    library = jnp if holds_traced([values, weights]) else np
+    library, like = (jnp, weak) if holds_traced([values, weights]) else (np, np.asarray)
     if weights is not None:
-        weights = library.asarray(weak(weights))
+        weights = library.asarray(like(weights))
         if np.shape(values) != weights.shape:
             raise ValueProblem("the weights need the shape of the array", "use np.sum(w * a)")
-    return library.average(library.asarray(weak(values)), axis=bound.get("axis"), weights=weights)
+    return library.average(library.asarray(like(values)), axis=bound.get("axis"), weights=weights)
 
 
 def _einsum(evaluator: Any, args: tuple, kwargs: dict) -> Any:
@@ -76,7 +76,9 @@ def _einsum(evaluator: Any, args: tuple, kwargs: dict) -> Any:
     sizes = {c: n for part, a in zip(letters, arrays, strict=True) for c, n in zip(part, a.shape)}  # noqa: B905
     if math.prod(sizes.values()) > MAX_ELEMENTS:
         raise ValueProblem("this np.einsum is too large")
-    return (jnp if holds_traced(arrays) else np).einsum(args[0], *map(weak, arrays))
+    if not holds_traced(arrays):  # `weak` would make them JAX's, which NumPy cannot read here
+        return np.einsum(args[0], *arrays)
+    return jnp.einsum(args[0], *map(weak, arrays))
 
 
 def _finfo(evaluator: Any, args: tuple, kwargs: dict) -> Any:
@@ -100,6 +102,18 @@ def _piecewise(evaluator: Any, args: tuple, kwargs: dict) -> Any:
     for condition, value in zip(conditions, values, strict=True):
         result = jnp.where(jnp.reshape(weak(condition), ()), jnp.reshape(weak(value), ()), result)
     return result.astype(kind)
+
+
+def _meshgrid(evaluator: Any, args: tuple, kwargs: dict) -> Any:
+    indexing = kwargs.pop("indexing", "xy")
+    arrays = [to_array(value) for value in args]
+    if kwargs or not arrays or indexing not in ("xy", "ij") or any(np.ndim(a) > 1 for a in arrays):
+        raise ValueProblem("np.meshgrid takes rows of numbers and indexing='xy' or 'ij' here")
+    if len(arrays) * math.prod(np.size(a) for a in arrays) > MAX_ELEMENTS:
+        raise ValueProblem("this np.meshgrid is too large")
+    if not holds_traced(arrays):
+        return np.meshgrid(*arrays, indexing=indexing)
+    return jnp.meshgrid(*(jnp.asarray(weak(a)) for a in arrays), indexing=indexing)
 
 
 def _fromiter(evaluator: Any, args: tuple, kwargs: dict) -> Any:
@@ -171,6 +185,7 @@ MORE: dict[str, Any] = {
         "array": _array,
         "piecewise": _piecewise,
         "fromiter": _fromiter,
+        "meshgrid": _meshgrid,
         "split": _split,
         "isscalar": _isscalar,
         "ndarray": _no_array,

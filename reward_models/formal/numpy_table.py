@@ -93,7 +93,13 @@ def _build() -> dict[str, Any]:
     table["roll"] = entry("roll", jnp.roll, np.roll, "a", "shift axis")
     table["trace"] = entry("trace", jnp.trace, np.trace, "a")
     table["diag"] = entry("diag", jnp.diag, np.diag, "a")
-    table["reshape"] = entry("reshape", jnp.reshape, np.reshape, "a", "newshape")
+    table["reshape"] = entry(
+        "reshape",
+        lambda a, shape: jnp.reshape(a, shape),  # NumPy has called it newshape, and shape
+        lambda a, shape: np.reshape(a, shape),
+        "a",
+        "shape",
+    )
     table["expand_dims"] = entry("expand_dims", jnp.expand_dims, np.expand_dims, "a", "axis")
     for name in ("isclose", "allclose"):
         table[name] = entry(name, getattr(jnp, name), getattr(np, name), "a b", "rtol atol")

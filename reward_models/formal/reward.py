@@ -78,6 +78,7 @@ def compile_reward(
     action_size: int = 4,
     target_shape: tuple[int, ...] = (3,),
     signature: Signature = CORE,
+    target: tuple[float, ...] | None = None,
 ) -> FormalReward:
     """Check `source` and lower it to a reward function.
 
@@ -87,6 +88,8 @@ def compile_reward(
         action_size: length of the action.
         target_shape: shape of the target position.
         signature: how the function is called; by default with the three arrays.
+        target: the target of a task where it is always the same, so that code may divide by it;
+            by default it must be finite for any.
 
     Returns:
         The reward, known to trace and to be finite on a few sample states.
@@ -98,14 +101,17 @@ def compile_reward(
     shapes = ((observation_size,), (action_size,), tuple(target_shape))
     signature.check_sizes(shapes)
     try:
-        return _compile(source, shapes, signature)
+        return _compile(source, shapes, signature, target)
     except RecursionError:
         message, hint = "the source is nested too deeply", "simplify it"
         raise RewardError([diagnostic_at(source, 1, 0, message, hint)]) from None
 
 
 def _compile(
-    source: str, shapes: tuple[tuple[int, ...], ...], signature: Signature
+    source: str,
+    shapes: tuple[tuple[int, ...], ...],
+    signature: Signature,
+    target: tuple[float, ...] | None,
 ) -> FormalReward:
     tree = parse(source)
     found = check(source, tree, signature)
@@ -123,7 +129,7 @@ def _compile(
 
     arguments = (jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes)
     traced, result = jax.make_jaxpr(run, return_shape=True)(*arguments)
-    values = jax.vmap(jaxpr_as_fun(traced))(*_sample_states(shapes))
+    values = jax.vmap(jaxpr_as_fun(traced))(*_sample_states(shapes, target))
     _check_finite(source, function, jax.tree.unflatten(jax.tree.structure(result), values))
     name, names, warnings = function.name, tuple(names), tuple(warnings)
     return FormalReward(source, signature, name, names, warnings, shapes, tree)
@@ -139,11 +145,21 @@ def _run(
     return result, list(evaluator.dropped.values())
 
 
-def _sample_states(shapes: tuple[tuple[int, ...], ...]) -> list[np.ndarray]:
-    """All zeros and a few seeded normal states of scale 0.5, batched along the first axis."""
+def _sample_states(
+    shapes: tuple[tuple[int, ...], ...], target: tuple[float, ...] | None = None
+) -> list[np.ndarray]:
+    """All zeros and a few seeded normal states of scale 0.5, batched along the first axis.
+
+    Args:
+        shapes: of observation, action and target.
+        target: the target of all states, if it does not vary.
+    """
     generator = np.random.default_rng(0)
     samples = [0.5 * generator.standard_normal((_SAMPLES, *shape)) for shape in shapes]
-    return [np.concatenate([np.zeros_like(s[:1]), s]).astype(np.float32) for s in samples]
+    states = [np.concatenate([np.zeros_like(s[:1]), s]).astype(np.float32) for s in samples]
+    if target is not None:
+        states[2][:] = target
+    return states
 
 
 def _check_finite(

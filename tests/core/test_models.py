@@ -1,11 +1,14 @@
 """Scripted teachers, recorded replies, prompts."""
 
+import importlib
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import envs
 from core.author import Author
-from core.config import Config
+from core.config import Config, FeedbackConfig, check
 from core.models import ReplayModel, ScriptedConfig, ScriptedTeacher
 from core.models.base import Clip, Question
 from core.prompts import eureka, text2reward
@@ -151,7 +154,7 @@ def test_unknown_recording(tmp_path):
         ReplayModel("fly", "eureka")
 
 
-@pytest.mark.parametrize("task", envs.names("metaworld"))
+@pytest.mark.parametrize("task", envs.names())
 def test_every_task_has_replies_to_its_exact_prompt(task):
     spec = envs.make(task).spec
     model = ReplayModel(task)
@@ -237,3 +240,25 @@ def test_limited_eyes_contradict_themselves_only_because_of_the_order():
     # d + e within (-b, b): sigmoid(2) - sigmoid(0) at d = 1, b = 1
     expected = 1 / (1 + np.exp(-2.0)) - 0.5
     assert abs(contradicted(1.0) - expected) < 0.07
+
+
+def test_a_refinement_question_has_the_sizes_of_its_task(monkeypatch):
+    """The script that asks it compiles for the task and plays whole episodes of it."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "scripts"))
+    record = importlib.import_module("record_replies")
+    monkeypatch.setattr(record, "LANES", 2)
+    monkeypatch.setattr(record, "STEPS", 20)
+    initial = ReplayModel("pass-water").recording["initial"]["replies"]
+    messages = record.conversation("pass-water", "core", "refinement", initial)
+    assert [m.role for m in messages] == ["system", "user", "assistant", "user"]
+    code, told = extract_code(initial[0]), messages[3].content
+    assert messages[2].content == f"```python\n{code.strip()}\n```"
+    assert "score: [0.000," in told and "spill: [" in told and "10 evenly spaced" in told
+
+
+def test_a_clip_is_no_longer_than_an_episode():
+    with pytest.raises(
+        ValueError, match=r"clip_length \(20\) must be at most 3, an episode of fold"
+    ):
+        check(Config(task="fold-cloth"))
+    check(Config(task="fold-cloth", feedback=FeedbackConfig(clip_length=3)))

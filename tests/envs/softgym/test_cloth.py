@@ -136,6 +136,22 @@ def test_spaces_are_rl_vlm_fs(env, start, moved):
     np.testing.assert_allclose(moved.obs[2, 108:], [0.09, cloth.GROUND, -0.135], atol=1e-5)
 
 
+def test_a_rewards_author_is_told_where_the_points_are(env, start):
+    points, picker = env.spec.formal_fields
+    assert (points.start, points.stop, picker.start, picker.stop) == (0, 108, 108, 111)
+    obs = np.asarray(start.obs).reshape(-1, 111)[0]
+    for (i, j), place in {
+        (0, 0): [-0.122, -0.122],
+        (5, 2): [0.122, -0.0192],
+        (5, 5): [0.122] * 2,
+    }.items():
+        at = 18 * i + 3 * j  # as the field says
+        assert "18 * i + 3 * j" in points.description
+        np.testing.assert_allclose(obs[[at, at + 2]], place, atol=1e-3)
+    assert "has 3 steps" in env.spec.action_description
+    assert "has 1 steps" not in envs.make("fold-cloth", moves=1).spec.action_description
+
+
 def test_the_world_ends_after_the_last_move(env):
     once = envs.make("fold-cloth", moves=1)
     act = lambda obs, key: jax.vmap(fold_cloth.expert)(obs)  # noqa: E731

@@ -91,6 +91,14 @@ def test_other_signatures_and_stdin(monkeypatch, capsys):
     np.testing.assert_allclose(row(capsys.readouterr().out, "total"), np.negative(opening), 1e-3)
 
 
+def test_a_task_without_recorded_states_and_with_another_target(monkeypatch, capsys):
+    text = "def compute_reward(obs, a, t):\n    x = obs[0] / t[0]\n    return x, {'x': x}\n"
+    monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+    assert command.main(["-", "--task", "pass-water"]) == 0
+    out = capsys.readouterr().out
+    assert "compiles for pass-water" in out and "numbers drawn" in out
+
+
 def test_what_cannot_be_tried(capsys, tmp_path):
     assert command.main([str(tmp_path / "none.py"), "--task", "soccer"]) == 2
     assert "cannot read" in capsys.readouterr().err

@@ -314,6 +314,17 @@ def test_other_sizes():
     assert value == 3.0
 
 
+def test_code_may_divide_by_a_target_that_never_varies():
+    source = body("x = observation[0] / target_pos[0]")
+    sizes = {"observation_size": 7, "action_size": 1, "target_shape": (1,)}
+    with pytest.raises(RewardError, match="when all inputs are zero"):
+        compile_reward(source, **sizes)
+    reward = compile_reward(source, **sizes, target=(1.2,))
+    assert reward(jnp.full(7, 0.6), jnp.zeros(1), jnp.full(1, 1.2))[0] == 0.5
+    with pytest.raises(RewardError, match="when all inputs are zero"):
+        compile_reward(body("x = 1 / observation[0]"), **sizes, target=(1.2,))
+
+
 def test_assertions_are_dropped_with_a_warning():
     reward = compile_reward(body("assert action[0] > 0, 'no'\nx = action[0]"))
     assert len(reward.warnings) == 1 and "line 3" in reward.warnings[0]
