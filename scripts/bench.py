@@ -28,11 +28,11 @@ from core import devices
 from core.config import Config, check
 from core.models import ReplayModel
 from core.prompts import formal as prompts
-from core.rewards import batch_function
+from core.rewards import batch_function, compiler
 from core.run_folder import device
 from core.training import make_train
 from core.trials import Trials
-from reward_models.formal import FormalReward, RewardError, compile_reward, extract_code
+from reward_models.formal import FormalReward, RewardError, extract_code
 
 
 def seconds(call: Callable[[], Any], repeats: int = 5) -> float:
@@ -173,7 +173,7 @@ def update_products(obs: int, action: int, c: sac.SACConfig) -> list[tuple[int, 
 def bench_reward(config: Config) -> dict[str, Any]:
     """Compiling a recorded reward, evaluating it, and swapping it in a running training."""
     train = make_train(config)
-    rewards, refused = recorded_rewards(config.task, train.env.spec)
+    rewards, refused = recorded_rewards(config, train.env)
     state = train.init(jax.vmap(jax.random.key)(jnp.arange(config.seeds)))
     state, _ = train.train_chunk(state, [rewards[0]] * config.seeds)
     swaps = []
@@ -203,11 +203,12 @@ def bench_reward(config: Config) -> dict[str, Any]:
     return found
 
 
-def recorded_rewards(task: str, spec: Any) -> tuple[list[FormalReward], int]:
+def recorded_rewards(config: Config, env: envs.TaskEnv) -> tuple[list[FormalReward], int]:
     """The recorded replies that compile, and how many do not."""
-    model, rewards, refused = ReplayModel(task), [], 0
-    refinement = prompts.feedback_messages(spec, "", 0, {"score": [0.0]})
-    for messages in (prompts.initial_messages(spec), refinement):
+    model, rewards, refused = ReplayModel(config.task), [], 0
+    compile_reward = compiler(config, env)
+    refinement = prompts.feedback_messages(env.spec, "", 0, {"score": [0.0]})
+    for messages in (prompts.initial_messages(env.spec), refinement):
         for reply in model.complete(messages, 100):
             try:
                 rewards.append(compile_reward(extract_code(reply.text)))
@@ -249,7 +250,9 @@ def bench_candidates(config: Config) -> dict[str, Any]:
     """A trial of one candidate, then trials of eight side by side: wall and CPU seconds, with the
     compilation of their program and without."""
     config = check(dataclasses.replace(config, method="eureka"))
-    rewards, _ = recorded_rewards(config.task, envs.make(config.task).spec)
+    env = envs.make(config.task)
+    # The replies to CoRe's questions, whichever method trains on them.
+    rewards, _ = recorded_rewards(dataclasses.replace(config, method="core"), env)
     found: dict[str, Any] = {"trial_steps": config.trial_steps}
     with tempfile.TemporaryDirectory() as folder:
         trials = {n: Trials(config, n, Path(folder) / f"{n}.json") for n in (1, 8)}

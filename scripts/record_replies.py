@@ -68,7 +68,7 @@ def random_statistics(env: envs.TaskEnv, reward: FormalReward) -> dict[str, list
 def conversation(task: str, method: str, kind: str, initial: list[str]) -> list[formal.Message]:
     """The exact messages of a question."""
     env = envs.make(task, protocol="paper")
-    prompts, compile_reward = PROMPTS[method], compiler(Config(task=task, method=method), env.spec)
+    prompts, compile_reward = PROMPTS[method], compiler(Config(task=task, method=method), env)
     if kind == "initial":
         return prompts.initial_messages(env.spec)
     for reply in initial:
