@@ -66,14 +66,18 @@ def env_rates(
     began = time.perf_counter()
     state = jax.block_until_ready(play(state, jax.random.key(1)))
     first = time.perf_counter() - began
-    rates, theirs = [], []
+    rates, theirs, cpu = [], [], 0.0
     for _ in range(3):
+        began = time.process_time()
         rates.append(batch * length / seconds(lambda: play(state, jax.random.key(2)), repeats))
+        cpu += time.process_time() - began
         if original:
             theirs.append(original_rate(original, env.spec.name))
     rate = float(np.median(rates))
     found = {
         f"steps_per_second_{batch}": round(rate) if rate >= 100 else round(rate, 1),
+        # Of all cores together, and without what other programs take of them.
+        f"steps_per_cpu_second_{batch}": float(f"{3 * repeats * batch * length / cpu:.4g}"),
         f"compile_seconds_{batch}": round(first, 1),
         f"traces_{batch}": len(traces),
     }
