@@ -110,8 +110,9 @@ def _paint_sheet(sheet: Sheet, pixels: Pixels, see: chex.Array, light: chex.Arra
 
     areas = [area(1, 2), area(2, 0), area(0, 1)]
     total = sum(areas)
-    inside = jnp.minimum(jnp.minimum(*areas[:2]), areas[2]) >= 0.0
-    inside |= jnp.maximum(jnp.maximum(*areas[:2]), areas[2]) <= 0.0
+    seam = 1e-5 * jnp.abs(total)  # what rounding may leave between two triangles
+    inside = jnp.minimum(jnp.minimum(*areas[:2]), areas[2]) >= -seam
+    inside |= jnp.maximum(jnp.maximum(*areas[:2]), areas[2]) <= seam
     inverse = sum(a / depth[k][:, None, None] for k, a in enumerate(areas))
     inverse = inverse / jnp.where(jnp.abs(total) < 1e-9, 1e-9, total)
     far = 1.0 / jnp.maximum(inverse, 1e-6)
