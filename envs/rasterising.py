@@ -18,6 +18,7 @@ import numpy as np
 from flax import struct
 
 Rgb = tuple[float, float, float]
+_DARKER = 0.88  # of a colour, every other check
 
 
 @struct.dataclass
@@ -30,6 +31,7 @@ class Sheet:
         back: colour of the other side.
         edge: longest distance of neighbours that is drawn whole, m.
         nearest: shortest distance from the camera that it is drawn whole at, m.
+        check: cells of the grid along each side of a check; every other check is darker. 0 is none.
     """
 
     points: chex.Array
@@ -37,6 +39,7 @@ class Sheet:
     back: Rgb = struct.field(pytree_node=False)
     edge: float = struct.field(pytree_node=False)
     nearest: float = struct.field(pytree_node=False)
+    check: int = struct.field(pytree_node=False, default=0)
 
 
 @struct.dataclass
@@ -107,8 +110,9 @@ def _paint_sheet(sheet: Sheet, pixels: Pixels, see: chex.Array, light: chex.Arra
 
     areas = [area(1, 2), area(2, 0), area(0, 1)]
     total = sum(areas)
-    inside = jnp.minimum(jnp.minimum(*areas[:2]), areas[2]) >= 0.0
-    inside |= jnp.maximum(jnp.maximum(*areas[:2]), areas[2]) <= 0.0
+    seam = 1e-5 * jnp.abs(total)  # what rounding may leave between two triangles
+    inside = jnp.minimum(jnp.minimum(*areas[:2]), areas[2]) >= -seam
+    inside |= jnp.maximum(jnp.maximum(*areas[:2]), areas[2]) <= seam
     inverse = sum(a / depth[k][:, None, None] for k, a in enumerate(areas))
     inverse = inverse / jnp.where(jnp.abs(total) < 1e-9, 1e-9, total)
     far = 1.0 / jnp.maximum(inverse, 1e-6)
@@ -121,8 +125,12 @@ def _paint_sheet(sheet: Sheet, pixels: Pixels, see: chex.Array, light: chex.Arra
     is_front = jnp.sum(flat * corners[0], axis=0) < 0.0
     normal = jnp.where(is_front, normal, -normal)
     shade = jnp.maximum(light @ normal, 0.0)
-    colours = jnp.array([sheet.back, sheet.front])
-    return Painted(nearest, shade[winner], colours[is_front.astype(jnp.int32)[winner]])
+    colours = jnp.array([sheet.back, sheet.front])[is_front.astype(jnp.int32)]
+    if sheet.check:
+        rows, columns = np.indices((p.shape[1] - 1, p.shape[2] - 1)) // sheet.check
+        dark = np.where((rows + columns) % 2, _DARKER, 1.0).ravel()
+        colours = colours * np.concatenate([dark, dark])[:, None]
+    return Painted(nearest, shade[winner], colours[winner])
 
 
 def _paint_balls(balls: Balls, pixels: Pixels, see: chex.Array, light: chex.Array) -> Painted:

@@ -26,7 +26,8 @@ LIGHT = (0.35, -0.45, 0.82)  # towards the light
 AMBIENT = 0.5
 SKY = (0.62, 0.71, 0.80)
 GLASS = (0.85, 0.93, 0.97)
-_CLEAR = 0.86  # part of the light that a pane lets through
+_CLEAR = 0.90  # part of what is seen that comes through a pane
+_PANE = 0.5  # part of the lamp's light that does; less, for what the water behind it takes
 _BIAS = 1e-3  # m; how far off its surface a ray to the light starts
 _ID_BITS = 6
 _ID_MASK = (1 << _ID_BITS) - 1
@@ -125,7 +126,7 @@ def render(
     shade, colour = _shade(groups, rays, keys)
     if shadows:  # one ray a pixel: the light's edges may be harder than those of things
         one = rays._replace(u=rays.u[:1], v=rays.v[:1])
-        shade = shade * _free(groups, one, keys[:1])
+        shade = shade * _free(groups, one, keys[:1], scene.glass)
     brightness = AMBIENT + (1.0 - AMBIENT) * shade
     paints = [_paint(thing, rays) for thing in scene.painted]
     channels = []
@@ -190,15 +191,17 @@ def _paint(thing: rasterising.Sheet | rasterising.Balls, rays: _Rays) -> rasteri
     return jax.tree.map(lambda *x: jnp.stack(x), *looks)
 
 
+def _ways(rays: _Rays) -> Vector:
+    """Directions of the rays in the world's frame."""
+    scales = (1.0, rays.u, rays.v)
+    return tuple(sum(a[k] * s for a, s in zip(rays.axes, scales, strict=True)) for k in range(3))
+
+
 def _clear(panes: chex.Array, rays: _Rays, depth: chex.Array) -> chex.Array:
     """Part of the light of what is seen at a depth that comes through the panes before it."""
-    d = [
-        sum(a[k] * s for a, s in zip(rays.axes, (1.0, rays.u, rays.v), strict=True))
-        for k in (0, 1, 2)
-    ]
     through = jnp.ones(depth.shape)
     for middle, half in panes:
-        t = primitives.enter("box", _parts(rays.pos - middle), tuple(d), _parts(half))
+        t = primitives.enter("box", _parts(rays.pos - middle), _ways(rays), _parts(half))
         through = jnp.where(t < depth, _CLEAR * through, through)
     return through
 
@@ -295,8 +298,9 @@ def _shade(groups: _Groups, rays: _Rays, keys: chex.Array) -> tuple[chex.Array, 
     return jnp.where(shade > 0.0, shade, 0.0), colour
 
 
-def _free(groups: _Groups, rays: _Rays, keys: chex.Array) -> chex.Array:
-    """1 where the light reaches what is seen, 0 in shadow. Planes cast none."""
+def _free(groups: _Groups, rays: _Rays, keys: chex.Array, panes: chex.Array | None) -> chex.Array:
+    """1 where the light reaches what is seen, 0 in shadow, between them behind panes. Planes cast
+    none."""
     depth, free = _depth(keys), jnp.ones(keys.shape)
     for kind, group in groups:
 
@@ -307,6 +311,13 @@ def _free(groups: _Groups, rays: _Rays, keys: chex.Array) -> chex.Array:
 
         if kind != "plane":
             free, _ = jax.lax.scan(block, free, group)
+    light = _parts(jnp.asarray(_unit(LIGHT), jnp.float32))
+    for middle, half in () if panes is None else panes:
+        at = tuple(
+            p + depth * d for p, d in zip(_parts(rays.pos - middle), _ways(rays), strict=True)
+        )
+        t = primitives.enter("box", at, light, _parts(half), near=_BIAS)
+        free = jnp.where(t < primitives.FAR, _PANE * free, free)
     return free
 
 

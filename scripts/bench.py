@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import subprocess
+import os
 import sys
 import tempfile
 import time
@@ -20,6 +20,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import tyro
+from bench_env import bench_env
 from bench_render import bench_render
 
 import envs
@@ -43,51 +44,6 @@ def seconds(call: Callable[[], Any], repeats: int = 5) -> float:
         jax.block_until_ready(call())
         taken.append(time.perf_counter() - began)
     return float(np.median(taken))
-
-
-def bench_env(task: str, original: Path | None) -> dict[str, Any]:
-    """Environment steps per second under random actions, and compile seconds."""
-    env = envs.make(task, protocol="random")
-    traces, found = [], {"task": task}
-    for batch in (1, 32, 128):
-        length = 64 if batch > 1 else 256
-
-        @jax.jit
-        def play(state, key, batch=batch, length=length):
-            traces.append(batch)
-
-            def body(state, key):
-                action = jax.random.uniform(key, (batch, env.action_size), minval=-1.0)
-                return jax.vmap(env.step)(state, action), None
-
-            return jax.lax.scan(body, state, jax.random.split(key, length))[0]
-
-        state = jax.vmap(env.reset)(jax.random.split(jax.random.key(0), batch))
-        began = time.perf_counter()
-        state = jax.block_until_ready(play(state, jax.random.key(1)))
-        first = time.perf_counter() - began
-        rates, theirs = [], []
-        for _ in range(3):
-            rates.append(batch * length / seconds(lambda s=state: play(s, jax.random.key(2)), 3))
-            if original and batch == 128:
-                theirs.append(original_rate(original, task))
-        found[f"steps_per_second_{batch}"] = round(float(np.median(rates)))
-        found[f"compile_seconds_{batch}"] = round(first, 1)
-        found[f"traces_{batch}"] = traces.count(batch)
-        print(f"batch {batch:>4}: {np.median(rates):>9,.0f} steps/s, {first:.1f} s to compile")
-        if theirs:
-            ratio = float(np.median(rates) / np.median(theirs))
-            found |= {"original": round(float(np.median(theirs))), "ratio": round(ratio, 2)}
-            print(f"Meta-World, one process: {np.median(theirs):,.0f} steps/s; ratio {ratio:.2f}")
-    return found
-
-
-def original_rate(python: Path, task: str) -> float:
-    """Steps per second of the original Meta-World, run by a Python that has it installed."""
-    script = Path(__file__).with_name("record_metaworld.py")
-    command = [str(python), str(script), "--task", task, "--rate"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return float(done.stdout.strip().splitlines()[-1])
 
 
 def bench_sac(config: Config) -> dict[str, Any]:
@@ -289,13 +245,14 @@ def main(
     devices.prepare_cpu({"train": 3, "candidates": 8}.get(what, 1))
     print(f"{what} on {device()}, jax {jax.__version__}")
     if what == "env":
-        found = bench_env(task, original)
+        found = bench_env(task, original, seconds)
     elif what == "render":
         found = bench_render(task, gl, seconds)
     else:
         benches = {"sac": bench_sac, "reward": bench_reward, "train": bench_train}
         found = {**benches, "candidates": bench_candidates}[what](config)
-    print(json.dumps({"bench": what, "device": device(), **found}))
+    load = [round(x, 1) for x in os.getloadavg()]
+    print(json.dumps({"bench": what, "device": device(), "load": load, **found}))
     return 0
 
 

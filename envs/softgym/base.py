@@ -15,12 +15,14 @@ import jax.numpy as jnp
 import numpy as np
 from brax.envs.base import State
 
-from envs.rendering import Scene
+from envs.rasterising import Sheet
+from envs.rendering import AMBIENT, LIGHT, Scene
 from envs.task import TaskEnv
 
 Colour = tuple[float, float, float]
 WOOD: tuple[Colour, Colour, float] = ((0.80, 0.64, 0.45), (0.77, 0.60, 0.41), 0.1)
 """A table: two colours and the edge of its checks, m."""
+_LIES = 0.0005  # m, the height of what is painted on the table
 
 
 class Judgement(NamedTuple):
@@ -127,6 +129,21 @@ class SoftGymEnv(TaskEnv):
 def to_picture(x: chex.Array) -> chex.Array:
     """Turns points [3, ...] with y upwards into points with z upwards, x staying x."""
     return jnp.stack([x[0], -x[2], x[1]])
+
+
+def shadow(x: chex.Array, edge: float, nearest: float) -> Sheet:
+    """A sheet's shadow on the table, as a sheet: painted things cast none themselves.
+
+    Args:
+        x: [3, n, m] the sheet's points, z upwards, m.
+        edge, nearest: the sheet's.
+    """
+    along = np.array(LIGHT) / LIGHT[2]
+    fallen = x - x[2] * along[:, None, None]
+    # Painted, it is lit as the table is; it should have the ambient light only.
+    lit = AMBIENT + (1.0 - AMBIENT) * LIGHT[2] / np.linalg.norm(LIGHT)
+    dark = tuple(float(AMBIENT / lit * c) for c in np.mean(WOOD[:2], axis=0))
+    return Sheet(fallen.at[2].set(_LIES), dark, dark, edge, nearest)
 
 
 def primitives_scene(rows: list[tuple[str, Any, Any, Any, Colour]], **more: Any) -> Scene:

@@ -1,4 +1,4 @@
-"""A square cloth held by one corner, with SoftGym's springs (ClothFoldDiagonal).
+"""A square cloth held by one corner or several, with SoftGym's springs (ClothFoldDiagonal).
 
 Springs are swept all at once (`particles.pull`). What hangs from the held corner is never farther
 from it than the cloth is long: tethers (Kim et al., Long Range Attachments, 2012) bring a pull
@@ -31,6 +31,7 @@ _SLACK = 1.03  # of a tether
 _UNDER = 0.0092  # m; a particle of the layer below holds up what is nearer than this sideways
 _SAME_LAYER = 0.25 * THICKNESS  # m; what is not lower than this is beside, not under
 _RISE = 0.003  # m, the most that a floor lifts in a frame
+_LAYERS = 4  # that carry others; as floors push only upwards, a crumpled cloth would be a tower
 _OBSTACLES = 20  # particles along each side that hold others up
 
 
@@ -41,10 +42,12 @@ class Cloth:
     Attributes:
         side: particles along each side.
         sweeps: over all springs, in each of four substeps.
+        held: particles that pickers hold.
     """
 
     side: int
     sweeps: int
+    held: tuple[tuple[int, int], ...] = ((0, 0),)
 
     @property
     def spacing(self) -> float:
@@ -69,23 +72,26 @@ class Cloth:
 
         Args:
             body: [3, side, side].
-            corner: [3] where the held corner, particle (0, 0), is at the frame's end, m.
+            corner: [3], or [3, K] of K, where what is held is at the frame's end, m.
         """
         h = particles.FRAME / _SUBSTEPS
-        held = np.zeros((self.side, self.side), bool)
-        held[0, 0] = True
+        masks = [self._only(i, j) for i, j in self.held]
+        held = np.any(masks, axis=0)
+        corner = corner.reshape(3, -1)
         sweep = particles.pull(self.springs(), jnp.asarray(~held, jnp.float32), _RELAXATION)
         floor = jnp.where(held, -1.0, self.floors(body.x))
-        start = body.x[:, 0, 0]
-        tether = jnp.asarray(_SLACK * self._from_corner())
+        start = jnp.stack([body.x[:, i, j] for i, j in self.held], axis=1)
+        tethers = [jnp.asarray(_SLACK * self._from(i, j)) for i, j in self.held]
 
         def substep(body: Body, part: chex.Array) -> tuple[Body, None]:
-            at = (start + part * (corner - start))[:, None, None]
+            places = (start + part * (corner - start))[:, :, None, None]
 
             def reach(x: chex.Array) -> chex.Array:
-                d = x - at
-                far = jax.lax.rsqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2] + 1e-12)
-                return at + d * jnp.minimum(tether * far, 1.0)
+                for k, tether in enumerate(tethers):
+                    d = x - places[:, k]
+                    far = jax.lax.rsqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2] + 1e-12)
+                    x = places[:, k] + d * jnp.minimum(tether * far, 1.0)
+                return x
 
             def sweep_and_rub(_: int, x: chex.Array) -> chex.Array:
                 x = particles.above(sweep(x), floor)
@@ -97,7 +103,8 @@ class Cloth:
             x = jax.lax.fori_loop(0, self.sweeps, sweep_and_rub, x)
             x = particles.above(reach(x), floor)
             x = particles.rub(x, body.x, depth, _FRICTION)
-            x = jnp.where(held, at, x)
+            for k, mask in enumerate(masks):
+                x = jnp.where(mask, places[:, k], x)
             # Or XLA computes all of the above twice, for the positions and for the velocities.
             x = jax.lax.optimization_barrier(x)
             return Body(x, (x - body.x) * ((1.0 - _DAMPING * h) / h)), None
@@ -107,7 +114,7 @@ class Cloth:
 
     def floors(self, x: chex.Array) -> chex.Array:
         """Returns how low each particle may sink [side, side], m: onto the ground, or onto the
-        highest layer of the cloth that is under it."""
+        highest layer of the cloth that is under it, of the lowest few."""
         pick = self.obstacles()
         low = x[:, pick][:, :, pick].reshape(3, -1, 1)
         x = x.reshape(3, 1, -1)
@@ -115,6 +122,7 @@ class Cloth:
         under = (dx * dx + dz * dz < _UNDER**2) & (low[1] < x[1] - _SAME_LAYER)
         holds = under & jnp.asarray(self._strangers())
         top = jnp.max(jnp.where(holds, low[1], GROUND - THICKNESS), axis=0) + THICKNESS
+        top = jnp.minimum(top, GROUND + _LAYERS * THICKNESS)
         return jnp.minimum(top, jnp.maximum(x[1, 0] + _RISE, GROUND)).reshape(self.side, self.side)
 
     def obstacles(self) -> np.ndarray:
@@ -129,9 +137,14 @@ class Cloth:
         gap = np.linalg.norm(near[0][:, :, None] - near[1][:, None], axis=0)
         return gap > 2.0 * THICKNESS
 
-    def _from_corner(self) -> np.ndarray:
+    def _only(self, i: int, j: int) -> np.ndarray:
+        mask = np.zeros((self.side, self.side), bool)
+        mask[i, j] = True
+        return mask
+
+    def _from(self, i: int, j: int) -> np.ndarray:
         u = np.arange(self.side) * self.spacing
-        return np.hypot(*np.meshgrid(u, u, indexing="ij")).astype(np.float32)
+        return np.hypot(*np.meshgrid(u - u[i], u - u[j], indexing="ij")).astype(np.float32)
 
 
 FULL = Cloth(side=40, sweeps=12)

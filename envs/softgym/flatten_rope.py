@@ -29,7 +29,7 @@ SUCCESS = 0.95 * rope.LENGTH  # m
 _FRAMES = 6
 _STEP = 0.01  # m, the most that a picker moves in a frame
 _REACH, _CEILING = 0.325, 0.3  # m; pickers stay within
-_TUBE = 0.009  # m, the radius in pictures
+_TUBE = 0.0125  # m, the radius in pictures: strands come as near as they may touch
 _BLUE = (0.10, 0.30, 0.85)
 
 

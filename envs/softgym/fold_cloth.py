@@ -22,7 +22,7 @@ from flax import struct
 from envs.rasterising import Sheet
 from envs.rendering import Camera, Scene
 from envs.softgym import cloth
-from envs.softgym.base import Judgement, SoftGymEnv, primitives_scene, to_picture
+from envs.softgym.base import Judgement, SoftGymEnv, primitives_scene, shadow, to_picture
 from envs.softgym.particles import Body
 from envs.task import Field, PaperBudget, TaskSpec
 
@@ -34,6 +34,8 @@ _STRIDE = 0.005  # m a frame
 _KEYS = (0, 8, 16, 24, 32, 39)  # of 40 rows and columns
 _SUCCESS = 0.9
 _TOP, _UNDERSIDE = (0.16, 0.38, 0.85), (0.96, 0.62, 0.16)
+_CHECK = 2  # cells of the picture's grid along a check: a cloth's folds show in its pattern
+_NEAREST = 0.3  # m from the camera
 
 
 @struct.dataclass
@@ -97,21 +99,14 @@ class FoldCloth(SoftGymEnv):
     def advance(self, physics: Folding, action: chex.Array) -> Folding:
         """One move of the held corner: up, across, down."""
         start = physics.body.x[:, 0, 0]
-        way = jnp.array([REACH * action[0] - start[0], 0.0, REACH * action[1] - start[2]])
-        length = jnp.linalg.norm(way)
-        way = way / jnp.maximum(length, 1e-6)
-        across = jnp.ceil(length / _STRIDE)
-        total = across + 2 * _LIFT_FRAMES
+        total = carry_frames(start, action)
 
         def under_way(carry: tuple[chex.Array, Body]) -> chex.Array:
             return carry[0] < total
 
         def frame(carry: tuple[chex.Array, Body]) -> tuple[chex.Array, Body]:
             t, body = carry[0] + 1.0, carry[1]
-            risen = jnp.minimum(t, _LIFT_FRAMES) - jnp.maximum(t - across - _LIFT_FRAMES, 0.0)
-            gone = jnp.clip((t - _LIFT_FRAMES) * _STRIDE, 0.0, length)
-            corner = (start + gone * way).at[1].add(risen * _LIFT)
-            return t, self.cloth.advance(body, corner)
+            return t, self.cloth.advance(body, carry_to(start, action, t))
 
         _, body = jax.lax.while_loop(under_way, frame, (jnp.float32(0.0), physics.body))
         return Folding(body, physics.moves + 1)
@@ -145,16 +140,32 @@ class FoldCloth(SoftGymEnv):
     def view(self, snapshot: chex.Array, gripper: bool = True) -> Scene:
         """Returns the cloth on a table, blue above and orange below; a ball is the picker."""
         x = to_picture(jnp.asarray(snapshot, jnp.float32).reshape(20, 20, 3).transpose(2, 0, 1))
-        sheet = Sheet(x, _UNDERSIDE, _TOP, edge=1.3 * cloth.SIDE / 19, nearest=0.3)
+        edge = 1.3 * cloth.SIDE / 19
+        sheet = Sheet(x, _UNDERSIDE, _TOP, edge, _NEAREST, _CHECK)
         rows = []
         if gripper:
             size = np.array([0.006, 0.0, 0.0])
             rows.append(("sphere", x[:, 0, 0], np.eye(3), size, (0.9, 0.9, 0.92)))
-        return primitives_scene(rows, painted=(sheet,))
+        return primitives_scene(rows, painted=(shadow(x, edge, _NEAREST), sheet))
 
     def _distance(self, x: chex.Array) -> chex.Array:
         d = x - jnp.asarray(self.goal)
         return jnp.mean(jnp.sqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2]))
+
+
+def carry_frames(start: chex.Array, action: chex.Array) -> chex.Array:
+    """Frames that a move takes, for the held corner's place [3] and an action [2]."""
+    return jnp.ceil(jnp.linalg.norm(_way(start, action)) / _STRIDE) + 2 * _LIFT_FRAMES
+
+
+def carry_to(start: chex.Array, action: chex.Array, t: chex.Array) -> chex.Array:
+    """Where the picker is after `t` frames of a move: up, across, down [3] m."""
+    way = _way(start, action)
+    length = jnp.linalg.norm(way)
+    across = jnp.ceil(length / _STRIDE)
+    risen = jnp.minimum(t, _LIFT_FRAMES) - jnp.maximum(t - across - _LIFT_FRAMES, 0.0)
+    gone = jnp.clip((t - _LIFT_FRAMES) * _STRIDE, 0.0, length)
+    return (start + gone * way / jnp.maximum(length, 1e-6)).at[1].add(risen * _LIFT)
 
 
 def expert(obs: chex.Array) -> chex.Array:
@@ -219,6 +230,10 @@ def _spec(env: FoldCloth) -> TaskSpec:
             clip_length=3,
         ),
     )
+
+
+def _way(start: chex.Array, action: chex.Array) -> chex.Array:
+    return jnp.array([REACH * action[0] - start[0], 0.0, REACH * action[1] - start[2]])
 
 
 def _same(obs: chex.Array) -> chex.Array:

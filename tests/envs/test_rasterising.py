@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from envs import rendering
 from envs.rasterising import Balls, Sheet
@@ -58,6 +59,27 @@ def test_a_sheet_shows_its_other_side_when_turned():
     turned = Sheet(jnp.array([-x, y, 0 * x + 0.1]), (0.1, 0.8, 0.1), (0.8, 0.1, 0.1), 0.12, 0.5)
     middle = picture([GROUND], (turned,))[SIZE // 2, SIZE // 2]
     assert middle[0] > 5 * middle[1]
+
+
+def test_every_other_check_of_a_sheet_is_darker():
+    u = np.linspace(-0.2, 0.2, 5)
+    x, y = np.meshgrid(u, u, indexing="ij")
+    sheet = Sheet(jnp.array([x, y, 0 * x + 0.1]), (0.1, 0.8, 0.1), (0.8, 0.1, 0.1), 0.12, 0.5, 2)
+    green = picture([GROUND], (sheet,))[..., 1]
+    at = np.array([SIZE // 2 - 6, SIZE // 2 + 6])
+    checks = green[np.ix_(at, at)]
+    assert checks[0, 0] == checks[1, 1] and checks[0, 1] == checks[1, 0]
+    assert min(checks[0]) / max(checks[0]) == pytest.approx(0.88, abs=0.01)
+
+
+def test_a_pane_takes_half_of_the_lamps_light():
+    pane = jnp.array([[[0.0, 0.0, 0.3], [0.05, 0.05, 0.01]]])
+    draw = jax.jit(lambda s: rendering.render(s, DOWN, SIZE, SIZE, samples=1))
+    seen = np.asarray(draw(scene([GROUND]).replace(glass=pane)), float)[..., 0]
+    steep = 0.82 / np.linalg.norm(rendering.LIGHT)
+    assert seen[2, 2] == pytest.approx(51 * (0.5 + 0.5 * steep), abs=1)
+    # Its shadow is 0.3 m below it, away from the lamp: 0.13 m to the left and 0.16 m up.
+    assert seen[13, 15] == pytest.approx(51 * (0.5 + 0.25 * steep), abs=1)
 
 
 def test_the_nearer_is_seen_whoever_draws_it():

@@ -1,5 +1,6 @@
 """fold-cloth: the sheet's physics, the task's numbers, its goals and its expert."""
 
+import dataclasses
 import functools
 
 import jax
@@ -78,6 +79,28 @@ def test_a_floor_is_the_layer_below_or_the_ground():
     np.testing.assert_allclose(floor[10:], cloth.GROUND, atol=1e-6)
     np.testing.assert_allclose(floor[:8], cloth.GROUND + cloth.THICKNESS, atol=1e-6)
     np.testing.assert_allclose(floor[9], cloth.GROUND, atol=1e-6)  # next to the fold: one sheet
+
+
+def test_a_crumpled_cloth_is_no_tower():
+    x = np.zeros((3, 20, 20), np.float32)  # every particle above the same point, 2 m high in all
+    x[1] = cloth.GROUND + 0.005 * np.arange(400).reshape(20, 20)
+    floor = np.asarray(FAST.floors(jnp.asarray(x)))
+    assert floor.max() == pytest.approx(cloth.GROUND + 4 * cloth.THICKNESS)
+
+
+def test_what_is_held_by_two_corners_hangs_from_both():
+    sheet = dataclasses.replace(FAST, held=((0, 0), (0, 19)))
+    lift = jnp.array([0.0, 0.3, 0.0])[:, None]
+    start = sheet.flat()
+    body = start.replace(x=start.x + lift[..., None])
+    corners = body.x[:, 0, np.array([0, 19])]
+    for _ in range(5):
+        body = sheet.advance(body, corners)
+    np.testing.assert_allclose(body.x[:, 0, np.array([0, 19])], corners, atol=1e-6)
+    x = np.asarray(body.x)
+    np.testing.assert_allclose(x[:2], x[:2, :, ::-1], atol=1e-3)  # as far along from either
+    # In free fall for 50 ms, but for what hangs near the corners.
+    assert x[1, -1].mean() == pytest.approx(0.305 - 0.5 * 9.8 * 0.05**2, abs=0.003)
 
 
 def test_folded_it_lies_in_two_layers(moved):
