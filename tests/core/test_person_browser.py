@@ -7,6 +7,7 @@ import base64
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -112,6 +113,8 @@ def labelling(tmp_path):
     process = subprocess.Popen(
         [sys.executable, "scripts/label.py", str(run), "--port", "0", "--no-browser"],
         cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        # A shell's background job, as this may be, ignores Ctrl-C, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     address = process.stderr.readline().split()[0]
     yield run, address, process
@@ -178,7 +181,7 @@ def test_ten_pairs_by_keyboard_with_the_tab_closed_in_between(labelling, browser
     assert expected[wrong] == 1.0 and answers(run) == expected
     assert browser.run("return getComputedStyle(document.getElementById('end')).display") == "block"
 
-    process.send_signal(2)
+    process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate(timeout=60)
     assert process.returncode == 0, stderr
     told = json.loads(stdout.strip().splitlines()[-1])
