@@ -52,8 +52,10 @@ def run(config: Config, out: Path, resume: bool = False, quiet: bool = False) ->
             check_labeller(config)
     run_folder.prepare(out, config, resume)
     finished = run_folder.summary(out) if resume else None
-    if finished is not None and finished["env_steps"] >= config.steps:
-        return finished
+    if finished is not None:
+        if finished["env_steps"] >= config.steps:
+            return finished
+        (out / "summary.json").unlink()  # it goes on
     running = _Run(config, out, resume, quiet)
     try:
         return running.finish()

@@ -7,10 +7,11 @@ The paper budget is Meta-World's in CoRe's code (500k steps, 500 labels).
 import abc
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import jax
-from brax.envs.base import Env
+import jax.numpy as jnp
+from brax.envs.base import Env, State
 
 from envs.rendering import Camera, Scene
 
@@ -95,6 +96,14 @@ class TaskSpec:
     paper_budget: PaperBudget = PaperBudget()
 
 
+class Judgement(NamedTuple):
+    """Ground truth of one step: dense reward, success (0 or 1), progress (0 to 1)."""
+
+    dense: jax.Array
+    success: jax.Array
+    progress: jax.Array
+
+
 class TaskEnv(Env, abc.ABC):
     """A brax environment over one world that carries a `TaskSpec`.
 
@@ -107,6 +116,46 @@ class TaskEnv(Env, abc.ABC):
     target: ClassVar[tuple[float, ...] | None] = None  # `info["target"]` if it is always the same
     spec: TaskSpec
     protocol: str
+    reward: str  # which ground truth `state.reward` is: `dense`, or `sparse`, the success
+
+    def started(self, physics: Any, obs: jax.Array, judged: Judgement, target: jax.Array) -> State:
+        """Returns the state of a world at its start."""
+        zero = jnp.zeros(())
+        return State(
+            pipeline_state=physics,
+            obs=obs,
+            reward=zero,
+            done=zero,
+            metrics=_metrics(judged, zero),
+            info={"target": target},
+        )
+
+    def stepped(
+        self, state: State, physics: Any, obs: jax.Array, judged: Judgement, ended: jax.Array
+    ) -> State:
+        """Returns the state after a step, which is the one before if the step is not finite.
+
+        Then the episode ends (`done` = 1, `metrics["nonfinite"]` = 1), observation, metrics and
+        world stay, and the reward is 0.
+
+        Args:
+            state: before it.
+            physics, obs, judged: after it.
+            ended: 1 where the task itself is over.
+        """
+        reward = judged.dense if self.reward == "dense" else judged.success
+        leaves = jax.tree.leaves((physics, obs, judged))
+        finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(x)) for x in leaves]))
+        keep = lambda new, old: jax.tree.map(lambda a, b: jnp.where(finite, a, b), new, old)  # noqa: E731
+        nonfinite = 1.0 - finite.astype(jnp.float32)
+        metrics = keep(_metrics(judged, nonfinite), {k: state.metrics[k] for k in _METRICS})
+        return state.replace(
+            pipeline_state=keep(physics, state.pipeline_state),
+            obs=keep(obs, state.obs),
+            reward=jnp.where(finite, reward, 0.0),
+            done=jnp.maximum(nonfinite, jnp.where(finite, ended, 0.0)),
+            metrics={**state.metrics, **metrics, "nonfinite": nonfinite},
+        )
 
     @abc.abstractmethod
     def snapshot(self, pipeline_state: Any) -> jax.Array:
@@ -115,3 +164,11 @@ class TaskEnv(Env, abc.ABC):
     @abc.abstractmethod
     def view(self, snapshot: jax.Array, gripper: bool = True) -> Scene:
         """Returns what there is to see in a snapshot [K], with or without the gripper."""
+
+
+_METRICS = ("success", "progress", "dense", "sparse", "nonfinite")
+
+
+def _metrics(judged: Judgement, nonfinite: jax.Array) -> dict[str, jax.Array]:
+    values = (judged.success, judged.progress, judged.dense, judged.success, nonfinite)
+    return dict(zip(_METRICS, values, strict=True))

@@ -75,7 +75,7 @@ def hang(sheet: cloth.Cloth) -> Case:
 
 def fold(sheet: cloth.Cloth) -> Case:
     """The expert's move in fold-cloth, and what comes to rest after it."""
-    start = np.asarray(sheet.flat().x)
+    start = sheet.lying()
     corner, action = jnp.asarray(start[:, 0, 0]), jnp.full(2, fold_cloth.OPPOSITE)
     total = int(fold_cloth.carry_frames(corner, action))
     t = np.minimum(np.arange(1, total + _REST + 1), total)
@@ -251,9 +251,8 @@ def draw(ends: dict[str, dict[str, np.ndarray]], path: Path) -> None:
         render = lambda s, c=cameras[case]: rendering.render(env.view(s, False), c, 320, 320)  # noqa: E731
         render = jax.jit(render, compiler_options=looking_options())
         for axis, (engine, x) in zip(column, both.items(), strict=True):
-            pick = np.round(np.linspace(0, x.shape[1] - 1, 20)).astype(int)
-            points = x[:, pick][:, :, pick].reshape(3, -1).T.ravel()
-            axis.imshow(np.asarray(render(jnp.asarray(points, jnp.float32))))
+            points = jnp.asarray(env.cloth.shown(x), jnp.float32)
+            axis.imshow(np.asarray(render(points)))
             axis.set_title(f"{case}: {engine}", fontsize=9)
             axis.set_axis_off()
     figure.tight_layout(pad=0.3)

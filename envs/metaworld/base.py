@@ -18,7 +18,7 @@ from envs.metaworld import hand
 from envs.metaworld.looks import Looks
 from envs.metaworld.scene import Physics, Scene, SceneXml
 from envs.rendering import Camera
-from envs.task import Field, TaskEnv, TaskSpec
+from envs.task import Field, Judgement, TaskEnv, TaskSpec
 
 # Bounds of the hand in an observation; the original clips to them.
 _HAND_LOW = (-0.525, 0.348, -0.0525)
@@ -166,14 +166,6 @@ class Placement(NamedTuple):
     object_qpos: jax.Array
 
 
-class Judgement(NamedTuple):
-    """Ground truth of one step: dense reward (0 to 10), success (0 or 1), progress (0 to 1)."""
-
-    dense: jax.Array
-    success: jax.Array
-    progress: jax.Array
-
-
 class MetaWorldEnv(TaskEnv):
     """One hand-only Meta-World world. Subclasses define the hooks below and `spec`."""
 
@@ -194,7 +186,7 @@ class MetaWorldEnv(TaskEnv):
             goal_observable: whether the last three numbers of an observation are the goal or 0.
         """
         self.protocol = protocol
-        self._reward = reward
+        self.reward = reward
         self._goal_observable = goal_observable
         start = self.HAND_START[protocol]
         self.hand_init = jnp.array(start.target)
@@ -260,20 +252,11 @@ class MetaWorldEnv(TaskEnv):
         )
         frame = self._frame(physics)
         judged = self.judge(frame, jnp.zeros(4), physics, hand.gripper(physics.qpos))
-        return State(
-            pipeline_state=physics,
-            obs=self._observe(frame, frame, physics.target),
-            reward=jnp.zeros(()),
-            done=jnp.zeros(()),
-            metrics=_metrics(judged, jnp.zeros(())),
-            info={"target": physics.target},
-        )
+        obs = self._observe(frame, frame, physics.target)
+        return self.started(physics, obs, judged, physics.target)
 
     def step(self, state: State, action: jax.Array) -> State:
-        """Moves a world by one control step (12.5 ms).
-
-        A step whose physics is not finite ends the episode (`done` = 1, `metrics["nonfinite"]`
-        = 1): observation, metrics and world stay those of the step before and the reward is 0.
+        """Moves a world by one control step (12.5 ms); see `stepped`.
 
         Args:
             state: of one world.
@@ -284,19 +267,7 @@ class MetaWorldEnv(TaskEnv):
         frame = self._frame(physics)
         judged = self.judge(frame, action, physics, hand.gripper(physics.qpos))
         obs = self._observe(frame, state.obs[:18], physics.target)
-        reward = judged.dense if self._reward == "dense" else judged.success
-
-        finite = _all_finite((physics, obs, judged))
-        keep = lambda new, old: jax.tree.map(lambda a, b: jnp.where(finite, a, b), new, old)  # noqa: E731
-        nonfinite = 1.0 - finite.astype(jnp.float32)
-        metrics = keep(_metrics(judged, nonfinite), {k: state.metrics[k] for k in _METRICS})
-        return state.replace(
-            pipeline_state=keep(physics, state.pipeline_state),
-            obs=keep(obs, state.obs),
-            reward=jnp.where(finite, reward, 0.0),
-            done=nonfinite,
-            metrics={**state.metrics, **metrics, "nonfinite": nonfinite},
-        )
+        return self.stepped(state, physics, obs, judged, ended=jnp.zeros(()))
 
     def snapshot(self, pipeline_state: Physics) -> jax.Array:
         """Returns all that a picture of a world depends on: joint positions, fixture [nq + 3]."""
@@ -328,15 +299,3 @@ class MetaWorldEnv(TaskEnv):
     def _observe(self, frame: jax.Array, previous: jax.Array, target: jax.Array) -> jax.Array:
         goal = target if self._goal_observable else jnp.zeros(3)
         return jnp.concatenate([frame, previous, goal])
-
-
-_METRICS = ("success", "progress", "dense", "sparse", "nonfinite")
-
-
-def _metrics(judged: Judgement, nonfinite: jax.Array) -> dict[str, jax.Array]:
-    values = (judged.success, judged.progress, judged.dense, judged.success, nonfinite)
-    return dict(zip(_METRICS, values, strict=True))
-
-
-def _all_finite(tree: Any) -> jax.Array:
-    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(x)) for x in jax.tree.leaves(tree)]))

@@ -42,6 +42,7 @@ _BODIES = f"""
   </body>
 </body>"""
 
+# Torsion: fingers that stand on lever or knob hold it against turning, by a patch in the original.
 _LEVER = 'condim="4" friction="2 2 .1 .002 .002" solref=".01 1" solimp=".98 .99 .003"'
 _KNOB = 'condim="4" friction="1 1 .1 .002 .002" solref=".01 1" solimp=".98 .99 .003"'
 _PAIRS = (

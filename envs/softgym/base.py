@@ -7,30 +7,21 @@ Spaces, action repeats and rewards are RL-VLM-F's variants of SoftGym (Lin et al
 from __future__ import annotations
 
 import abc
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import chex
-import jax
 import jax.numpy as jnp
 import numpy as np
 from brax.envs.base import State
 
 from envs.rasterising import Sheet
 from envs.rendering import AMBIENT, LIGHT, Scene
-from envs.task import TaskEnv
+from envs.task import Judgement, TaskEnv
 
 Colour = tuple[float, float, float]
 WOOD: tuple[Colour, Colour, float] = ((0.80, 0.64, 0.45), (0.77, 0.60, 0.41), 0.1)
 """A table: two colours and the edge of its checks, m."""
 _LIES = 0.0005  # m, the height of what is painted on the table
-
-
-class Judgement(NamedTuple):
-    """Ground truth of one step: SoftGym's reward, success (0 or 1), progress (0 to 1)."""
-
-    dense: chex.Array
-    success: chex.Array
-    progress: chex.Array
 
 
 class SoftGymEnv(TaskEnv):
@@ -47,7 +38,7 @@ class SoftGymEnv(TaskEnv):
             reward: which ground truth `state.reward` is: SoftGym's own, or success.
         """
         self.protocol = protocol
-        self._reward = reward
+        self.reward = reward
 
     @abc.abstractmethod
     def place(self, key: chex.PRNGKey) -> Any:
@@ -87,21 +78,11 @@ class SoftGymEnv(TaskEnv):
             rng: a key, typed or not; called `rng` because brax's signature is.
         """
         physics = self.place(rng)
-        zero = jnp.zeros(())
-        return State(
-            pipeline_state=physics,
-            obs=self.observe(physics),
-            reward=zero,
-            done=zero,
-            metrics=_metrics(self.judge(physics), zero),
-            info={"target": jnp.array(self.target)},
-        )
+        judged = self.judge(physics)
+        return self.started(physics, self.observe(physics), judged, jnp.array(self.target))
 
     def step(self, state: State, action: chex.Array) -> State:
-        """Moves a world by one environment step.
-
-        A step whose physics is not finite ends the episode (`done` = 1, `metrics["nonfinite"]`
-        = 1): observation, metrics and world stay those of the step before and the reward is 0.
+        """Moves a world by one environment step; see `stepped`.
 
         Args:
             state: of one world.
@@ -110,20 +91,12 @@ class SoftGymEnv(TaskEnv):
         chex.assert_shape(action, (self.action_size,))
         physics = self.advance(state.pipeline_state, jnp.clip(action, -1.0, 1.0))
         obs, judged = self.observe(physics), self.judge(physics)
-        reward = judged.dense if self._reward == "dense" else judged.success
+        return self.stepped(state, physics, obs, judged, self.ended(physics))
 
-        leaves = jax.tree.leaves((physics, obs, judged))
-        finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(x)) for x in leaves]))
-        keep = lambda new, old: jax.tree.map(lambda a, b: jnp.where(finite, a, b), new, old)  # noqa: E731
-        nonfinite = 1.0 - finite.astype(jnp.float32)
-        metrics = keep(_metrics(judged, nonfinite), {k: state.metrics[k] for k in _METRICS})
-        return state.replace(
-            pipeline_state=keep(physics, state.pipeline_state),
-            obs=keep(obs, state.obs),
-            reward=jnp.where(finite, reward, 0.0),
-            done=jnp.maximum(nonfinite, jnp.where(finite, self.ended(physics), 0.0)),
-            metrics={**state.metrics, **metrics, "nonfinite": nonfinite},
-        )
+
+def same(obs: chex.Array) -> chex.Array:
+    """The whole observation, as a `TaskSpec`'s view."""
+    return obs
 
 
 def to_picture(x: chex.Array) -> chex.Array:
@@ -168,11 +141,3 @@ def primitives_scene(rows: list[tuple[str, Any, Any, Any, Colour]], **more: Any)
         checks=(WOOD[2], *[0.0] * (len(rows) - 1)),
         **more,
     )
-
-
-_METRICS = ("success", "progress", "dense", "sparse", "nonfinite")
-
-
-def _metrics(judged: Judgement, nonfinite: chex.Array) -> dict[str, chex.Array]:
-    values = (judged.success, judged.progress, judged.dense, judged.success, nonfinite)
-    return dict(zip(_METRICS, values, strict=True))

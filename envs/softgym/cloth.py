@@ -32,7 +32,7 @@ _UNDER = 0.0092  # m; a particle of the layer below holds up what is nearer than
 _SAME_LAYER = 0.25 * THICKNESS  # m; what is not lower than this is beside, not under
 _RISE = 0.003  # m, the most that a floor lifts in a frame
 _LAYERS = 4  # that carry others; as floors push only upwards, a crumpled cloth would be a tower
-_OBSTACLES = 20  # particles along each side that hold others up
+SHOWN = 20  # particles along each side that hold others up, and that pictures show
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,11 +54,15 @@ class Cloth:
         """Between neighbours at rest, m."""
         return SIDE / (self.side - 1)
 
-    def flat(self) -> Body:
-        """The cloth at rest on the ground, its middle at the origin."""
+    def lying(self) -> np.ndarray:
+        """Positions flat on the ground, the middle at the origin, [3, side, side] m."""
         u = np.arange(self.side) * self.spacing - SIDE / 2
-        x = np.stack(np.meshgrid(u, [GROUND], u, indexing="ij"))[:, :, 0]
-        return Body(jnp.asarray(x, jnp.float32), jnp.zeros(x.shape))
+        return np.stack(np.meshgrid(u, [GROUND], u, indexing="ij"))[:, :, 0].astype(np.float32)
+
+    def flat(self) -> Body:
+        """The cloth at rest on the ground."""
+        x = jnp.asarray(self.lying())
+        return Body(x, jnp.zeros_like(x))
 
     def springs(self) -> tuple[Spring, ...]:
         """Structure, shear and bending, with SoftGym's stiffnesses."""
@@ -126,8 +130,13 @@ class Cloth:
         return jnp.minimum(top, jnp.maximum(x[1, 0] + _RISE, GROUND)).reshape(self.side, self.side)
 
     def obstacles(self) -> np.ndarray:
-        """Rows (and columns) of the particles that hold others up, and that pictures show."""
-        return np.round(np.linspace(0, self.side - 1, _OBSTACLES)).astype(int)
+        """Rows (and columns) of the `SHOWN` particles."""
+        return np.round(np.linspace(0, self.side - 1, SHOWN)).astype(int)
+
+    def shown(self, x: chex.Array) -> chex.Array:
+        """The `SHOWN` particles of a cloth [3, side, side], xyz by xyz [3 SHOWN^2]."""
+        pick = self.obstacles()
+        return x[:, pick][:, :, pick].reshape(3, -1).T.ravel()
 
     def _strangers(self) -> np.ndarray:
         """Which obstacles [400] are no neighbours of which particles [side * side]."""

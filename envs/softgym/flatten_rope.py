@@ -19,9 +19,9 @@ from flax import struct
 
 from envs.rendering import Camera, Scene
 from envs.softgym import rope
-from envs.softgym.base import Judgement, SoftGymEnv, primitives_scene, to_picture
+from envs.softgym.base import SoftGymEnv, primitives_scene, same, to_picture
 from envs.softgym.particles import Body
-from envs.task import Field, PaperBudget, TaskSpec
+from envs.task import Field, Judgement, PaperBudget, TaskSpec
 
 KEY_POINTS = (0, 4, 8, 12, 16, 20, 24, 28, 32, 40)
 LONGEST = 1.1 * rope.LENGTH  # m, what counts
@@ -196,7 +196,7 @@ def _spec() -> TaskSpec:
         target_description="array of one number, how far the two ends of the rope must be apart, m",
         success_description="the two ends of the rope are at least 0.475 m apart; the rope is "
         "0.54 m long",
-        formal_view=_same,
+        formal_view=same,
         frame_view=_key_points,
         camera=Camera((0.0, 0.0, 0.85), (1.0, 0.0, 0.0, 0.0, 1.0, 0.0), 45.0),
         start=tuple(float(a) for a in start.T.ravel()),
@@ -211,10 +211,6 @@ def _spec() -> TaskSpec:
             clip_length=3,
         ),
     )
-
-
-def _same(obs: chex.Array) -> chex.Array:
-    return obs
 
 
 def _key_points(obs: chex.Array) -> chex.Array:

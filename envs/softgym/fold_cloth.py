@@ -22,9 +22,9 @@ from flax import struct
 from envs.rasterising import Sheet
 from envs.rendering import Camera, Scene
 from envs.softgym import cloth
-from envs.softgym.base import Judgement, SoftGymEnv, primitives_scene, shadow, to_picture
+from envs.softgym.base import SoftGymEnv, primitives_scene, same, shadow, to_picture
 from envs.softgym.particles import Body
-from envs.task import Field, PaperBudget, TaskSpec
+from envs.task import Field, Judgement, PaperBudget, TaskSpec
 
 PATH = Path(__file__).parent / "folds.npz"
 REACH = 0.15  # m, what an action of 1 means
@@ -133,14 +133,16 @@ class FoldCloth(SoftGymEnv):
 
     def snapshot(self, pipeline_state: Folding) -> chex.Array:
         """Returns 20 x 20 points of the cloth, xyz by xyz [1200]; float16 is fine to 0.1 mm."""
-        pick = self.cloth.obstacles()
-        points = pipeline_state.body.x[:, pick][:, :, pick]
-        return points.reshape(3, -1).T.ravel().astype(jnp.float16)
+        return self.cloth.shown(pipeline_state.body.x).astype(jnp.float16)
 
     def view(self, snapshot: chex.Array, gripper: bool = True) -> Scene:
         """Returns the cloth on a table, blue above and orange below; a ball is the picker."""
-        x = to_picture(jnp.asarray(snapshot, jnp.float32).reshape(20, 20, 3).transpose(2, 0, 1))
-        edge = 1.3 * cloth.SIDE / 19
+        x = to_picture(
+            jnp.asarray(snapshot, jnp.float32)
+            .reshape(cloth.SHOWN, cloth.SHOWN, 3)
+            .transpose(2, 0, 1)
+        )
+        edge = 1.3 * cloth.SIDE / (cloth.SHOWN - 1)
         sheet = Sheet(x, _UNDERSIDE, _TOP, edge, _NEAREST, _CHECK)
         rows = []
         if gripper:
@@ -195,11 +197,7 @@ def _spec(env: FoldCloth) -> TaskSpec:
         ),
         fields[-1],
     )
-    pick = env.cloth.obstacles()
-    flat = np.stack(np.meshgrid(*2 * [np.linspace(-0.5, 0.5, 20) * cloth.SIDE], indexing="ij"))
-    start = np.stack([flat[0], np.full((20, 20), cloth.GROUND), flat[1]])
-    goal = env.goal[:, pick][:, :, pick]
-    as_snapshot = lambda x: tuple(float(a) for a in x.reshape(3, -1).T.ravel())  # noqa: E731
+    as_snapshot = lambda x: tuple(float(a) for a in x)  # noqa: E731
     return TaskSpec(
         name="fold-cloth",
         instruction="fold the cloth diagonally from one corner to the opposite corner",
@@ -215,11 +213,11 @@ def _spec(env: FoldCloth) -> TaskSpec:
         success_description="the half of the cloth at the held corner lies mirrored on the other "
         "half, which has not moved: the mean distance of all its points from where they should be "
         "is less than a tenth of what it was at the start",
-        formal_view=_same,
+        formal_view=same,
         frame_view=_points,
         camera=Camera((0.0, 0.0, 0.42), (1.0, 0.0, 0.0, 0.0, 1.0, 0.0), 45.0),
-        start=as_snapshot(start),
-        goal=as_snapshot(goal),
+        start=as_snapshot(env.cloth.shown(env.cloth.lying())),
+        goal=as_snapshot(env.cloth.shown(env.goal)),
         paper_budget=PaperBudget(
             env_steps=15_000,
             labels=150,
@@ -234,10 +232,6 @@ def _spec(env: FoldCloth) -> TaskSpec:
 
 def _way(start: chex.Array, action: chex.Array) -> chex.Array:
     return jnp.array([REACH * action[0] - start[0], 0.0, REACH * action[1] - start[2]])
-
-
-def _same(obs: chex.Array) -> chex.Array:
-    return obs
 
 
 def _points(obs: chex.Array) -> chex.Array:

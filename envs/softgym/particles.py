@@ -51,7 +51,7 @@ def shift(x: chex.Array, offset: tuple[int, ...]) -> chex.Array:
     """Returns, at each place of the grid, what is `offset` further; zeros beyond the edge.
 
     Args:
-        x: [..., *grid].
+        x: [..., *grid]; NumPy's arrays stay NumPy's.
         offset: one integer for each axis of the grid.
     """
     lead = x.ndim - len(offset)
@@ -59,7 +59,8 @@ def shift(x: chex.Array, offset: tuple[int, ...]) -> chex.Array:
     window = [slice(None)] * lead + [
         slice(max(o, 0), max(o, 0) + n) for o, n in zip(offset, x.shape[lead:], strict=True)
     ]
-    return jnp.pad(x, pad)[tuple(window)]
+    pad_with = np.pad if isinstance(x, np.ndarray) else jnp.pad
+    return pad_with(x, pad)[tuple(window)]
 
 
 def pull(springs: tuple[Spring, ...], w: chex.Array, relaxation: float):
@@ -76,7 +77,7 @@ def pull(springs: tuple[Spring, ...], w: chex.Array, relaxation: float):
         s._replace(offset=tuple(sign * o for o in s.offset)) for s in springs for sign in (1, -1)
     ]
     ones = np.ones(w.shape, np.float32)
-    exists = [np.asarray(_np_shift(ones, s.offset)) for s in both]
+    exists = [shift(ones, s.offset) for s in both]
     count = np.maximum(sum(exists), 1.0)
     shares = []
     for s, there in zip(both, exists, strict=True):
@@ -183,9 +184,3 @@ def rub(x: chex.Array, before: chex.Array, depth: chex.Array, friction: float) -
     dx, dz = x[0] - before[0], x[2] - before[2]
     held = jnp.minimum(friction * depth * jax.lax.rsqrt(dx * dx + dz * dz + 1e-16), 1.0)
     return jnp.stack([x[0] - held * dx, x[1], x[2] - held * dz])
-
-
-def _np_shift(x: np.ndarray, offset: tuple[int, ...]) -> np.ndarray:
-    pad = [(max(-o, 0), max(o, 0)) for o in offset]
-    window = tuple(slice(max(o, 0), max(o, 0) + n) for o, n in zip(offset, x.shape, strict=True))
-    return np.pad(x, pad)[window]

@@ -20,10 +20,10 @@ from flax import struct
 
 from envs.rasterising import Balls
 from envs.rendering import Camera, Scene
-from envs.softgym.base import Judgement, SoftGymEnv, primitives_scene, to_picture
+from envs.softgym.base import SoftGymEnv, primitives_scene, same, to_picture
 from envs.softgym.fluid import Fluid
 from envs.softgym.particles import Body
-from envs.task import Field, PaperBudget, TaskSpec
+from envs.task import Field, Judgement, PaperBudget, TaskSpec
 
 PATH = Path(__file__).parent / "water.npz"
 INNER = (0.2025, 0.21, 0.2175)  # m, inner lengths of a glass
@@ -269,8 +269,8 @@ def _spec(env: PassWater) -> TaskSpec:
         target_description="array of one number, x of the middle of the red circle, m (1.2)",
         success_description="10 times the part of the water that was spilled, plus the glass's "
         "distance from the target in metres, is less than 0.36",
-        formal_view=_same,
-        frame_view=_same,
+        formal_view=same,
+        frame_view=same,
         camera=Camera.look_at((0.58, -1.6, 1.15), (0.58, 0.0, 0.06), 50.0),
         start=shot(0.0),
         goal=shot(TARGET),
@@ -284,7 +284,3 @@ def _spec(env: PassWater) -> TaskSpec:
             clip_length=3,
         ),
     )
-
-
-def _same(obs: chex.Array) -> chex.Array:
-    return obs

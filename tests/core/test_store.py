@@ -79,6 +79,20 @@ def test_config_round_trip(tmp_path):
     assert run_folder.load_config(tmp_path / "run") == config
 
 
+def test_more_steps_are_the_same_run_and_fewer_are_not(tmp_path):
+    more = dataclasses.replace(Config(), steps=2 * Config().steps)
+    run_folder.prepare(tmp_path / "run", Config(), resume=False)
+    run_folder.prepare(tmp_path / "run", more, resume=True)
+    assert run_folder.load_config(tmp_path / "run") == more
+    with pytest.raises(ValueError, match="steps was 240000, is 120000"):
+        run_folder.prepare(tmp_path / "run", Config(), resume=True)
+    formal = dataclasses.replace(Config().formal, select="gt_score")  # by trials a tenth as long
+    tried, longer = (dataclasses.replace(c, formal=formal) for c in (Config(), more))
+    run_folder.prepare(tmp_path / "by_trials", tried, resume=False)
+    with pytest.raises(ValueError, match="steps was 120000, is 240000"):
+        run_folder.prepare(tmp_path / "by_trials", longer, resume=True)
+
+
 def test_a_config_of_another_version_is_named(tmp_path):
     run_folder.prepare(tmp_path / "run", check(Config()), resume=False)
     path = tmp_path / "run" / "config.json"
