@@ -73,7 +73,7 @@ PRESETS: dict[str, Parameters] = {
 class ScriptedConfig:
     """A simulated human. Fields left at None take the kind's value."""
 
-    kind: Kind = "oracle"
+    kind: Kind = "vlm_like"
     judge: Judge | None = None
     """What is compared. reward: the benchmark's dense reward, as in B-Pref; progress: how far the
     task is done, which is what CoRe asks a vision-language model about."""
@@ -97,6 +97,8 @@ class ScriptedConfig:
     """Probability of no answer at all."""
     score_noise: float = 0.05
     """Standard deviation of the noise on per-frame scores."""
+    both_orders: bool = False
+    """Asks with the clips exchanged as well and keeps an answer only if both agree."""
 
     def parameters(self) -> Parameters:
         """The kind's parameters where none is given."""
@@ -125,7 +127,20 @@ class ScriptedTeacher:
             context: mean ground truth per step of recent experience, for the thresholds of `skip`
                 and `equal`; 0 if unknown.
         """
-        return [self._answer(q, 0.0 if context is None else context) for q in questions]
+        mean_reward = 0.0 if context is None else context
+        answer = self._in_both_orders if self.config.both_orders else self._answer
+        return [answer(q, mean_reward) for q in questions]
+
+    def _in_both_orders(self, question: Question, mean_reward: float) -> Answer:
+        found = self._answer(question, mean_reward)
+        if found.preference is None:
+            return found
+        back = self._answer(question._replace(a=question.b, b=question.a), mean_reward)
+        if back.preference is None:
+            return found._replace(preference=None, reason=back.reason)
+        if found.preference != 1.0 - back.preference:
+            return found._replace(preference=None, reason="the two orders disagree")
+        return found
 
     def _answer(self, question: Question, mean_reward: float) -> Answer:
         p = self.config.parameters()

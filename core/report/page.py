@@ -58,8 +58,9 @@ def write(records: Sequence[Record], out: Path) -> dict[str, Any]:
     if plots.sensitivity(found, out / "sensitivity.png"):
         parts += ["<h2>Success and the teacher's errors</h2>"]
         parts += [_image(out / "sensitivity.png", "success over label accuracy")]
-        parts += [_note("Filled: final policies. Hollow: mean over all evaluations of the run. "
-                        "Bars: Student's 95% intervals over seeds. A label is right if it agrees "
+        parts += [_note("Left, filled: final policies; hollow: mean over all evaluations of "
+                        "the run; bars: Student's 95% intervals over seeds. Right: each seed's "
+                        "first evaluation at 0.9 or above. A label is right if it agrees "
                         "with the ground-truth dense reward.")]  # fmt: skip
     worlds: dict[tuple[str, str], envs.TaskEnv] = {}
     for i, record in enumerate(records):

@@ -63,9 +63,11 @@ def curves(found: Sequence[Condition], path: Path) -> bool:
 
 
 def sensitivity(found: Sequence[Condition], path: Path) -> bool:
-    """Success over how many of the labels were right, a panel for each task and protocol.
+    """What a teacher's errors cost: success, and the environment steps to 0.9, over how many of the
+    labels were right; two panels for each task and protocol.
 
-    Filled: final; hollow: mean over the evaluations. Bars are Student's 95% intervals over seeds.
+    Success: filled final, hollow the mean over the evaluations; bars are Student's 95% intervals
+    over seeds. Steps: a mark for each seed, at the top if it never got there.
 
     Returns:
         whether any task was tried with two label accuracies.
@@ -77,33 +79,54 @@ def sensitivity(found: Sequence[Condition], path: Path) -> bool:
     panels = {where: some for where, some in panels.items() if len(some) > 1}
     if not panels:
         return False
-    styles = _styles(one for some in panels.values() for one in some)
-    figure, axes = _grid(len(panels))
-    for axis, (where, some) in zip(axes, panels.items(), strict=False):
-        for one in some:
-            style = {**styles[one.label], "linestyle": "none", "ms": 8}
-            style["markeredgecolor"] = style["color"]
-            for values, fill, shift in (
-                (_average(one), "white", 0.006),
-                (one.success, style["color"], -0.006),
-            ):
-                if values is None:
-                    continue
-                interval = statistics.student(values, 0.0, 1.0)
-                bars = None
-                if interval.low is not None:
-                    bars = [[interval.mean - interval.low], [interval.high - interval.mean]]
-                at = one.label_accuracy + shift
-                axis.errorbar([at], [interval.mean], bars, capsize=3, markerfacecolor=fill, **style)
+    styles = {
+        label: {**style, "linestyle": "none", "ms": 8, "markeredgecolor": style["color"]}
+        for label, style in _styles(one for some in panels.values() for one in some).items()
+    }
+    figure, axes = _grid(2 * len(panels), columns=2)
+    for i, (where, some) in enumerate(panels.items()):
+        success, steps = axes[2 * i : 2 * i + 2]
+        _success_by_accuracy(success, some, styles)
+        _steps_by_accuracy(steps, some, styles)
         least = min(one.label_accuracy for one in some)
-        axis.set(ylim=(-0.04, 1.04), xlim=(least - 0.05, 1.02), title=where)
-        axis.set_xlabel("part of the labels that are right")
-        axis.grid(alpha=0.3)
-    for axis in axes[:: _columns(len(panels))]:
-        axis.set_ylabel("success rate")
+        for axis in (success, steps):
+            axis.set(xlim=(least - 0.05, 1.02), title=where)
+            axis.set_xlabel("part of the labels that are right")
+            axis.grid(alpha=0.3)
     _legend(figure, [one for some in panels.values() for one in some], styles)
     _save(figure, path)
     return True
+
+
+def _success_by_accuracy(axis: Any, some: Sequence[Condition], styles: dict[str, Any]) -> None:
+    for one in some:
+        style = styles[one.label]
+        for values, fill, shift in (
+            (_average(one), "white", 0.006),
+            (one.success, style["color"], -0.006),
+        ):
+            if values is None:
+                continue
+            interval = statistics.student(values, 0.0, 1.0)
+            bars = None
+            if interval.low is not None:
+                bars = [[interval.mean - interval.low], [interval.high - interval.mean]]
+            at = one.label_accuracy + shift
+            axis.errorbar([at], [interval.mean], bars, capsize=3, markerfacecolor=fill, **style)
+    axis.set(ylim=(-0.04, 1.04), ylabel="success rate")
+
+
+def _steps_by_accuracy(axis: Any, some: Sequence[Condition], styles: dict[str, Any]) -> None:
+    ends = [one.curve()[0][-1] / 1000 for one in some if len(one.curve()[0])]
+    never = 1.08 * max(ends, default=1.0)
+    for one in some:
+        first = [never if x is None else x / 1000 for x in one.first_at(0.9)]
+        side = 0.004 * (np.arange(len(first)) - (len(first) - 1) / 2)  # or seeds hide each other
+        axis.plot(one.label_accuracy + side, first, alpha=0.8, **styles[one.label])
+    axis.axhline(never, color="#888", lw=0.8, ls=":")
+    axis.annotate("never", (0.01, never), xycoords=("axes fraction", "data"), va="bottom",
+                  fontsize=8, color="#666")  # fmt: skip
+    axis.set(ylim=(0, 1.08 * never), ylabel="thousand steps to 0.9, each seed")
 
 
 def _average(one: Condition) -> np.ndarray | None:
@@ -139,13 +162,13 @@ def _legend(figure: Any, shown: Sequence[Condition], styles: dict[str, dict[str,
     figure.legend(handles=handles, loc="outside lower center", ncols=1, fontsize=8, frameon=False)
 
 
-def _grid(count: int) -> tuple[Any, list]:
+def _grid(count: int, columns: int | None = None) -> tuple[Any, list]:
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    columns = _columns(count)
+    columns = columns or _columns(count)
     rows = -(-count // columns)
     width = 6.4 if count == 1 else 4.2 * columns
     figure, axes = plt.subplots(

@@ -69,6 +69,12 @@ class Condition:
             common = np.intersect1d(common, steps)
         return common, np.concatenate([y[np.isin(x, common)] for x, y in curves], axis=1)
 
+    def first_at(self, rate: float) -> list[int | None]:
+        """Environment steps of each seed's first evaluation at `rate` or above; None: never."""
+        steps, success = self.curve()
+        reached = success >= rate
+        return [int(steps[row.argmax()]) if row.any() else None for row in reached.T]
+
     @property
     def label_accuracy(self) -> float | None:
         """Part of the decided labels that agree with the ground truth; None without labels."""
@@ -134,6 +140,7 @@ def row(condition: Condition) -> dict[str, Any]:
         else paper.success(condition.method, condition.task, condition.protocol),
         "env_steps": min(r.env_steps for r in condition.records),
         "all_seeds_at_0.9_first": at_one[0] if at_one else None,
+        "first_at_0.9": condition.first_at(0.9),
         "labels_per_seed": max(
             (r.rows[-1].get("labels", 0) for r in condition.records if r.rows), default=0
         ),

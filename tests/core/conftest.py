@@ -7,6 +7,7 @@ from services import SECRET, Server
 
 from agents.sac import SACConfig
 from core.config import Config, FeedbackConfig, FormalConfig, check
+from core.models import ScriptedConfig
 from core.training import make_train
 from reward_models.preference import PreferenceConfig
 
@@ -29,6 +30,7 @@ SMALL = Config(
         window=1_000, critic_updates=5,
     ),
     formal=FormalConfig(refine_at=(1_250, 1_750), candidates=2),
+    scripted=ScriptedConfig("oracle"),
 )  # fmt: skip
 
 

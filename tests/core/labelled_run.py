@@ -41,7 +41,7 @@ def questions(count, seed=0, round=0):
 
 def make(folder, count=12, seeds=1, teacher=None, **fields):
     """Writes the folder: one round of questions a seed, answered by a scripted teacher."""
-    teacher = teacher or ScriptedTeacher(ScriptedConfig())
+    teacher = teacher or ScriptedTeacher(ScriptedConfig("oracle"))
     run_folder.prepare(folder, dataclasses.replace(Config(), seeds=seeds, **fields), resume=False)
     store = LabelStore(folder / "labels.sqlite")
     for seed in range(seeds):

@@ -1,5 +1,6 @@
 """Scripted teachers, recorded replies, prompts."""
 
+import dataclasses
 import importlib
 from pathlib import Path
 
@@ -47,7 +48,7 @@ def test_oracle_prefers_the_larger_sum():
 def test_judging_by_progress_overrules_the_reward():
     pair = Question(clip(HIGH, LOW), clip(LOW, HIGH), "drive in the nail", seed=0, round=0)
     by_reward, by_progress = (
-        ScriptedTeacher(ScriptedConfig(judge=judge)) for judge in ("reward", "progress")
+        ScriptedTeacher(ScriptedConfig("oracle", judge=judge)) for judge in ("reward", "progress")
     )
     assert by_reward.ask([pair])[0].preference == 0.0
     assert by_progress.ask([pair])[0].preference == 1.0
@@ -63,6 +64,21 @@ def test_thresholds_are_of_what_is_judged():
 def test_mistakes_flip_a_tenth():
     prefers_b, _, _ = many(ScriptedConfig("mistake"), LOW, HIGH)
     assert 0.86 < prefers_b < 0.94
+
+
+def test_in_both_orders_mistakes_must_agree_to_be_kept():
+    prefers_b, _, abstains = many(
+        ScriptedConfig("mistake", mistake=0.3, both_orders=True), LOW, HIGH, 2_000
+    )
+    assert abs(abstains - 2 * 0.3 * 0.7) < 0.04
+    assert abs(prefers_b / (1 - abstains) - 0.49 / (0.49 + 0.09)) < 0.04
+    assert many(ScriptedConfig("oracle", both_orders=True), LOW, HIGH) == [1.0, 0.0, 0.0]
+
+
+def test_in_both_orders_a_lean_to_one_side_is_dropped():
+    leaning = ScriptedConfig("vlm_like", mistake=0.0, unsure=0.0, order_bias=-50.0)
+    assert many(leaning, LOW, HIGH)[0] == 0.0
+    assert many(dataclasses.replace(leaning, both_orders=True), LOW, HIGH)[2] == 1.0
 
 
 def test_noisy_choice_follows_a_softmax():

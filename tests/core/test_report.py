@@ -89,6 +89,7 @@ def test_runs_of_other_seeds_are_pooled(runs):
     steps, success = one.curve()
     assert steps.tolist() == [1_000, 2_000, 3_000] and success[1].tolist() == [0, 1, 0.5]
     assert row["label_accuracy"] == 1.0 and row["all_seeds_at_0.9_first"] is None
+    assert row["first_at_0.9"] == [3_000, 2_000, None]
 
 
 def test_the_same_seed_twice_is_not_pooled(runs, tmp_path):

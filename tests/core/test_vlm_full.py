@@ -41,7 +41,7 @@ def train(out, *words):
 
 @pytest.mark.long
 def test_two_seconds_a_question_cost_a_run_nothing(tmp_path):
-    instant, _, seconds = train(tmp_path / "instant")
+    instant, _, seconds = train(tmp_path / "instant", "--scripted.kind", "oracle")
     fake = FakeVLM(tmp_path / "slow", delay=1.0, faults=0.3, hang=12.0)  # two requests a question
     slow, rows, slow_seconds = train(
         tmp_path / "slow", *fake.flags(), "--vlm.chat.timeout", 10, "--max-cost", 2.0
