@@ -5,7 +5,8 @@ Let R be a clip's summed ground truth: the benchmark's dense reward, or the task
 (`judge`). A dense reward can be blind to what a picture shows at once: hammer's hardly pays for a
 nail that is driven in by a hammer held askew. The teacher weighs step t by gamma^(H-1-t), prefers
 the larger sum (beta < 0) or draws from softmax(beta R), errs with a given probability, abstains
-when both clips are poor (skip) and calls near ties equal. Thresholds are eps * m with
+when both clips are poor (skip) and calls near ties equal; a rational one calls exact ties equal
+(by progress, which ends at 1, a fifth to a third of a run's pairs are). Thresholds are eps * m with
 m = H * mean ground truth per step of recent experience; the released code multiplies by eps twice
 after the first round, this does what its paper says.
 
@@ -167,7 +168,8 @@ class ScriptedTeacher:
         if rng.random() < p.mistake:
             prefers_b = not prefers_b
         reason = f"return {return_a:.3f} for A, {return_b:.3f} for B"
-        if abs(sum_a - sum_b) < p.equal * margin:
+        same = p.beta <= 0 and return_a == return_b
+        if same or abs(sum_a - sum_b) < p.equal * margin:
             return Answer(0.5, *scores, reason=reason)
         return Answer(float(prefers_b), *scores, reason=reason)
 

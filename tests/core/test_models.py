@@ -45,6 +45,13 @@ def test_oracle_prefers_the_larger_sum():
     assert many(ScriptedConfig("oracle"), HIGH, LOW) == [0.0, 0.0, 0.0]
 
 
+def test_exact_ties_are_equal_to_a_rational_teacher():
+    pair = Question(clip(LOW, [0.4, 0.6]), clip(HIGH, [0.6, 0.4]), "x", seed=0, round=0)
+    kinds = {kind: ScriptedTeacher(ScriptedConfig(kind, judge="progress")).ask([pair])[0].preference
+             for kind in ("oracle", "mistake", "noisy")}  # fmt: skip
+    assert kinds["oracle"] == kinds["mistake"] == 0.5 and kinds["noisy"] in (0.0, 1.0)
+
+
 def test_judging_by_progress_overrules_the_reward():
     pair = Question(clip(HIGH, LOW), clip(LOW, HIGH), "drive in the nail", seed=0, round=0)
     by_reward, by_progress = (
