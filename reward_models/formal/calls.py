@@ -42,7 +42,7 @@ class Calls(Operations):
         function = self.value(node.func)
         if isinstance(function, Primitive) and function.name == "print":
             return None
-        if function in SHORT_CUTS and len(node.args) == 1 and not node.keywords:
+        if any(function is one for one in SHORT_CUTS) and len(node.args) == 1 and not node.keywords:
             if isinstance(node.args[0], ast.GeneratorExp):
                 return self.apply(
                     node, function, (self.short_cut(function.name, node.args[0]),), {}

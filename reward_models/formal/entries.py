@@ -29,7 +29,8 @@ from reward_models.formal.values import (
 
 _FOLD_ELEMENTS = 256
 _DTYPE_NOTE = "dtype"
-_NOT_IN_PLACE = ("keepdims", "ddof")  # NumPy has other arguments before these
+_OPTIONS = "name the options, as in `axis=0`"
+_ONLY_BY_NAME = ("keepdims", "ddof")  # NumPy has other arguments before these
 
 
 def bind(name: str, parameters: tuple[str, ...], args: tuple, kwargs: dict) -> dict[str, Any]:
@@ -61,12 +62,14 @@ def entry(
 ) -> Primitive:
     """A table function: array arguments are converted and guarded, options must be static."""
     names, option_names = tuple(arrays.split()), tuple(options.split())
-    named = _by_name(numpy_function)
-    positional = names + tuple(key for key in option_names if key not in _NOT_IN_PLACE)
+    named = _by_name(numpy_function, names)
+    positional = names + tuple(key for key in option_names if key not in _ONLY_BY_NAME)
 
     def call(evaluator: Any, args: tuple, kwargs: dict) -> Any:
         if len(args) > len(positional):
-            raise ValueProblem(f"np.{name} takes at most {len(positional)} arguments in order here")
+            raise ValueProblem(
+                f"np.{name} takes at most {len(positional)} arguments in order here", _OPTIONS
+            )
         for key in kwargs:
             if key in (*names, _DTYPE_NOTE) and key not in named:
                 raise ValueProblem(f"np.{name} has no argument `{key}`", "pass the arrays in order")
@@ -100,11 +103,14 @@ def entry(
     return Primitive(name, call, gives)
 
 
-def _by_name(function: Callable) -> tuple[str, ...]:
+def _by_name(function: Callable, arrays: tuple[str, ...]) -> tuple[str, ...]:
     """What a function of NumPy takes by name."""
     if isinstance(function, np.ufunc):
         return (_DTYPE_NOTE,)
-    parameters = inspect.signature(function).parameters.values()
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except ValueError:  # some of those written in C do not tell
+        return (*arrays, _DTYPE_NOTE)
     return tuple(one.name for one in parameters if one.kind is not one.POSITIONAL_ONLY)
 
 
@@ -142,8 +148,8 @@ def cast(value: Any, dtype: Any, scalars: bool = False) -> Any:
     types = {"int": jnp.int32, "bool": jnp.bool_}
     if is_traced(value):
         return value.astype(types.get(kind, jnp.float32))
-    cast = np.asarray(value).astype({"int": np.int64, "bool": np.bool_}.get(kind, np.float64))
-    return cast if is_array(value) and not scalars else cast[()]
+    found = np.asarray(value).astype({"int": np.int64, "bool": np.bool_}.get(kind, np.float64))
+    return found if is_array(value) and not scalars else found[()]
 
 
 def arange(start: Any, stop: Any = None, step: Any = 1) -> Any:

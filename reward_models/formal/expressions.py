@@ -230,9 +230,11 @@ class Expressions(Calls):
     eval_GeneratorExp = eval_ListComp
 
     def short_cut(self, name: str, node: ast.GeneratorExp) -> Any:
-        """`any` or `all` of a generator, of which Python evaluates no more than it must."""
+        """The truths of a generator in `any` or `all`, of which Python looks at no more than it
+        must.
+        """
         truths: list = []
-        with self.passing() as passed, self.holding([]):
+        with self.passing() as passed:
 
             def body() -> None:
                 if all(is_traced(truth) or truth == (name == "all") for truth in truths):

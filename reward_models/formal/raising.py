@@ -61,6 +61,10 @@ class Raising:
     raised: list[Raise]
     memory: Memory
 
+    def spend(self, operations: int) -> None:
+        """Count what the program costs."""
+        raise NotImplementedError
+
     def raises(self, condition: Any, message: str, hint: str = "") -> None:
         """Python raises here where `condition` holds, if the program comes here.
 
@@ -71,6 +75,7 @@ class Raising:
             if condition:
                 raise ValueProblem(message, hint)
             return
+        self.spend(2)
         if self.active is not None:
             condition = jnp.logical_and(self.active, condition)
         for truth, wanted in self.passed:
