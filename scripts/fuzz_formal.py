@@ -4,10 +4,12 @@
 
 Each program (`fuzz_programs.py`) must be refused with a place, or compile and agree with NumPy,
 within a second of processor time, and compiling must not open, start or connect to anything. What
-was accepted is run under NumPy: the whitelist has passed it, so it can only compute. Programs come
-in blocks, each with its own seed; with `--log` a block's outcomes are appended to that
-file when it is done, with the source of what failed or what NumPy refuses, and the same command
-goes on where it stopped.
+was accepted is run under NumPy: the whitelist has passed it, so it can only compute. To agree is
+to have NumPy's values, on some of the states that the compiler itself looks at and on others
+farther out, and to be NaN or infinite exactly where Python raises. A program that raises whatever
+the state, as by a missing argument, must have been refused. Programs come in blocks, each with its
+own seed; with `--log` a block's outcomes are appended to that file when it is done, with the source
+of what failed, and the same command goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -40,7 +42,10 @@ from reward_models.formal import reward as library
 from reward_models.formal.values import Namespace
 
 BLOCK = 500
+FAR = 3.0
 SIZES = (11,), (4,), (3,)
+COMPLEX = np.exceptions.ComplexWarning
+RUN_TIME = (ArithmeticError, ValueError, AssertionError, RuntimeError, COMPLEX)
 _WATCHED = ("open", "socket.", "subprocess.", "os.", "shutil.", "ctypes.", "urllib.", "exec")
 _OWN = tuple(str(Path(path).resolve()) for path in (sys.prefix, sys.base_prefix))
 
@@ -107,8 +112,9 @@ class Values:
 
 
 def states() -> list[np.ndarray]:
-    """Four of the compiler's sample states."""
-    return [part[1:5] for part in library._sample_states(SIZES)]
+    """Four of the compiler's sample states, and four thrice as far out, which it does not see."""
+    scale = np.float32([1, 1, 1, 1, FAR, FAR, FAR, FAR])[:, None]
+    return [part[1:9] * scale for part in library._sample_states(SIZES)]
 
 
 def plain(value: Any) -> Any:
@@ -119,11 +125,18 @@ def plain(value: Any) -> Any:
 
 
 def under_numpy(program: Program, reward: FormalReward, batch: list[np.ndarray]) -> np.ndarray:
-    """Total and the reward's components of each state, in float64: [state, 1 + components]."""
-    rows = []
+    """Total and the reward's components of each state, in float64: [state, 1 + components].
+
+    A row is NaN where Python raises.
+
+    Raises:
+        Exception: what Python raises on all states, if no number can be the cause.
+    """
+    rows, errors = [], []
     function = program.signature.find(program.source, reward.tree)
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        warnings.simplefilter("error", COMPLEX)  # a reward is no complex number
         code = compile(program.source, "<fuzz>", "exec")
         for state in zip(*batch, strict=True):
             namespace = {"np": np, "math": math, "numpy": np, "print": lambda *a, **k: None}
@@ -131,12 +144,30 @@ def under_numpy(program: Program, reward: FormalReward, batch: list[np.ndarray])
             arrays = tuple(np.array(part, np.float64) for part in state)
             args, kwargs = program.signature.bind(function, arrays)
             named = {name: plain(value) for name, value in kwargs.items()}
-            result = namespace[reward.name](*(plain(value) for value in args), **named)
-            bare = program.signature.bare and not isinstance(result, tuple | list)
-            total, parts = (result, {}) if bare else result
-            assert set(parts) == set(reward.component_names), parts  # their order may differ
-            rows.append([float(total), *(float(parts[k]) for k in reward.component_names)])
+            try:
+                result = namespace[reward.name](*(plain(value) for value in args), **named)
+                bare = program.signature.bare and not isinstance(result, tuple | list)
+                total, parts = (result, {}) if bare else result
+                row = [float(total), *(float(parts[k]) for k in reward.component_names)]
+            except Exception as error:
+                errors.append(error)
+                row = [np.nan] * (1 + len(reward.component_names))
+            else:
+                assert len(row) == 1 + len(parts), parts  # their order may differ
+            rows.append(row)
+    if len(errors) == len(rows) and not all(isinstance(e, RUN_TIME) for e in errors):
+        raise errors[0]
     return np.array(rows)
+
+
+def lowered(reward: FormalReward, values: Values, batch: list[np.ndarray]) -> np.ndarray:
+    """What the compiled reward gives on `states()`, as `under_numpy` gives it."""
+    far = jax.vmap(reward)(*(part[4:] for part in batch))
+    near, far = jax.device_get((values.result, far))
+    both = zip((near, far), (slice(1, 5), slice(None)), strict=True)
+    rows = [np.stack([total, *(parts[name] for name in reward.component_names)], axis=1)[kept]
+            for (total, parts), kept in both]  # fmt: skip
+    return np.concatenate(rows)
 
 
 def unchanged(program: Program) -> bool:
@@ -182,18 +213,23 @@ def judge(program: Program, watch: Watch, values: Values, limit: float = 1.0) ->
     try:
         expected = under_numpy(program, reward, batch)
     except Exception as error:
-        return "accepted, though NumPy refuses", repr(error)
-    total, parts = jax.device_get(values.result)
-    found = np.stack([total, *(parts[name] for name in reward.component_names)], axis=1)[1:5]
-    wrong = ~(np.abs(found - expected) <= 1e-4 * (1 + np.abs(expected)))
-    wrong &= np.isfinite(expected) & (np.abs(expected) < 1e6)
-    if not wrong.any():
-        return "agrees", ""
-    moved = [under_numpy(program, reward, [np.float64(x) * f for x in batch])
-             for f in (1 + 1e-6, 1 - 1e-6)]  # fmt: skip
-    shaky = np.max([np.abs(other - expected) for other in moved], axis=0)
-    if np.all(~wrong | (shaky > 0.01 * np.abs(found - expected))):
+        return "ACCEPTED", f"though NumPy refuses: {error!r}"
+    found = lowered(reward, values, batch)
+    with np.errstate(all="ignore"):
+        wrong = ~(np.abs(found - expected) <= 1e-4 * (1 + np.abs(expected)))
+        wrong &= np.isfinite(expected) & (np.abs(expected) < 1e6)
+        raised = np.isnan(expected).all(axis=1, keepdims=True) & np.isfinite(found)
+        if not (wrong | raised).any():
+            return "agrees", ""
+        moved = [under_numpy(program, reward, [np.float64(x) * f for x in batch])
+                 for f in (1 + 1e-6, 1 - 1e-6)]  # fmt: skip
+        shaky = np.max([np.nan_to_num(np.abs(other - expected)) for other in moved], axis=0)
+        shaky = shaky > 0.01 * np.abs(found - expected)
+    shaky |= np.any([np.isnan(other) != np.isnan(expected) for other in moved], axis=0)
+    if np.all(~(wrong | raised) | shaky):
         return "on a step", ""  # the last bit of an input decides, under NumPy as well
+    if np.any(raised & ~shaky):
+        return "ACCEPTED", f"{found[raised][:3]} though Python raises"
     return "DIFFERS", f"{found[wrong][:3]} instead of {expected[wrong][:3]}"
 
 
@@ -221,9 +257,8 @@ def main(options: Options) -> int:
             for program in fuzz_programs.programs(seed, size, replies):
                 outcome, detail = judge(program, watch, values)
                 outcomes[outcome] += 1
-                if outcome.isupper() or outcome.startswith("accepted"):
-                    kept.append([outcome, detail, program.signature.kind, program.source])
                 if outcome.isupper():
+                    kept.append([outcome, detail, program.signature.kind, program.source])
                     shown += 1
                     if shown <= options.show:
                         print(f"--- {outcome}: {detail}\n{program.source}", flush=True)

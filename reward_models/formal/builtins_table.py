@@ -1,19 +1,20 @@
-"""Python's builtin functions and the methods that formal rewards may use.
+"""Python's builtin functions that formal rewards may use.
 
 The reductions keep Python's meaning on static values and become JAX operations on traced ones.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import reduce
 from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
 
-from reward_models.formal.entries import bind, cast, scalar
+from reward_models.formal.entries import cast, number, scalar
 from reward_models.formal.iterables import Lazy, Rows, View
+from reward_models.formal.kinds import known
+from reward_models.formal.memory import fresh
 from reward_models.formal.numpy_table import NUMPY
 from reward_models.formal.values import (
     MAX_ITEMS,
@@ -24,11 +25,11 @@ from reward_models.formal.values import (
     is_array,
     is_number,
     is_traced,
-    to_array,
     to_jax,
 )
 
 _CONTAINERS, _SCALARS = ("list", "tuple", "dict", "str"), ("float", "int", "bool")
+_NO_INT = "guard the operation that made it, as in `x / (y + 1e-6)`"
 _NON_NUMBERS = ("inf", "infinity", "nan")
 
 
@@ -40,7 +41,9 @@ def _number(kind: str) -> Callable[..., Any]:
             return bool(x)
         if kind == "float" and isinstance(x, str) and x.strip("+-").lower() in _NON_NUMBERS:
             return float(x)
-        value = scalar(x)
+        value = scalar(x) if kind == "bool" else number(x, f"{kind}()")
+        if kind == "int" and is_traced(value) and jnp.issubdtype(value.dtype, jnp.floating):
+            evaluator.raises(~jnp.isfinite(value), "int() of NaN or infinity", _NO_INT)
         return cast(value, kind) if is_traced(value) else python(value)
 
     return call
@@ -58,8 +61,13 @@ def _extreme(name: str) -> Callable[..., Any]:
             return default
         if not holds_traced(values):
             return python(values)
-        values = [scalar(value) for value in values]
-        return reduce(lambda a, b: joined.call(evaluator, (a, b), {}), values)
+        values = [number(value, f"{name}()") for value in values]
+        return reduce(lambda a, b: chosen(evaluator, a, b), values)
+
+    def chosen(evaluator: Any, a: Any, b: Any) -> Any:
+        result = fresh(joined.call(evaluator, (a, b), {}), (a, b))
+        first = lambda: jnp.logical_not(b > a if name == "max" else b < a)  # noqa: E731
+        return evaluator.memory.kinds.chosen(first, result, a, b)
 
     return call
 
@@ -72,21 +80,48 @@ def _truth(name: str) -> Callable[..., Any]:
     join = {"any": jnp.logical_or, "all": jnp.logical_and}[name]
 
     def call(evaluator: Any, values: Any) -> Any:
-        truths = [evaluator.truth(value) for value in evaluator.items(values)]
+        truths = []
+        with evaluator.passing() as passed:  # Python looks no further than it must
+            for value in _each(evaluator, values):
+                truths.append(evaluator.truth(value))
+                if is_traced(truths[-1]):
+                    passed.append((truths[-1], name == "all"))
+                elif truths[-1] == (name == "any"):
+                    break
         if holds_traced(truths):
-            return reduce(join, truths)
+            return fresh(reduce(join, truths), truths)
         return any(truths) if name == "any" else all(truths)
 
     return call
 
 
+def _each(evaluator: Any, values: Any) -> Iterator[Any]:
+    """The items of a value; those that `map` makes, each when it is asked for."""
+    if isinstance(values, Lazy):
+        values.use()
+        yield from (evaluator._checked(values.at(index)) for index in range(values.count))
+    else:
+        yield from evaluator.items(values)
+
+
+def _abs(evaluator: Any, x: Any) -> Any:
+    kinds = evaluator.memory.kinds
+    if not is_array(x) and isinstance(x, list | tuple):
+        raise ValueProblem(f"abs() of {describe(x)}", "use np.abs")
+    return kinds.of_all(fresh(NUMPY["abs"].call(evaluator, (x,), {}), (x,)), (x,))
+
+
 def _round(evaluator: Any, x: Any, ndigits: int | None = None) -> Any:
-    value = scalar(x)
+    value, kinds = number(x, "round()"), evaluator.memory.kinds
+    hint = "use np.round(x, n), or round(float(x), n)"
+    evaluator.raises(known(kinds.array(x)), "round() of an array, as np.where gives one", hint)
     if not is_traced(value):
         return round(value, ndigits)
     if ndigits is None:
-        return jnp.round(value).astype(jnp.int32)
-    return jnp.round(value, ndigits)
+        if jnp.issubdtype(value.dtype, jnp.floating):
+            evaluator.raises(~jnp.isfinite(value), "round() of NaN or infinity", _NO_INT)
+        return kinds.as_python(jnp.round(value).astype(jnp.int32))
+    return kinds.of_all(fresh(jnp.round(value, ndigits), (x,)), (x,))
 
 
 def _len(evaluator: Any, x: Any) -> int:
@@ -109,7 +144,7 @@ def _range(evaluator: Any, *bounds: Any) -> tuple:
     return tuple(values)
 
 
-def _dict(evaluator: Any, items: Any = (), **named: Any) -> dict:
+def to_dict(evaluator: Any, items: Any = (), **named: Any) -> dict:
     return dict(items if isinstance(items, dict) else evaluator.items(items)) | named
 
 
@@ -196,7 +231,9 @@ def _isinstance(evaluator: Any, value: Any, kinds: Any) -> bool:
 
 
 def _on_evaluator(name: str, function: Callable[..., Any]) -> Primitive:
-    return Primitive(name, lambda evaluator, args, kwargs: function(evaluator, *args, **kwargs))
+    gives = "python" if name in ("float", "int", "bool", "any", "all") else "own"
+    call = lambda evaluator, args, kwargs: function(evaluator, *args, **kwargs)  # noqa: E731
+    return Primitive(name, call, gives)
 
 
 BUILTINS: dict[str, Any] = {
@@ -213,7 +250,7 @@ BUILTINS: dict[str, Any] = {
         "round": _round,
         "len": _len,
         "range": _range,
-        "dict": _dict,
+        "dict": to_dict,
         "zip": _zip,
         "sorted": _sorted,
         "map": _map,
@@ -226,70 +263,8 @@ BUILTINS: dict[str, Any] = {
         "enumerate": _enumerate,
         "slice": _slice,
         "isinstance": _isinstance,
+        "abs": _abs,
         "pow": lambda evaluator, x, y: evaluator.arithmetic("Pow", x, y),
     }.items()
 }
-BUILTINS["abs"] = NUMPY["abs"]
 BUILTINS["print"] = Primitive("print", lambda evaluator, args, kwargs: None)
-
-_FROM_NUMPY = (
-    "sum mean std var min max prod any all argmax argmin dot clip round cumsum ravel squeeze "
-    "transpose"
-)
-ARRAY_METHODS = tuple(_FROM_NUMPY.split()) + (
-    "copy",
-    "astype",
-    "flatten",
-    "reshape",
-    "item",
-    "tolist",
-)
-MUTATORS = frozenset("update pop setdefault append extend insert".split())
-# Functions and methods whose result may share memory with their first argument; these are only
-# run on positions, which tell whether it does.
-VIEWS: dict[str, Callable[..., Any]] = {
-    name: getattr(np, name)
-    for name in "asarray ravel reshape transpose squeeze expand_dims atleast_1d flip diag".split()
-}
-PROPERTIES = ("shape", "size", "T", "ndim")
-CONTAINER_METHODS = {
-    dict: ("values", "items", "keys", "get", "update", "copy", "pop", "setdefault"),
-    list: ("append", "extend", "copy", "index", "insert", "pop"),
-    tuple: ("index",),
-    str: (),
-}
-METHOD_NAMES = frozenset(
-    (*ARRAY_METHODS, *PROPERTIES, *(n for names in CONTAINER_METHODS.values() for n in names))
-)
-
-
-def call_method(evaluator: Any, owner: Any, name: str, args: tuple, kwargs: dict) -> Any:
-    """Call a method of an array, number, list, tuple or dict."""
-    if not (is_number(owner) or is_array(owner)):
-        if name in ("index", "pop", "insert", "setdefault", "get") and holds_traced(args[:1]):
-            raise ValueProblem(f".{name}() needs a constant here")
-        if name == "extend":
-            args = (evaluator.items(args[0]),)
-        if name == "update" and args and not isinstance(args[0], dict):
-            args = (_dict(evaluator, *args),)
-        if name == "index" and holds_traced(owner):
-            raise ValueProblem(".index() needs constants", "use np.argmax")
-        if name in ("values", "items", "keys") and not args and not kwargs:
-            return View(owner, name)
-        return getattr(owner, name)(*args, **kwargs)
-    if name == "item" and not args and not kwargs:
-        return scalar(owner)
-    if name == "astype":
-        return cast(owner, bind("astype", ("dtype",), args, kwargs)["dtype"])
-    if name == "tolist" and not args:
-        return list(map(lambda row: to_array(row), evaluator.items(owner)))
-    if name == "flatten":
-        return to_jax(owner).reshape(-1) if is_traced(owner) else np.ravel(owner)
-    if name == "copy":
-        return jnp.array(owner, copy=True) if is_traced(owner) else np.array(owner)
-    if name in ("reshape", "transpose"):
-        shape = args[0] if len(args) == 1 and isinstance(args[0], list | tuple) else args
-        if name == "reshape":
-            return owner.reshape(tuple(shape))
-        return owner.transpose(*shape)
-    return NUMPY[name].call(evaluator, (owner, *args), kwargs)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from reward_models.formal.builtins_table import MUTATORS, VIEWS, call_method
+import numpy as np
+
+from reward_models.formal.builtins_table import BUILTINS
 from reward_models.formal.memory import fresh
+from reward_models.formal.methods_table import MUTATORS, SHAPERS, VIEWS, call_method
 from reward_models.formal.operations import Operations
 from reward_models.formal.values import (
     BoundMethod,
@@ -18,7 +21,10 @@ from reward_models.formal.values import (
     check_items,
     describe,
     is_array,
+    is_number,
 )
+
+SHORT_CUTS = (BUILTINS["any"], BUILTINS["all"])
 
 
 class Calls(Operations):
@@ -36,6 +42,11 @@ class Calls(Operations):
         function = self.value(node.func)
         if isinstance(function, Primitive) and function.name == "print":
             return None
+        if any(function is one for one in SHORT_CUTS) and len(node.args) == 1 and not node.keywords:
+            if isinstance(node.args[0], ast.GeneratorExp):
+                return self.apply(
+                    node, function, (self.short_cut(function.name, node.args[0]),), {}
+                )
         values = self.in_order([*node.args, *(keyword.value for keyword in node.keywords)])
         args = tuple(values[: len(values) - len(node.keywords)])
         named = values[len(args) :]
@@ -58,20 +69,23 @@ class Calls(Operations):
             result = function.call(self, args, kwargs)
             if function.name == "asarray" and args and (args[1:] or kwargs):
                 return self.memory.perhaps_viewed(args[0], result)  # a copy if the type differs
-            if function.name in VIEWS and args:
+            if function.name in VIEWS and args and np.ndim(result):
                 view = lambda places: VIEWS[function.name](places, *args[1:], **kwargs)  # noqa: E731
                 return self.memory.viewed(args[0], result, view)
-            return fresh(result, (*args, *kwargs.values()))
+            if function.gives == "own":
+                return result
+            return self._of_kind(function.gives, fresh(result, (*args, *kwargs.values())), args)
         if isinstance(function, BoundMethod):
             owner, name = function.owner, function.name
             if name in MUTATORS:
                 self.may_change(owner)
             result = call_method(self, owner, name, args, kwargs)
             check_items(owner)
-            if name in VIEWS:
+            if name in VIEWS and np.ndim(result):
                 view = lambda places: getattr(places, name)(*args, **kwargs)  # noqa: E731
                 return self.memory.viewed(owner, result, view)
-            return fresh(result, (owner, *args)) if is_array(owner) else result
+            result = fresh(result, (owner, *args)) if is_array(owner) else result
+            return self._of_kind("like" if name in SHAPERS else "own", result, (owner,))
         if isinstance(function, Function):
             return self.call(node, function, args, kwargs)
         if isinstance(function, Namespace):  # an instance of a class of constants
@@ -80,6 +94,17 @@ class Calls(Operations):
                 self.fail(node, f"`{function.name}` takes its constants only, by name")
             return Namespace(function.name, function.names | kwargs) if kwargs else function
         return self.fail(node, f"{describe(function)} cannot be called", "call a function")
+
+    def _of_kind(self, gives: str, result: Any, args: tuple) -> Any:
+        """`result`, noted as what `Primitive.gives` says."""
+        kinds = self.memory.kinds
+        if gives == "own" or not is_array(result) and not is_number(result):
+            return result
+        if gives == "python":
+            return kinds.as_python(result)
+        if gives == "array" or not args:
+            return kinds.as_array(result)
+        return kinds.reshaped(result, args[0]) if gives == "like" else result
 
     def apply_to(self, function: Any, *args: Any) -> Any:
         """Call a function handed to a builtin, such as `map`."""

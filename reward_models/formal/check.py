@@ -10,9 +10,10 @@ from __future__ import annotations
 import ast
 import difflib
 
-from reward_models.formal.builtins_table import BUILTINS, METHOD_NAMES
+from reward_models.formal.builtins_table import BUILTINS
 from reward_models.formal.desugar import EXCEPTIONS, is_errstate
 from reward_models.formal.errors import Diagnostic, diagnostic_for
+from reward_models.formal.methods_table import METHOD_NAMES
 from reward_models.formal.modules_table import MODULES
 from reward_models.formal.numpy_more import FINFO
 from reward_models.formal.signatures import Signature
@@ -181,7 +182,7 @@ class _Checker:
     def check_With(self, node: ast.With) -> None:
         if not is_errstate(node):
             message = "`with` statements cannot be used in a formal reward"
-            self.report(node, message, "only `with np.errstate(...)` can; remove it")
+            self.report(node, message, "only `with np.errstate(all='ignore')` can; remove it")
 
     def check_ExceptHandler(self, node: ast.ExceptHandler) -> None:
         self.check_identifier(node, node.name or "")

@@ -1,9 +1,8 @@
 """Statements that a reward may hold and that mean nothing more once it is lowered.
 
 `with np.errstate(...)` silences warnings that JAX does not give. The handlers of a `try` are
-dropped, with a warning: what NumPy would raise at run time (a division of floats by zero, a math
-domain error) is a non-finite value here, which the compiler looks for on sample states. An `if`
-that only raises is an assertion, which is dropped as well where it depends on the state.
+dropped, with a warning: where Python would come to them (a division of its numbers by zero, a math
+domain error), the reward is NaN here. An `if` that only raises is an assertion.
 """
 
 from __future__ import annotations
@@ -17,16 +16,22 @@ EXCEPTIONS = frozenset(
 )
 
 
+_ERRORS = ("all", "divide", "over", "under", "invalid")
+_QUIET = (None, "ignore", "warn", "print")  # any other mode changes what a program computes
+
+
 def is_errstate(node: ast.With) -> bool:
-    """Whether a `with` is `with np.errstate(name=constant, ...)`."""
+    """Whether a `with` is `with np.errstate(all="ignore")`, or another that only silences."""
     for item in node.items:
         call = item.context_expr
         if item.optional_vars is not None or not isinstance(call, ast.Call) or call.args:
             return False
         if ast.unparse(call.func) not in ("np.errstate", "numpy.errstate"):
             return False
-        if not all(isinstance(keyword.value, ast.Constant) for keyword in call.keywords):
-            return False
+        for keyword in call.keywords:
+            constant = isinstance(keyword.value, ast.Constant)
+            if keyword.arg not in _ERRORS or not constant or keyword.value.value not in _QUIET:
+                return False
     return True
 
 
@@ -55,7 +60,9 @@ class _Plain(ast.NodeTransformer):
 
     def visit_Try(self, node: ast.Try) -> ast.AST:
         for handler in node.handlers:
-            self.dropped.append(f"line {handler.lineno}: the handler was dropped, nothing raises")
+            self.dropped.append(
+                f"line {handler.lineno}: the handler was dropped, no reward where it runs"
+            )
         return self._block(node, [*node.body, *node.orelse, *node.finalbody])
 
     def visit_If(self, node: ast.If) -> ast.AST:

@@ -7,6 +7,7 @@ one on branches that are not taken, see `Evaluator.guard`.
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable
 from typing import Any
@@ -20,6 +21,7 @@ from reward_models.formal.values import (
     describe,
     holds_traced,
     is_array,
+    is_number,
     is_traced,
     to_array,
     weak,
@@ -27,6 +29,8 @@ from reward_models.formal.values import (
 
 _FOLD_ELEMENTS = 256
 _DTYPE_NOTE = "dtype"
+_OPTIONS = "name the options, as in `axis=0`"
+_ONLY_BY_NAME = ("keepdims", "ddof")  # NumPy has other arguments before these
 
 
 def bind(name: str, parameters: tuple[str, ...], args: tuple, kwargs: dict) -> dict[str, Any]:
@@ -54,11 +58,21 @@ def entry(
     options: str = "",
     guards: dict[int, float] | None = None,
     sequence: bool = False,
+    gives: str = "",
 ) -> Primitive:
     """A table function: array arguments are converted and guarded, options must be static."""
     names, option_names = tuple(arrays.split()), tuple(options.split())
+    named = _by_name(numpy_function, names)
+    positional = names + tuple(key for key in option_names if key not in _ONLY_BY_NAME)
 
     def call(evaluator: Any, args: tuple, kwargs: dict) -> Any:
+        if len(args) > len(positional):
+            raise ValueProblem(
+                f"np.{name} takes at most {len(positional)} arguments in order here", _OPTIONS
+            )
+        for key in kwargs:
+            if key in (*names, _DTYPE_NOTE) and key not in named:
+                raise ValueProblem(f"np.{name} has no argument `{key}`", "pass the arrays in order")
         bound = bind(f"np.{name}", names + option_names + (_DTYPE_NOTE,), args, kwargs)
         bound.pop(_DTYPE_NOTE, None)
         chosen = {key: bound.pop(key) for key in option_names if key in bound}
@@ -86,7 +100,18 @@ def entry(
             values = [jnp.asarray(values[0])]
         return jax_function(*values, **chosen)
 
-    return Primitive(name, call)
+    return Primitive(name, call, gives)
+
+
+def _by_name(function: Callable, arrays: tuple[str, ...]) -> tuple[str, ...]:
+    """What a function of NumPy takes by name."""
+    if isinstance(function, np.ufunc):
+        return (_DTYPE_NOTE,)
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except ValueError:  # some of those written in C do not tell
+        return (*arrays, _DTYPE_NOTE)
+    return tuple(one.name for one in parameters if one.kind is not one.POSITIONAL_ONLY)
 
 
 def sizes_of(value: Any) -> tuple[int, ...]:
@@ -107,11 +132,14 @@ def creator(name: str, parameters: str, create: Callable[..., Any]) -> Primitive
         result = create(**bound)
         return result if dtype is None else cast(result, dtype)
 
-    return Primitive(name, call)
+    return Primitive(name, call, gives="array")
 
 
-def cast(value: Any, dtype: Any) -> Any:
-    """`value` with NumPy type `dtype`, given by a name of the table (`float`, `np.int32`)."""
+def cast(value: Any, dtype: Any, scalars: bool = False) -> Any:
+    """`value` with NumPy type `dtype`, given by a name of the table (`float`, `np.int32`).
+
+    With `scalars` an array without dimensions becomes a number.
+    """
     name = dtype if isinstance(dtype, str) else getattr(dtype, "name", "")
     kind = next((kind for kind in ("float", "int", "bool") if name.startswith(kind)), None)
     if kind is None and name != "double":
@@ -120,7 +148,8 @@ def cast(value: Any, dtype: Any) -> Any:
     types = {"int": jnp.int32, "bool": jnp.bool_}
     if is_traced(value):
         return value.astype(types.get(kind, jnp.float32))
-    return np.asarray(value).astype({"int": np.int64, "bool": np.bool_}.get(kind, np.float64))
+    found = np.asarray(value).astype({"int": np.int64, "bool": np.bool_}.get(kind, np.float64))
+    return found if is_array(value) and not scalars else found[()]
 
 
 def arange(start: Any, stop: Any = None, step: Any = 1) -> Any:
@@ -174,9 +203,21 @@ def cast_entry(name: str) -> Primitive:
 
     def call(evaluator: Any, args: tuple, kwargs: dict) -> Any:
         (value,) = args or (0.0,)
-        return cast(value, name)
+        return cast(value, name, scalars=True)
 
     return Primitive(name, call)
+
+
+def number(value: Any, what: str) -> Any:
+    """A number, or an array without dimensions as one.
+
+    Raises:
+        ValueProblem: anything else, an array or list of one element included.
+    """
+    if is_number(value) or is_array(value) and not value.ndim:
+        return scalar(value)
+    hint = "take its element, as in `x[0]`, or reduce it with np.sum, np.mean or np.linalg.norm"
+    raise ValueProblem(f"{what} takes a single number, not {describe(value)}", hint)
 
 
 def scalar(value: Any, what: str = "a single number") -> Any:
@@ -192,5 +233,5 @@ def scalar(value: Any, what: str = "a single number") -> Any:
             "reduce it with np.sum, np.mean, np.max or np.linalg.norm",
         )
     if is_traced(value):
-        return value.reshape(())
+        return value.reshape(()) if value.ndim else value
     return value.item() if isinstance(value, np.ndarray) else value

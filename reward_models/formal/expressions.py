@@ -16,14 +16,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from reward_models.formal import indexing
-from reward_models.formal.builtins_table import (
-    ARRAY_METHODS,
-    BUILTINS,
-    CONTAINER_METHODS,
-    PROPERTIES,
-)
+from reward_models.formal.builtins_table import BUILTINS
 from reward_models.formal.calls import Calls
+from reward_models.formal.kinds import known
 from reward_models.formal.memory import Memory, fresh
+from reward_models.formal.methods_table import ARRAY_METHODS, CONTAINER_METHODS, PROPERTIES
 from reward_models.formal.modules_table import MODULES
 from reward_models.formal.values import (
     BoundMethod,
@@ -88,8 +85,14 @@ class Expressions(Calls):
                 return MODULES[owner.name][node.attr]
             return self.fail(node, f"`{path}` is not available", "use another NumPy function")
         if is_array(owner) or is_number(owner):
+            if not isinstance(owner, int):  # constants of NumPy are no longer told from Python's
+                message = f"a number of Python has no `.{node.attr}`"
+                hint = "leave it out, or use the function of np"
+                self.raises(known(self.memory.kinds.python(owner)), message, hint)
             if node.attr in PROPERTIES:
                 result = getattr(owner if is_array(owner) else np.asarray(owner), node.attr)
+                if is_array(result) and not result.ndim:
+                    return self.memory.kinds.like(result, owner)
                 return self.memory.viewed(owner, result, lambda places: places.T)
             if node.attr in ARRAY_METHODS:
                 return BoundMethod(owner, node.attr)
@@ -127,12 +130,14 @@ class Expressions(Calls):
         operand = self.value(node.operand)
         if isinstance(node.op, ast.Not):
             truth = self.truth(operand)
-            return jnp.logical_not(truth) if is_traced(truth) else not truth
+            truth = jnp.logical_not(truth) if is_traced(truth) else not truth
+            return self.memory.kinds.as_python(truth)
         operand = to_array(operand) if is_array(operand) else operand
         if not (is_number(operand) or is_array(operand)):
             raise ValueProblem(f"a number is needed here, not {describe(operand)}")
         signs = {"USub": operator.neg, "UAdd": operator.pos, "Invert": operator.invert}
-        return fresh(signs[type(node.op).__name__](operand), (operand,))
+        result = fresh(signs[type(node.op).__name__](operand), (operand,))
+        return self.memory.kinds.of_all(result, (operand,))
 
     def eval_BoolOp(self, node: ast.BoolOp) -> Any:
         return self._bool(isinstance(node.op, ast.And), node.values)
@@ -163,15 +168,19 @@ class Expressions(Calls):
         return value
 
     def eval_Compare(self, node: ast.Compare) -> Any:
-        values = self.in_order([node.left, *node.comparators])
+        if len(node.ops) == 1:
+            left, right = self.in_order([node.left, node.comparators[0]])
+            return self._compare(type(node.ops[0]).__name__, left, right)
         result: Any = True
-        for index, op in enumerate(node.ops):
-            one = self._compare(type(op).__name__, values[index], values[index + 1])
-            if len(node.ops) == 1:
-                return one
-            one = self.truth(one)
-            both = is_traced(result) or is_traced(one)
-            result = jnp.logical_and(result, one) if both else result and one
+        with self.holding([self.value(node.left)]) as values, self.passing() as passed:
+            for op, comparator in zip(node.ops, node.comparators, strict=True):
+                values.append(self.value(comparator))
+                one = self.truth(self._compare(type(op).__name__, *values[-2:]))
+                if one is False:  # what follows is not evaluated
+                    return False
+                if is_traced(one):
+                    passed.append((one, True))
+                    result = jnp.logical_and(result, one)
         return result
 
     def eval_Tuple(self, node: ast.Tuple) -> Any:
@@ -219,6 +228,22 @@ class Expressions(Calls):
         return values
 
     eval_GeneratorExp = eval_ListComp
+
+    def short_cut(self, name: str, node: ast.GeneratorExp) -> Any:
+        """The truths of a generator in `any` or `all`, of which Python looks at no more than it
+        must.
+        """
+        truths: list = []
+        with self.passing() as passed:
+
+            def body() -> None:
+                if all(is_traced(truth) or truth == (name == "all") for truth in truths):
+                    truths.append(self.at(node.elt, lambda: self.truth(self.value(node.elt))))
+                    if is_traced(truths[-1]):
+                        passed.append((truths[-1], name == "all"))
+
+            self._comprehend(node.generators, body)
+        return truths
 
     def eval_DictComp(self, node: ast.DictComp) -> Any:
         values: dict = {}

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
+from functools import reduce
 from typing import Any
 
 import jax.numpy as jnp
@@ -47,12 +48,12 @@ class Evaluator(Statements):
     def __init__(self, source: str, tree: ast.Module, bare: bool = False):
         self.source, self.tree, self.bare = source, tree, bare
         self.active = None
+        self.passed, self.place, self.raised = [], None, []
         self.operations = 0
         self.calls: list[ast.FunctionDef] = []
         self.memory = Memory()
         self.held: list[list] = []
         self.callers: list[Frame] = []
-        self.dropped: dict[int, str] = {}
         self.lambdas: dict[int, ast.FunctionDef] = {}
         self.remembered: dict[int, Any] = {}
         self.module = Frame({})
@@ -65,7 +66,8 @@ class Evaluator(Statements):
         """Run the module's statements, then the reward function on `args` and `kwargs`.
 
         Returns:
-            0-d float32 reward and its named 0-d float32 components.
+            0-d float32 reward and its named 0-d float32 components; all are NaN where Python
+            would have raised on the way to them.
 
         Raises:
             RewardError: the program does not do this for values of these shapes.
@@ -77,9 +79,14 @@ class Evaluator(Statements):
             reward = self.frame.names.get(function.name)
             if not isinstance(reward, Function) or reward.node is not function:
                 self.fail(function, f"`{function.name}` is assigned again later", "rename it")
-            return self.call(function, reward, args, kwargs, is_reward=True)
+            total, parts = self.call(function, reward, args, kwargs, is_reward=True)
         except RecursionError:
             return self.fail(function, "the reward is nested too deeply", "simplify it")
+        if self.raised:
+            gone = reduce(jnp.logical_or, [one.condition for one in self.raised])
+            valued = lambda x: jnp.where(gone, jnp.nan, x)  # noqa: E731
+            total, parts = valued(total), {name: valued(part) for name, part in parts.items()}
+        return total, parts
 
     def call(
         self, node: ast.AST, function: Function, args: tuple, kwargs: dict, is_reward: bool = False

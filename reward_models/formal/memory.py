@@ -14,6 +14,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from reward_models.formal.kinds import Kinds
 from reward_models.formal.values import (
     BoundMethod,
     Function,
@@ -48,9 +49,10 @@ class _Place:
 
 
 class Memory:
-    """The places of the arrays of one run."""
+    """The places of the arrays of one run, and the kinds of its numbers."""
 
     def __init__(self) -> None:
+        self.kinds = Kinds()
         self._places: dict[int, _Place] = {}
         self._cells = 0
 
@@ -87,10 +89,10 @@ class Memory:
             self._set(result, self._place(base).cells, None)
         return result
 
-    def joined(self, result: Any, yes: Any, no: Any) -> Any:
+    def joined(self, condition: Any, result: Any, yes: Any, no: Any) -> Any:
         """`result`, which is `yes` or `no` by a traced condition."""
         if not (is_array(yes) and is_array(no) and yes.ndim and no.ndim):
-            return result
+            return self.kinds.chosen(lambda: condition, result, yes, no)
         first, second = self._place(yes), self._place(no)
         same = first.positions is not None and second.positions is not None
         same = same and np.array_equal(first.positions, second.positions)

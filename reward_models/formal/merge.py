@@ -54,7 +54,7 @@ def merge(condition: Any, yes: Any, no: Any, memory: Memory, what: str = "this v
         if is_number(yes) and type(yes) is type(no) and yes == no:
             return yes
         joined = tidy(jnp.where(condition, to_jax(yes), to_jax(no)))
-        return memory.joined(joined, yes, no)
+        return memory.joined(condition, joined, yes, no)
     if type(yes) is type(no):
         if isinstance(yes, list | tuple) and len(yes) == len(no):
             pairs = zip(yes, no, strict=True)

@@ -10,10 +10,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from reward_models.formal import safe_math
-from reward_models.formal.entries import bind, cast, entry, scalar
+from reward_models.formal import math_domain, safe_math
+from reward_models.formal.entries import bind, cast, entry, number
+from reward_models.formal.memory import fresh
 from reward_models.formal.numpy_table import NUMPY
-from reward_models.formal.values import Primitive, ValueProblem, is_traced, to_array, weak
+from reward_models.formal.values import Primitive, ValueProblem, is_traced, to_array, to_jax, weak
 
 _MAX_SIDE = 16
 
@@ -59,20 +60,24 @@ LINALG = {
 
 
 def _on_numbers(name: str, function: Primitive) -> Primitive:
-    """A function of `math`: of single numbers, where NumPy's takes arrays."""
+    """A function of `math`: of single numbers, where NumPy's takes arrays, and raising."""
 
     def call(evaluator: Any, args: tuple, kwargs: dict) -> Any:
         if kwargs:
             raise ValueProblem(f"math.{name} takes no keywords", "pass the values in order")
-        return function.call(evaluator, tuple(scalar(value) for value in args), {})
+        values = tuple(number(value, f"math.{name}") for value in args)
+        if not any(is_traced(value) for value in values):
+            return math_domain.folded(name, values)
+        result = function.call(evaluator, values, {})
+        math_domain.note(evaluator, name, values)
+        return result
 
-    return Primitive(name, call)
+    return Primitive(name, call, gives="python")
 
 
 def _to_int(name: str) -> Primitive:
     def call(evaluator: Any, args: tuple, kwargs: dict) -> Any:
-        result = cast(NUMPY[name].call(evaluator, args, kwargs), "int")
-        return result if is_traced(result) else int(result)
+        return cast(NUMPY[name].call(evaluator, args, kwargs), "int")
 
     return _on_numbers(name, Primitive(name, call))
 
@@ -88,7 +93,9 @@ def _hypot(evaluator: Any, args: tuple, kwargs: dict) -> Any:
 
 def _isclose(evaluator: Any, args: tuple, kwargs: dict) -> Any:
     bound = bind("math.isclose", ("a", "b", "rel_tol", "abs_tol"), args[:2], kwargs)
-    a, b = scalar(bound["a"]), scalar(bound["b"])
+    a, b = (number(bound[key], "math.isclose") for key in ("a", "b"))
+    if any(bound.get(key, 0) < 0 for key in ("rel_tol", "abs_tol")):
+        raise ValueProblem("a tolerance of math.isclose is negative", "use rel_tol=1e-6")
     if not (is_traced(a) or is_traced(b)):
         return math.isclose(a, b, **{k: v for k, v in bound.items() if k.endswith("tol")})
     largest = jnp.maximum(jnp.abs(a), jnp.abs(b))
@@ -96,14 +103,28 @@ def _isclose(evaluator: Any, args: tuple, kwargs: dict) -> Any:
     return jnp.abs(a - b) <= limit
 
 
-def _over(name: str) -> Primitive:
+def _over(called: str, name: str) -> Primitive:
     """A reduction of `math`, of anything that can be looped over."""
 
     def call(evaluator: Any, args: tuple, kwargs: dict) -> Any:
         (values,) = args
-        return NUMPY[name].call(evaluator, (evaluator.items(values),), kwargs)
+        items = [number(value, f"math.{called}") for value in evaluator.items(values)]
+        result = NUMPY[name].call(evaluator, (items,), kwargs)
+        if called == "prod":  # as by `*`; fsum makes a number of Python of anything
+            return evaluator.memory.kinds.of_all(fresh(result, items), tuple(items))
+        if is_traced(result):
+            fails = jnp.isnan(result) & ~jnp.isnan(jnp.stack([to_jax(x) for x in items])).any()
+            evaluator.raises(fails, "math.fsum of infinity and minus infinity")
+        return result
 
-    return Primitive(name, call)
+    return Primitive(name, call, gives="own" if called == "prod" else "python")
+
+
+def _dist(evaluator: Any, args: tuple, kwargs: dict) -> Any:
+    p, q = (to_array(value) for value in args)
+    if kwargs or np.ndim(p) != 1 or np.shape(p) != np.shape(q):
+        raise ValueProblem("math.dist takes two points of the same size", "np.linalg.norm(p - q)")
+    return LINALG["norm"].call(evaluator, (evaluator.arithmetic("Sub", p, q),), {})
 
 
 _MATH_NAMES = (
@@ -113,14 +134,10 @@ _MATH_NAMES = (
 MATH: dict[str, Any] = {name: _on_numbers(name, NUMPY[name]) for name in _MATH_NAMES.split()}
 MATH |= {name: getattr(math, name) for name in ("pi", "e", "inf", "nan", "tau")}
 MATH |= {name: _to_int(name) for name in ("floor", "ceil", "trunc")}
-MATH |= {"prod": _over("prod"), "fsum": _over("sum"), "isclose": Primitive("isclose", _isclose)}
+MATH |= {"prod": _over("prod", "prod"), "fsum": _over("fsum", "sum")}
+MATH["isclose"] = Primitive("isclose", _isclose, gives="python")
 MATH["log"] = _on_numbers("log", Primitive("log", _log))
 MATH["hypot"] = _on_numbers("hypot", Primitive("hypot", _hypot))
-MATH["erf"] = entry("erf", jax.scipy.special.erf, np.vectorize(math.erf))
-MATH["dist"] = entry(
-    "dist",
-    lambda p, q: safe_math.norm(jnp.subtract(p, q)),
-    lambda p, q: np.linalg.norm(np.subtract(p, q)),
-    "p q",
-)
+MATH["erf"] = _on_numbers("erf", entry("erf", jax.scipy.special.erf, np.positive))
+MATH["dist"] = Primitive("dist", _dist, gives="python")
 MODULES: dict[str, dict[str, Any]] = {"numpy": NUMPY, "numpy.linalg": LINALG, "math": MATH}

@@ -25,10 +25,13 @@ from reward_models.formal.values import (
 
 def _clip(evaluator: Any, args: tuple, kwargs: dict) -> Any:
     short = {"min": "a_min", "max": "a_max"}
+    whole = len(args) == 1 and set(kwargs) <= set(short)  # by these names one is enough
+    mixed = not whole and not set(short).isdisjoint(kwargs)
     kwargs = {short.get(key, key): value for key, value in kwargs.items()}
     bound = bind("np.clip", ("a", "a_min", "a_max"), args, kwargs)
-    if "a" not in bound:
-        raise ValueProblem("np.clip needs the arguments a, a_min, a_max")
+    if mixed or len(bound) < 3 and not whole:
+        hint = "np.clip(x, low, high); None where there is no bound"
+        raise ValueProblem("np.clip needs the arguments a, a_min, a_max", hint)
     values = [bound.get(key) for key in ("a", "a_min", "a_max")]
     values = [None if value is None else to_array(value) for value in values]
     if not any(is_traced(value) for value in values):
@@ -173,7 +176,7 @@ def _array(evaluator: Any, args: tuple, kwargs: dict) -> Any:
 
 FINFO = ("eps", "tiny", "max", "min")
 MORE: dict[str, Any] = {
-    name: Primitive(name, function)
+    name: Primitive(name, function, "array" if name in ("select", "array", "piecewise") else "")
     for name, function in {
         "clip": _clip,
         "select": _select,

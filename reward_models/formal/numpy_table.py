@@ -31,7 +31,7 @@ def _where(condition: Any, x: Any = None, y: Any = None) -> Any:
     return jnp.where(condition, x, y)
 
 
-def _where_static(condition: Any, x: Any = None, y: Any = None) -> Any:
+def _where_static(condition: Any, x: Any = None, y: Any = None, /) -> Any:
     if x is None or y is None:
         raise ValueProblem("np.where needs a value for both cases", "np.where(condition, x, y)")
     return np.where(condition, x, y)
@@ -47,7 +47,9 @@ def _build() -> dict[str, Any]:
     for name in plain.split():
         options = {"transpose": "axes", "squeeze": "axis"}.get(name, "")
         guards = {0: 0.0} if name in ("exp", "expm1", "exp2", "sinh", "cosh") else None
-        table[name] = entry(name, getattr(jnp, name), getattr(np, name), "x", options, guards)
+        both = getattr(jnp, name), getattr(np, name)
+        gives = "like" if name in ("transpose", "squeeze") else ""
+        table[name] = entry(name, *both, "x", options, guards, gives=gives)
     for name in "sqrt cbrt log log2 log10 reciprocal".split():
         table[name] = entry(name, getattr(safe_math, name), getattr(np, name), guards={0: 1.0})
     for name in "log1p arcsin arccos arctanh arccosh".split():
@@ -80,7 +82,7 @@ def _build() -> dict[str, Any]:
         table[name] = entry(name, *both, "arrays", options, sequence=True)
     table["round"] = entry("round", jnp.round, np.round, "a", "decimals")
     table["around"] = table["round"]
-    table["where"] = entry("where", _where, _where_static, "condition x y")
+    table["where"] = entry("where", _where, _where_static, "condition x y", gives="array")
     table["interp"] = entry("interp", jnp.interp, np.interp, "x xp fp", "left right")
     for name in ("quantile", "percentile"):
         table[name] = entry(name, getattr(jnp, name), getattr(np, name), "a q", "axis")
@@ -88,9 +90,9 @@ def _build() -> dict[str, Any]:
         "float_power", safe_math.power, np.float_power, "x y", guards={0: 1.0}
     )
     table["swapaxes"] = entry("swapaxes", jnp.swapaxes, np.swapaxes, "a", "axis1 axis2")
-    table["cross"] = entry("cross", safe_math.cross, safe_math.cross, "a b")
+    table["cross"] = entry("cross", safe_math.cross, safe_math.cross, "a b", gives="array")
     table["diff"] = entry("diff", jnp.diff, np.diff, "a", "n axis")
-    table["roll"] = entry("roll", jnp.roll, np.roll, "a", "shift axis")
+    table["roll"] = entry("roll", jnp.roll, np.roll, "a", "shift axis", gives="array")
     table["trace"] = entry("trace", jnp.trace, np.trace, "a")
     table["diag"] = entry("diag", jnp.diag, np.diag, "a")
     table["reshape"] = entry(
@@ -99,6 +101,7 @@ def _build() -> dict[str, Any]:
         lambda a, shape: np.reshape(a, shape),
         "a",
         "shape",
+        gives="like",
     )
     table["expand_dims"] = entry("expand_dims", jnp.expand_dims, np.expand_dims, "a", "axis")
     for name in ("isclose", "allclose"):

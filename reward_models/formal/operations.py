@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import ast
 import operator
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import reduce
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -18,7 +16,9 @@ from reward_models.formal import safe_math
 from reward_models.formal.entries import scalar
 from reward_models.formal.errors import RewardError, diagnostic_for
 from reward_models.formal.iterables import Lazy, Rows, View
-from reward_models.formal.memory import Memory, fresh
+from reward_models.formal.memory import fresh
+from reward_models.formal.raising import Raising
+from reward_models.formal.texts import percent
 from reward_models.formal.values import (
     MAX_ITEMS,
     Holder,
@@ -63,7 +63,6 @@ _TRACED = {
     "BitOr": jnp.bitwise_or,
     "BitXor": jnp.bitwise_xor,
 }
-_PERCENT = re.compile(r"%(0?\d?\d?(?:\.\d)?[disfeg]|%)")
 _COMPARE = {
     "Eq": operator.eq,
     "NotEq": operator.ne,
@@ -74,29 +73,17 @@ _COMPARE = {
 }
 
 
-def percent(text: str, values: Any) -> str:
-    """`text % values`; a number of the state is shown as "...".
-
-    Raises:
-        ValueProblem: another format than %d, %s, %f, %e or %g with a small width.
-    """
-    values = values if isinstance(values, tuple) else (values,)
-    places = [place for place in _PERCENT.findall(text) if place != "%"]
-    if "%" in _PERCENT.sub("", text) or len(places) != len(values):
-        raise ValueProblem("this text cannot be formatted", "use an f-string, or a fixed name")
-    shown = [str(v) if isinstance(v, str) else v if is_number(v) else "..." for v in values]
-    strings = ("%s" if isinstance(v, str) else f"%{p}" for v, p in zip(shown, places, strict=True))
-    forms = iter(strings)
-    form = _PERCENT.sub(lambda place: "%%" if place[1] == "%" else next(forms), text)
-    return form % tuple(shown)
+def _counted(value: Any) -> Any:
+    """A truth value as 0 or 1."""
+    if isinstance(value, bool):
+        return int(value)
+    return value.astype(jnp.int32) if is_traced(value) and value.dtype == jnp.bool_ else value
 
 
-class Operations:
+class Operations(Raising):
     """What expressions are made of: arithmetic, comparison, truth, iteration, guarding."""
 
     source: str
-    active: jax.Array | None
-    memory: Memory
     held: list[list]
     operations: int
 
@@ -105,6 +92,7 @@ class Operations:
 
     def at(self, node: ast.AST, function: Callable[[], Any]) -> Any:
         """Run `function`; whatever goes wrong in it is reported at `node`."""
+        outer, self.place = self.place, node
         try:
             return function()
         except (RewardError, RecursionError):
@@ -114,6 +102,8 @@ class Operations:
         except Exception as error:  # NumPy and JAX refuse shapes and types in many ways
             lines = str(error).strip().splitlines() or [type(error).__name__]
             return self.fail(node, lines[0][:300], "check the shapes and types of the operands")
+        finally:
+            self.place = outer
 
     @staticmethod
     def _checked(value: Any) -> Any:
@@ -223,7 +213,7 @@ class Operations:
         if not (is_number(left) or is_array(left) or is_number(right) or is_array(right)):
             raise ValueProblem(f"no arithmetic between {describe(left)} and {describe(right)}")
         for side, other in ((left, right), (right, left)):
-            if isinstance(side, list | tuple) and not is_array(other):
+            if isinstance(side, list | tuple) and not (is_array(other) and other.ndim):
                 raise ValueProblem(f"no arithmetic with {describe(side)}", "use np.array(...)")
         left, right = to_array(left), to_array(right)
         self.spend(4 if is_traced(left) or is_traced(right) else 1)
@@ -231,17 +221,23 @@ class Operations:
             if is_number(left) and is_number(right):
                 if name == "Pow" and (abs(right) > 1_000 or abs(left) > 1e6 and abs(right) > 50):
                     raise ValueProblem("the exponent is too large")
-                return tidy(_STATIC[name](left, right))
+                with np.errstate(all="ignore"):
+                    return tidy(_STATIC[name](left, right))
             if np.size(left) <= _FOLD_ELEMENTS and np.size(right) <= _FOLD_ELEMENTS:
                 with np.errstate(all="ignore"):
                     return tidy(_STATIC[name](left, right))
+        operands, python = (left, right), self.memory.kinds.python
+        self.raises_in(name, left, right)
+        if python(left) is True and python(right) is True and not name.startswith("Bit"):
+            left, right = (_counted(side) for side in operands)  # True + True is 2 in Python
         if name in ("Div", "FloorDiv", "Mod"):
             right = self.guard(right, 1.0)
         if name == "Pow" and not (isinstance(right, int) and right >= 0):
             left = self.guard(left, 1.0)
         if name == "Sub" and is_number(left) and isinstance(left, bool):
             left = int(left)
-        return fresh(tidy(_TRACED[name](weak(left), weak(right))), (left, right))
+        result = fresh(tidy(_TRACED[name](weak(left), weak(right))), (left, right))
+        return self.memory.kinds.of_all(result, operands)
 
     def _compare(self, name: str, left: Any, right: Any) -> Any:
         if name in ("Is", "IsNot"):
@@ -262,9 +258,14 @@ class Operations:
             if name == "Eq":
                 return same
             return jnp.logical_not(same) if is_traced(same) else not same
+        for side, other in ((left, right), (right, left)):
+            if isinstance(side, list | tuple) and not (is_array(other) and other.ndim):
+                message = f"{describe(side)} cannot be compared with {describe(other)}"
+                raise ValueProblem(message, "compare numbers, or np.array(...) of them")
         left, right = to_array(left), to_array(right)
         if is_traced(left) or is_traced(right):
-            return _COMPARE[name](weak(left), weak(right))
+            result = _COMPARE[name](weak(left), weak(right))
+            return self.memory.kinds.of_all(result, (left, right))
         return tidy(_COMPARE[name](left, right))
 
     def _equal(self, left: Any, right: Any) -> Any:

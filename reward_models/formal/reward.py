@@ -23,6 +23,7 @@ from reward_models.formal.desugar import desugar
 from reward_models.formal.errors import RewardError, diagnostic_at, diagnostic_for
 from reward_models.formal.lower import Evaluator
 from reward_models.formal.parse import parse, returns_of
+from reward_models.formal.raising import Raise
 from reward_models.formal.signatures import CORE, Signature
 
 _SAMPLES = 8
@@ -59,7 +60,8 @@ class FormalReward:
             target_pos: [*target_shape] array.
 
         Returns:
-            0-d float32 reward and its 0-d float32 components by name.
+            0-d float32 reward and its 0-d float32 components by name; all are NaN where the
+            source, run by Python, would raise.
 
         Raises:
             ValueError: an argument has another shape than the reward was compiled for.
@@ -92,7 +94,7 @@ def compile_reward(
             by default it must be finite for any.
 
     Returns:
-        The reward, known to trace and to be finite on a few sample states.
+        The reward, known to trace and to be finite on a few sample states, and to raise on none.
 
     Raises:
         RewardError: the text is not a formal reward; the diagnostics say where and why.
@@ -120,29 +122,31 @@ def _compile(
     tree, dropped = desugar(tree)
     function = signature.find(source, tree)
     names: list[str] = []
-    warnings: list[str] = []
+    places: list[Raise] = []
 
-    def run(*arguments: jax.Array) -> tuple[jax.Array, dict[str, jax.Array]]:
-        (total, components), more = _run(source, tree, signature, arguments)
-        names[:], warnings[:] = components, dropped + more
-        return total, components
+    def run(*arguments: jax.Array) -> tuple[Any, list[jax.Array]]:
+        (total, components), raised = _run(source, tree, signature, arguments)
+        names[:], places[:] = components, raised
+        return (total, components), [one.condition for one in raised]
 
     arguments = (jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes)
     traced, result = jax.make_jaxpr(run, return_shape=True)(*arguments)
     values = jax.vmap(jaxpr_as_fun(traced))(*_sample_states(shapes, target))
-    _check_finite(source, function, jax.tree.unflatten(jax.tree.structure(result), values))
-    name, names, warnings = function.name, tuple(names), tuple(warnings)
+    values, raised = jax.tree.unflatten(jax.tree.structure(result), values)
+    _check_raised(source, places, raised)
+    _check_finite(source, function, values)
+    name, names, warnings = function.name, tuple(names), tuple(dropped)
     return FormalReward(source, signature, name, names, warnings, shapes, tree)
 
 
 def _run(
     source: str, tree: ast.Module, signature: Signature, arguments: tuple[Any, ...]
-) -> tuple[tuple[jax.Array, dict[str, jax.Array]], list[str]]:
-    """The reward and its components; and what was dropped from the source."""
+) -> tuple[tuple[jax.Array, dict[str, jax.Array]], list[Raise]]:
+    """The reward and its components; and where Python may raise."""
     evaluator = Evaluator(source, tree, signature.bare)
     function = signature.find(source, tree)
     result = evaluator.run(function, *signature.bind(function, arguments))
-    return result, list(evaluator.dropped.values())
+    return result, evaluator.raised
 
 
 def _sample_states(
@@ -162,6 +166,26 @@ def _sample_states(
     return states
 
 
+def _check_raised(source: str, places: list[Raise], raised: list[jax.Array]) -> None:
+    """Refuse a program that raises on a sample state, by where it does so first on each."""
+    if not places:
+        return
+    states = np.stack(raised, axis=1)
+    first = {int(np.argmax(state)): index for index, state in reversed([*enumerate(states)])
+             if state.any()}  # fmt: skip
+    found = []
+    for place, index in sorted(first.items()):
+        one, where = places[place], _state(index)
+        message = f"non-finite value: {one.message} {where}"
+        found.append(diagnostic_for(source, one.node, message, one.hint))
+    if found:
+        raise RewardError(list(dict.fromkeys(found)))
+
+
+def _state(index: int) -> str:
+    return "when all inputs are zero" if index == 0 else "on an ordinary state"
+
+
 def _check_finite(
     source: str, function: ast.FunctionDef, result: tuple[jax.Array, dict[str, jax.Array]]
 ) -> None:
@@ -171,8 +195,7 @@ def _check_finite(
         bad = np.flatnonzero(~np.isfinite(np.asarray(values)))
         if bad.size and not (found and not name):
             what = f"the component {name!r}" if name else "the reward"
-            where = "when all inputs are zero" if bad[0] == 0 else "on an ordinary state"
-            message = f"non-finite value: {what} is NaN or infinite {where}"
+            message = f"non-finite value: {what} is NaN or infinite {_state(bad[0])}"
             hint = "guard divisions, logarithms and square roots, as in `x / (y + 1e-6)`"
             found.append(diagnostic_for(source, _place_of(function, name), message, hint))
     if found:

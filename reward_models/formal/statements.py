@@ -11,6 +11,8 @@ import numpy as np
 from reward_models.formal import indexing, merge
 from reward_models.formal.entries import scalar
 from reward_models.formal.expressions import Expressions
+from reward_models.formal.kinds import known
+from reward_models.formal.memory import fresh
 from reward_models.formal.modules_table import MODULES
 from reward_models.formal.values import (
     Frame,
@@ -105,9 +107,24 @@ class Statements(Expressions):
         if is_array(old) and old.ndim:  # in place, as in NumPy
             if np.shape(new) != old.shape:
                 raise ValueProblem(f"{describe(new)} does not fit into {describe(old)}")
+            self._check_in_place(old, new, True)
             new = indexing.converted(new, old)
             self.write(old, new)
+        elif is_array(old):  # one without dimensions may be NumPy's array, or a number
+            array = known(self.memory.kinds.array(old))
+            self._check_in_place(old, new, array)
+            if array is not False and not np.ndim(new):
+                new = self.memory.kinds.like(fresh(new, (value,)), old)
+                if array is True:
+                    self.write(old, new)
         return new
+
+    def _check_in_place(self, old: Any, new: Any, array: Any) -> None:
+        """NumPy does not write fractions into an array of integers."""
+        types = [1 + "biuf".index(np.dtype(to_jax(side).dtype).kind) for side in (old, new)]
+        if array is not False and types[0] < types[1]:
+            hint = "write `name = name + ...`, or make an array of floats: np.array(..., float)"
+            self.raises(array, "an array of integers cannot take these numbers in place", hint)
 
     def write(self, owner: Any, new: Any) -> None:
         """Give the array `owner` new elements, wherever the program knows it."""
@@ -117,8 +134,9 @@ class Statements(Expressions):
     def _assert(self, node: ast.Assert) -> None:
         truth = self.at(node.test, lambda: self.truth(self.value(node.test)))
         if is_traced(truth):
-            message = "the assertion was dropped, as it depends on the state"
-            self.dropped[node.lineno] = f"line {node.lineno}: {message}"
+            message = "this assertion fails, or this `raise` is reached"
+            hint = "return a reward for every state; clip what may be out of bounds"
+            self.at(node, lambda: self.raises(jnp.logical_not(truth), message, hint))
         elif not truth:
             self.fail(node, "this assertion fails", "correct it or remove it")
 

@@ -53,10 +53,19 @@ class Namespace:
 
 @dataclass(frozen=True)
 class Primitive:
-    """A function of the tables: `call(evaluator, args, kwargs)` with evaluated arguments."""
+    """A function of the tables: `call(evaluator, args, kwargs)` with evaluated arguments.
+
+    Attributes:
+        name: of the function.
+        call: computes the result.
+        gives: the kind of a result without dimensions (`kinds.py`): "python" if it is a number of
+            Python, "array" if it is an array, "own" if `call` notes it itself, "like" if it is an
+            array unless the first argument is a scalar, else a scalar of NumPy.
+    """
 
     name: str
     call: Callable[[Any, tuple, dict], Any]
+    gives: str = ""
 
 
 @dataclass(frozen=True)
@@ -123,8 +132,8 @@ def tidy(value: Any) -> Any:
     Raises:
         ValueProblem: more than MAX_ELEMENTS elements, or a complex or other odd type.
     """
-    if isinstance(value, np.generic):
-        value = value.item()
+    if isinstance(value, np.generic):  # a float remains NumPy's, it does other than Python's
+        value = np.float64(value) if isinstance(value, np.floating) else value.item()
     if isinstance(value, tuple | list):
         return type(value)(tidy(item) for item in value)
     if is_array(value):
@@ -135,7 +144,7 @@ def tidy(value: Any) -> Any:
         if isinstance(value, np.ndarray):
             if value.dtype.kind not in "bif":
                 raise ValueProblem("this is not an array of numbers")
-            return value.item() if value.ndim == 0 else value
+            return value
         narrow = _narrow(value.dtype)  # the same object if it can be: identity tells aliases
         return value if value.dtype == narrow and not value.weak_type else value.astype(narrow)
     if isinstance(value, complex):
@@ -194,6 +203,8 @@ def weak(value: Any) -> Any:
     """Like `to_jax`, but Python numbers stay numbers, so that they take the other side's type."""
     value = to_array(value)
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 2**31:
+        return float(value)
+    if isinstance(value, float):
         return float(value)
     return value if is_number(value) else to_jax(value)
 
@@ -262,5 +273,11 @@ def describe(value: Any) -> str:
         return "None"
     if isinstance(value, Missing):
         return "a value that is missing on some path"
-    names = {"str": "a string", "float": "a number", "int": "a number", "bool": "a truth value"}
+    names = {
+        "str": "a string",
+        "float": "a number",
+        "float64": "a number",
+        "int": "a number",
+        "bool": "a truth value",
+    }
     return names.get(type(value).__name__, f"a {type(value).__name__}")

@@ -68,6 +68,19 @@ def test_the_judge_sees_what_is_wrong(fuzz, judge, monkeypatch):
     assert judge(program, limit=0.0)[0] == "SLOW"
 
 
+@pytest.mark.parametrize("value, detail", [
+    ("np.nan_to_num(math.sqrt(9.0 - np.sum(a ** 2)))", "though Python raises"),  # far out
+    ("round(np.where(a[0] > 0, 1.0, 2.0), 1)", "though NumPy refuses: TypeError"),
+])  # fmt: skip
+def test_the_judge_sees_what_python_raises(fuzz, judge, monkeypatch, value, detail):
+    head = "import math\nimport numpy as np\ndef f(a, b, c):\n"
+    source = f"{head}    x = {value}\n    return x, {{}}\n"
+    assert judge(fuzz.Program(source))[0] in ("agrees", "refused")
+    monkeypatch.setattr("reward_models.formal.raising.Raising.raises", lambda *arguments: None)
+    outcome, found = judge(fuzz.Program(source))
+    assert outcome == "ACCEPTED" and detail in found
+
+
 def test_a_log_is_gone_on_with(fuzz, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(fuzz, "BLOCK", 4)
     monkeypatch.setattr(fuzz, "judge", lambda program, watch, values: ("refused", ""))

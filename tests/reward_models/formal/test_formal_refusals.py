@@ -325,9 +325,14 @@ def test_code_may_divide_by_a_target_that_never_varies():
         compile_reward(body("x = 1 / observation[0]"), **sizes, target=(1.2,))
 
 
-def test_assertions_are_dropped_with_a_warning():
-    reward = compile_reward(body("assert action[0] > 0, 'no'\nx = action[0]"))
-    assert len(reward.warnings) == 1 and "line 3" in reward.warnings[0]
+def test_an_assertion_that_fails_on_a_sample_state_is_refused():
+    error = refusal(body("assert action[0] > 0, 'no'\nx = action[0]"))
+    assert error.diagnostics[0].line == 3 and "this assertion fails" in str(error)
+
+
+def test_dropped_handlers_are_told():
+    reward = compile_reward(body("try:\n    x = action[0]\nexcept ValueError:\n    x = 0.0"))
+    assert len(reward.warnings) == 1 and "line 5: the handler was dropped" in reward.warnings[0]
 
 
 def test_the_named_function_is_preferred():
