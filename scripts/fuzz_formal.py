@@ -124,8 +124,10 @@ def plain(value: Any) -> Any:
     return value.copy() if isinstance(value, np.ndarray) else value
 
 
-def under_numpy(program: Program, reward: FormalReward, batch: list[np.ndarray]) -> np.ndarray:
-    """Total and the reward's components of each state, in float64: [state, 1 + components].
+def under_numpy(
+    program: Program, reward: FormalReward, batch: list[np.ndarray], dtype: type = np.float64
+) -> np.ndarray:
+    """Total and the reward's components of each state, from arrays of `dtype`: [state, 1 + C].
 
     A row is NaN where Python raises.
 
@@ -141,7 +143,7 @@ def under_numpy(program: Program, reward: FormalReward, batch: list[np.ndarray])
         for state in zip(*batch, strict=True):
             namespace = {"np": np, "math": math, "numpy": np, "print": lambda *a, **k: None}
             exec(code, namespace)  # accepted by the compiler, so it can only compute
-            arrays = tuple(np.array(part, np.float64) for part in state)
+            arrays = tuple(np.array(part, dtype) for part in state)
             args, kwargs = program.signature.bind(function, arrays)
             named = {name: plain(value) for name, value in kwargs.items()}
             try:
@@ -223,6 +225,7 @@ def judge(program: Program, watch: Watch, values: Values, limit: float = 1.0) ->
             return "agrees", ""
         moved = [under_numpy(program, reward, [np.float64(x) * f for x in batch])
                  for f in (1 + 1e-6, 1 - 1e-6)]  # fmt: skip
+        moved.append(under_numpy(program, reward, batch, np.float32))  # -1.5 + 1e-9 > -1.5 is false
         shaky = np.max([np.nan_to_num(np.abs(other - expected)) for other in moved], axis=0)
         shaky = shaky > 0.01 * np.abs(found - expected)
     shaky |= np.any([np.isnan(other) != np.isnan(expected) for other in moved], axis=0)
