@@ -2,9 +2,10 @@
 
 Springs are swept all at once (`particles.pull`). What hangs from the held corner is never farther
 from it than the cloth is long: tethers (Kim et al., Long Range Attachments, 2012) bring a pull
-across the cloth at once, where sweeps would let its edge stretch by half. Layers that lie on each
-other are kept apart by floors: what is under a particle is looked up once a frame, and is where it
-cannot sink below until the next.
+across the cloth at once, where sweeps would let its edge stretch by half. Edges that are still too
+long are shortened last (`strain`), against friction. Layers that lie on each other are kept apart
+by floors: what is under a particle is looked up once a frame, and is where it cannot sink below
+until the next.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from envs.softgym import particles
+from envs.softgym import particles, strain
 from envs.softgym.particles import Body, Spring
 
 SIDE = 39 * 0.00625  # m
@@ -28,6 +29,9 @@ _DAMPING = 1.0  # 1/s
 _SUBSTEPS = 4
 _RELAXATION = 1.5
 _SLACK = 1.03  # of a tether
+_LONGEST = 1.03  # of its length at rest that an edge may be long
+_PASSES = 4  # over all edges, to keep them so
+_STEEP = 0.5  # rise of the floors around what is held, which may itself be in the layer below
 _UNDER = 0.0092  # m; a particle of the layer below holds up what is nearer than this sideways
 _SAME_LAYER = 0.25 * THICKNESS  # m; what is not lower than this is beside, not under
 _RISE = 0.003  # m, the most that a floor lifts in a frame
@@ -40,7 +44,7 @@ class Cloth:
     """A cloth's resolution.
 
     Attributes:
-        side: particles along each side.
+        side: particles along each side; even.
         sweeps: over all springs, in each of four substeps.
         held: particles that pickers hold.
     """
@@ -82,24 +86,34 @@ class Cloth:
         masks = [self._only(i, j) for i, j in self.held]
         held = np.any(masks, axis=0)
         corner = corner.reshape(3, -1)
-        sweep = particles.pull(self.springs(), jnp.asarray(~held, jnp.float32), _RELAXATION)
-        floor = jnp.where(held, -1.0, self.floors(body.x))
+        free = (~held).astype(np.float32)
+        sweep = particles.pull(self.springs(), jnp.asarray(free), _RELAXATION)
+        shorten = strain.limit(self.springs()[:4], free, _LONGEST)
+        floor = self.floors(body.x)
         start = jnp.stack([body.x[:, i, j] for i, j in self.held], axis=1)
-        tethers = [jnp.asarray(_SLACK * self._from(i, j)) for i, j in self.held]
+        away = [self._from(i, j) for i, j in self.held]
+        for k, far in enumerate(away):
+            floor = jnp.minimum(floor, jnp.maximum(corner[1, k] + _STEEP * far, GROUND))
+        floor = jnp.where(held, -1.0, floor)
+        floors = strain.split(floor)
 
         def substep(body: Body, part: chex.Array) -> tuple[Body, None]:
             places = (start + part * (corner - start))[:, :, None, None]
 
             def reach(x: chex.Array) -> chex.Array:
-                for k, tether in enumerate(tethers):
+                for k, rest in enumerate(away):
                     d = x - places[:, k]
                     far = jax.lax.rsqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2] + 1e-12)
-                    x = places[:, k] + d * jnp.minimum(tether * far, 1.0)
+                    x = places[:, k] + d * jnp.minimum(_SLACK * rest * far, 1.0)
                 return x
 
             def sweep_and_rub(_: int, x: chex.Array) -> chex.Array:
                 x = particles.above(sweep(x), floor)
                 return particles.rub(x, body.x, _RUB_SHARE * depth, _FRICTION)
+
+            def shorten_and_lift(_: int, quarters: strain.Quarters) -> strain.Quarters:
+                lift = particles.above
+                return tuple(lift(x, low) for x, low in zip(shorten(quarters), floors, strict=True))
 
             x = body.x + h * body.v.at[1].add(-h * particles.GRAVITY)
             depth = jnp.maximum(floor - x[1], 0.0)
@@ -109,7 +123,9 @@ class Cloth:
             x = particles.rub(x, body.x, depth, _FRICTION)
             for k, mask in enumerate(masks):
                 x = jnp.where(mask, places[:, k], x)
-            # Or XLA computes all of the above twice, for the positions and for the velocities.
+            # Or XLA computes what is above a barrier more than once, for all who read it.
+            x = strain.split(jax.lax.optimization_barrier(x))
+            x = strain.join(jax.lax.fori_loop(0, _PASSES, shorten_and_lift, x))
             x = jax.lax.optimization_barrier(x)
             return Body(x, (x - body.x) * ((1.0 - _DAMPING * h) / h)), None
 
@@ -156,5 +172,5 @@ class Cloth:
         return np.hypot(*np.meshgrid(u - u[i], u - u[j], indexing="ij")).astype(np.float32)
 
 
-FULL = Cloth(side=40, sweeps=12)
-FAST = Cloth(side=20, sweeps=12)
+FULL = Cloth(side=40, sweeps=10)
+FAST = Cloth(side=20, sweeps=10)

@@ -2,8 +2,8 @@
 
 Two pickers hold the ends all the time. An action moves each by up to 1 cm in each of six frames.
 The reward is how far the ends are apart, at most 1.1 times the rope's length. Both protocols start
-from ropes that were dragged about and dropped (`scripts/record_ropes.py`), 1,000 of them; `random`
-also turns them about the vertical.
+from ropes that were dragged about and dropped (`scripts/record_ropes.py`), 1,000 of them, a few of
+which are still falling, as in SoftGym; `random` also turns them about the vertical.
 """
 
 from __future__ import annotations
@@ -65,13 +65,14 @@ class FlattenRope(SoftGymEnv):
         """Draws one of the recorded ropes."""
         starts = _starts()
         which_key, turn_key = jax.random.split(key)
-        x = jnp.asarray(starts)[jax.random.randint(which_key, (), 0, len(starts))]
-        x = x.astype(jnp.float32)
+        which = jax.random.randint(which_key, (), 0, len(starts.x))
+        body = jax.tree.map(lambda a: jnp.asarray(a)[which].astype(jnp.float32), starts)
         if self.protocol == "random":
             angle = jax.random.uniform(turn_key, maxval=2.0 * jnp.pi)
             c, s = jnp.cos(angle), jnp.sin(angle)
-            x = jnp.stack([c * x[0] - s * x[2], x[1], s * x[0] + c * x[2]])
-        return Ropes(Body(x, jnp.zeros_like(x)), _between(x))
+            turn = lambda a: jnp.stack([c * a[0] - s * a[2], a[1], s * a[0] + c * a[2]])  # noqa: E731
+            body = jax.tree.map(turn, body)
+        return Ropes(body, _between(body.x))
 
     def advance(self, physics: Ropes, action: chex.Array) -> Ropes:
         """Moves the pickers six times; a move that would leave the table does not happen."""
@@ -164,8 +165,9 @@ def _between_points(a: chex.Array, b: chex.Array) -> tuple[chex.Array, chex.Arra
 
 
 @functools.cache
-def _starts() -> np.ndarray:
-    return np.load(Path(__file__).parent / "ropes.npz")["x"]
+def _starts() -> Body:
+    with np.load(Path(__file__).parent / "ropes.npz") as found:
+        return Body(found["x"], found["v"])
 
 
 @functools.cache
@@ -179,7 +181,7 @@ def _spec() -> TaskSpec:
         Field("first_picker", 30, 33, "m", "position xyz of the picker that holds particle 0"),
         Field("second_picker", 33, 36, "m", "position xyz of the picker that holds particle 40"),
     ]
-    start = _starts()[0].astype(np.float32)
+    start = _starts().x[0].astype(np.float32)
     goal = rope.straight_points()
     return TaskSpec(
         name="flatten-rope",

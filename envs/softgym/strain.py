@@ -1,0 +1,103 @@
+"""Edges that are never much longer than at rest: strain limiting (Provot 1995) for a square sheet.
+
+Sweeps over all springs at once leave an edge where what its neighbours ask of it balances, such as
+at a fold, where bending pulls it 9% long. Here an edge that is too long is brought to its limit at
+once and one that is not is left alone, edge after edge (Gauss-Seidel), which converges fast. Edges
+of one direction whose first particles are in every other row (or column) share no particle and are
+mended together. The sheet is held as four quarters, its even and odd rows' even and odd columns, so
+that each such set joins one quarter to another, shifted by a particle or none: contiguous slices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from envs.softgym.particles import Spring
+
+Quarters = tuple[chex.Array, chex.Array, chex.Array, chex.Array]
+_TINY = 1e-12
+_ALL = slice(None)
+
+
+class _Set(NamedTuple):
+    """Edges between two quarters: which, where in each, the ends' shares, the most length, m."""
+
+    first: int
+    second: int
+    near: tuple[slice, ...]
+    far: tuple[slice, ...]
+    near_share: np.ndarray
+    far_share: np.ndarray
+    length: float
+
+
+def split(x: chex.Array) -> Quarters:
+    """The quarters of a sheet [..., n, n], each [..., n / 2, n / 2]."""
+    return tuple(x[..., p::2, q::2] for p in (0, 1) for q in (0, 1))
+
+
+def join(quarters: Quarters) -> chex.Array:
+    """The inverse of `split`."""
+    *lead, half, _ = quarters[0].shape
+    rows = [jnp.stack(quarters[k : k + 2], axis=-1) for k in (0, 2)]
+    rows = [row.reshape(*lead, half, 2 * half) for row in rows]
+    return jnp.stack(rows, axis=-2).reshape(*lead, 2 * half, 2 * half)
+
+
+def limit(
+    springs: tuple[Spring, ...], w: np.ndarray, longest: float
+) -> Callable[[Quarters], Quarters]:
+    """Returns a pass over a sheet's edges, which shortens those that are too long.
+
+    Args:
+        springs: between particles that are at most one row and one column apart.
+        w: [n, n] inverse masses; n is even.
+        longest: times its length at rest that an edge may be long.
+    """
+    if w.shape[0] != w.shape[1] or w.shape[0] % 2:
+        raise ValueError(f"a sheet of {w.shape}: both must be the same even number")
+    sets = [edges for spring in springs for edges in _sets(spring, w, longest)]
+
+    def shorten(quarters: Quarters) -> Quarters:
+        x = list(quarters)
+        for s in sets:
+            d = x[s.second][s.far] - x[s.first][s.near]
+            inverse = jax.lax.rsqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2] + _TINY)
+            d = jnp.maximum(1.0 - s.length * inverse, 0.0) * d
+            # Padding what is added to the whole quarter's size would take three times as long.
+            x[s.first] = x[s.first].at[s.near].add(s.near_share * d)
+            x[s.second] = x[s.second].at[s.far].add(-s.far_share * d)
+        return tuple(x)
+
+    return shorten
+
+
+def _sets(spring: Spring, w: np.ndarray, longest: float) -> list[_Set]:
+    """A direction's edges; sets that begin in even rows (or columns) before those in odd ones."""
+    i, j = spring.offset
+    masses = split(w)
+    half = masses[0].shape[0]
+    corners = [(p, q) for p in (0, 1) for q in (0, 1)]
+    found = []
+    for p, q in sorted(corners, key=lambda c: c[0] if i else c[1]):
+        to = (p + i) % 2, (q + j) % 2
+        ends = [_ends((p + i) // 2, half), _ends((q + j) // 2, half)]
+        near, far = (tuple(axis[k] for axis in ends) for k in (0, 1))
+        first, second = 2 * p + q, 2 * to[0] + to[1]
+        a, b = masses[first][near], masses[second][far]
+        total = np.maximum(a + b, _TINY)
+        shares = (a / total).astype(np.float32), (b / total).astype(np.float32)
+        length = longest * spring.length
+        found.append(_Set(first, second, (_ALL, *near), (_ALL, *far), *shares, length))
+    return found
+
+
+def _ends(shift: int, n: int) -> tuple[slice, slice]:
+    """Of `n` places, those that have another one `shift` further, and those others."""
+    return slice(max(-shift, 0), n - max(shift, 0)), slice(max(shift, 0), n - max(-shift, 0))
