@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import ast
 import difflib
+import typing
+
+import numpy.typing
 
 from reward_models.formal.builtins_table import BUILTINS
 from reward_models.formal.desugar import EXCEPTIONS, is_errstate
@@ -33,6 +36,7 @@ _ALLOWED = (
     "Load Store Starred ListComp DictComp GeneratorExp comprehension JoinedStr FormattedValue "
     "ClassDef Lambda NamedExpr Try ExceptHandler With Raise"
 )
+_TYPES = {"typing": frozenset(typing.__all__), "numpy.typing": frozenset(numpy.typing.__all__)}
 _ANNOTATION = "Name Attribute Subscript Tuple List Constant BinOp BitOr Load"
 ALLOWED = frozenset(getattr(ast, name) for name in _ALLOWED.split())
 ANNOTATION = frozenset(getattr(ast, name) for name in _ANNOTATION.split())
@@ -223,9 +227,9 @@ class _Checker:
 
     def check_ImportFrom(self, node: ast.ImportFrom) -> None:
         future = node.module == "__future__" and [a.name for a in node.names] == ["annotations"]
-        if (future or node.module in ("typing", "numpy.typing")) and not node.level:
+        if future and not node.level:
             return
-        table = MODULES.get(node.module or "", None)
+        table = _TYPES.get(node.module or "") or MODULES.get(node.module or "")
         for alias in node.names:
             known = table is not None and (
                 alias.name in table
@@ -237,7 +241,7 @@ class _Checker:
             )
             if node.level or not known:
                 what = f"{node.module or '.'}.{alias.name}"
-                hint = "only functions of numpy and math can be used; remove this import"
+                hint = "only names of numpy, math and typing can be; remove this import"
                 self.report(node, f"`{what}` cannot be imported", hint)
             if alias.asname:
                 self.check_identifier(node, alias.asname)

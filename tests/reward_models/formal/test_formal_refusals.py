@@ -165,6 +165,7 @@ LOCATED = [
     ),
     ("x = zip(action, action)[0]", 3, 9, "zip", ""),
     ("import os\nx = 1", 3, 5, "`os` cannot be imported", "numpy"),
+    ("from typing import Taple\nx = 1", 3, 5, "`typing.Taple` cannot be imported", "typing"),
     ("if action[0] > 0:\n    y = 1.0\nx = y", 5, 9, "only one branch", "before the `if`"),
     ("d = {}\nif action[0] > 0:\n    d['a'] = 1.0\nx = d['a']", 6, 9, "only one", "before"),
     ("def f(n):\n    return f(n)\nx = f(1)", 4, 16, "calls itself", "for"),
