@@ -54,6 +54,7 @@ class FakeVLM:
 
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["Content-Length"]))
+                self.counted = True
                 with outer._lock:
                     outer._now += 1
                     outer.most_at_once = max(outer.most_at_once, outer._now)
@@ -61,8 +62,7 @@ class FakeVLM:
                     with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                         outer._answer(self, body)
                 finally:
-                    with outer._lock:
-                        outer._now -= 1
+                    outer._forget(self)
 
             def log_message(self, *_):
                 pass
@@ -98,6 +98,7 @@ class FakeVLM:
         if fault == "500":
             return _send(handler, b'{"error": {"message": "oops"}}', 500)
         if fault == "hang":
+            self._forget(handler)  # who asked waits no longer, and asks again
             time.sleep(self.hang)
         if fault == "no json":
             return _send(handler, b"<html>busy</html>")
@@ -128,6 +129,12 @@ class FakeVLM:
             with self._lock:
                 self.good[hashlib.sha256(body).hexdigest()] += 1
         return None
+
+    def _forget(self, handler: BaseHTTPRequestHandler) -> None:
+        """One request less at once."""
+        with self._lock:
+            self._now -= handler.counted
+            handler.counted = False
 
     def _says(self, body: dict) -> str:
         content = body["messages"][-1]["content"]
