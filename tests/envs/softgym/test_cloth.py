@@ -239,7 +239,8 @@ def test_a_picture_is_a_float16_snapshot(env, start):
 def test_random_moves_end_in_a_whole_cloth(env):
     state = jax.vmap(env.reset)(jax.random.split(jax.random.key(0), 8))
 
-    @jax.jit
+    # Tests compile code that is not optimised, which is slow over 10,000 frames.
+    @functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 3})
     def play(state, key):
         def body(state, key):
             state = state.replace(done=jnp.zeros(8))
