@@ -140,7 +140,7 @@ def _styles(found: Any) -> dict[str, dict[str, Any]]:
     return {
         label: {
             "color": COLOURS[i % len(COLOURS)],
-            "marker": MARKERS[i % len(MARKERS)],
+            "marker": MARKERS[(i + i // len(COLOURS)) % len(MARKERS)],
             "linestyle": _LINES[i // len(COLOURS) % len(_LINES)],
             "ms": 5,
             "markeredgecolor": "white" if i else COLOURS[0],
