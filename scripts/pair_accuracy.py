@@ -17,6 +17,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -31,10 +32,11 @@ from core import cache, devices, restore
 from core.config import Config, check
 from core.expert_pairs import expert_questions
 from core.labels import LabelStore
+from core.lanes import Lane
 from core.models import ScriptedTeacher
 from core.models.base import Question
 from core.models.scripted import ground_truth
-from core.sight import make_sight
+from core.sight import Sight, make_sight
 from reward_models.preference import Preferences, interpolate_scores
 
 _AT_ONCE = 64  # pairs drawn at once
@@ -98,37 +100,41 @@ def of_run(run: Path, pairs: int) -> tuple[dict[str, Any], list[Right]]:
         for clip in (asked.question.a, asked.question.b):
             seen[asked.question.seed].update(map(_name, clip.next_obs))
     store.close()
-    rows = [_of_lane(restored, s, seen[config.seed + s], pairs) for s in range(config.seeds)]
+    rows = _of_lanes(restored, [seen[config.seed + s] for s in range(config.seeds)], pairs)
     about = {"run": str(run), "task": config.task, "env_steps": restored.env_steps}
     return {**about, "truth": config.scripted.parameters().judge}, rows
 
 
-def _of_lane(restored: restore.Restored, s: int, seen: set[bytes], pairs: int) -> Right:
-    config, lane = restored.config, jax.tree.map(lambda x: x[s], restored.lanes)
+def _of_lanes(restored: restore.Restored, seen: list[set[bytes]], pairs: int) -> list[Right]:
+    config = restored.config
     sight = make_sight(config, restored.train.env)
     judge, length = config.scripted.parameters().judge, config.feedback.clip_length
-    window = lane.replay.data.cut.shape[0]
 
-    def draw(key: jax.Array) -> replay.Transition:
+    def draw(lane: Lane, key: jax.Array) -> replay.Transition:
+        window = lane.replay.data.cut.shape[0]
         clips = replay.sample_clips(lane.replay, key, 2 * _AT_ONCE, length, window)
         reward = sight.model.predict(lane.residual, sight.frames(clips.next_obs, clips.snapshot))
         return clips._replace(residual=reward)
 
     drawn = jax.jit(draw, compiler_options=sight.compiler_options)
-    right: list[list[bool]] = []
-    for i in range(20 * -(-pairs // _AT_ONCE)):
-        clips = jax.device_get(drawn(jax.random.fold_in(jax.random.key(s), i)))
-        truth = ground_truth(clips, judge).sum(1, dtype=np.float64)
-        formal, residual = np.clip(clips.formal, -1, 1).sum(1), clips.residual.sum(1)
-        for a in range(0, 2 * _AT_ONCE, 2):
-            known = any(_name(x) in seen for clip in clips.next_obs[a : a + 2] for x in clip)
-            if known or truth[a] == truth[a + 1]:
-                continue
-            gaps = (x[a + 1] - x[a] for x in (residual, formal, formal + residual))
-            right.append([(gap > 0) == (truth[a + 1] > truth[a]) for gap in gaps])
-        if len(right) >= pairs:
-            return Right(*np.mean(right[:pairs], axis=0).tolist())
-    raise ValueError(f"only {len(right)} pairs of seed {config.seed + s} are fit to be judged")
+
+    def of_lane(s: int) -> Right:
+        lane, right = jax.tree.map(lambda x: x[s], restored.lanes), []
+        for i in range(20 * -(-pairs // _AT_ONCE)):
+            clips = jax.device_get(drawn(lane, jax.random.fold_in(jax.random.key(s), i)))
+            truth = ground_truth(clips, judge).sum(1, dtype=np.float64)
+            formal, residual = np.clip(clips.formal, -1, 1).sum(1), clips.residual.sum(1)
+            for a in range(0, 2 * _AT_ONCE, 2):
+                known = any(_name(x) in seen[s] for clip in clips.next_obs[a : a + 2] for x in clip)
+                if known or truth[a] == truth[a + 1]:
+                    continue
+                gaps = (x[a + 1] - x[a] for x in (residual, formal, formal + residual))
+                right.append([(gap > 0) == (truth[a + 1] > truth[a]) for gap in gaps])
+            if len(right) >= pairs:
+                return Right(*np.mean(right[:pairs], axis=0).tolist())
+        raise ValueError(f"only {len(right)} pairs of seed {config.seed + s} are fit to be judged")
+
+    return [of_lane(s) for s in range(config.seeds)]
 
 
 def of_task(flags: Flags) -> tuple[dict[str, Any], list[Right]]:
@@ -140,7 +146,11 @@ def of_task(flags: Flags) -> tuple[dict[str, Any], list[Right]]:
     fields = {f.name: getattr(flags, f.name) for f in dataclasses.fields(Config)}
     config = check(Config(**fields))
     judge, env = config.scripted.parameters().judge, envs.make(config.task, config.protocol)
-    rows = []
+    sight, rows = make_sight(config, env), []
+    compiled = [
+        jax.jit(f, compiler_options=sight.compiler_options)
+        for f in (sight.model.fit, sight.model.predict)
+    ]
     for s in range(config.seeds):
         of_seed = dataclasses.replace(config, seed=2 * (config.seed + s))
         labels = _labelled(of_seed, expert_questions(of_seed, env, flags.labels))
@@ -150,7 +160,7 @@ def of_task(flags: Flags) -> tuple[dict[str, Any], list[Right]]:
             for q in expert_questions(unseen, env, 3 * flags.pairs)
             if ground_truth(q.a, judge).sum() != ground_truth(q.b, judge).sum()
         ]
-        rows.append(_fitted(of_seed, env, labels, others[: flags.pairs]))
+        rows.append(_fitted(of_seed, sight, *compiled, labels, others[: flags.pairs]))
     about = {"task": config.task, "input": config.residual_input, "labels": flags.labels}
     return {**about, "protocol": config.protocol, "truth": judge}, rows
 
@@ -175,21 +185,23 @@ def _sides(clips: list[Any]) -> tuple[jax.Array, jax.Array]:
 
 
 def _fitted(
-    config: Config, env: envs.TaskEnv, labels: Preferences, others: list[Question]
+    config: Config,
+    sight: Sight,
+    fit: Callable,
+    predict: Callable,
+    labels: Preferences,
+    others: list[Question],
 ) -> Right:
-    sight = make_sight(config, env)
     data = labels._replace(
         frames_a=sight.frames(*labels.frames_a), frames_b=sight.frames(*labels.frames_b)
     )
     state = sight.model.init(jax.random.key(config.seed), data.frames_a[0, 0])
     if sight.scaled:
         state = sight.model.standardise(state, data.frames_a.reshape(-1, data.frames_a.shape[-1]))
-    fit = jax.jit(sight.model.fit, compiler_options=sight.compiler_options)
     count, step = len(labels.target), config.feedback.labels_per_round
     for known in range(step, count + step, step):
         key = jax.random.fold_in(jax.random.key(config.seed), known)
         state, _ = fit(state, data, jnp.int32(min(known, count)), key)
-    predict = jax.jit(sight.model.predict, compiler_options=sight.compiler_options)
     a, b = (
         predict(state, sight.frames(*_sides([getattr(q, side) for q in others]))).sum(1)
         for side in "ab"

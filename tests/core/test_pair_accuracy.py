@@ -74,9 +74,9 @@ def sees(script, monkeypatch):
 
 def test_a_reward_that_knows_is_always_right_and_its_opposite_never(script, restored, sees):
     sees(3.0)
-    assert script._of_lane(restored, 0, set(), 150) == (1.0, 0.0, 1.0)
+    assert script._of_lanes(restored, [set()], 150) == [(1.0, 0.0, 1.0)]
     sees(-3.0)
-    assert script._of_lane(restored, 0, set(), 150) == (0.0, 0.0, 0.0)
+    assert script._of_lanes(restored, [set()], 150) == [(0.0, 0.0, 0.0)]
 
 
 def test_clips_that_were_labelled_and_ties_are_left_out(script, restored, sees):
@@ -84,12 +84,12 @@ def test_clips_that_were_labelled_and_ties_are_left_out(script, restored, sees):
     frames = np.asarray(restored.lanes.replay.data.next_obs[0])
     seen = {script._name(x) for x in frames.reshape(-1, 1)}
     with pytest.raises(ValueError, match="only 0 pairs of seed 0 are fit to be judged"):
-        script._of_lane(restored, 0, seen, 10)
+        script._of_lanes(restored, [seen], 10)
     restored.lanes.replay = restored.lanes.replay.replace(
         data=restored.lanes.replay.data._replace(progress=jnp.ones((1, ROWS, ENVS)))
     )
     with pytest.raises(ValueError, match="only 0 pairs"):
-        script._of_lane(restored, 0, set(), 10)
+        script._of_lanes(restored, [set()], 10)
 
 
 @pytest.mark.slow
