@@ -15,6 +15,7 @@ of what failed, and the same command goes on where it stopped.
 from __future__ import annotations
 
 import ast
+import builtins
 import contextlib
 import functools
 import json
@@ -46,6 +47,7 @@ FAR = 3.0
 SIZES = (11,), (4,), (3,)
 COMPLEX = np.exceptions.ComplexWarning
 RUN_TIME = (ArithmeticError, ValueError, AssertionError, RuntimeError, COMPLEX)
+TINY, HUGE = (float(x) for x in (np.finfo(np.float32).tiny, np.finfo(np.float32).max))
 _WATCHED = ("open", "socket.", "subprocess.", "os.", "shutil.", "ctypes.", "urllib.", "exec")
 _OWN = tuple(str(Path(path).resolve()) for path in (sys.prefix, sys.base_prefix))
 
@@ -67,6 +69,48 @@ class Options:
     minutes: float = 10.0
     show: int = 5
     log: Path | None = None
+
+
+def single(function: Any) -> Any:
+    """A function of `math` whose result is a float32, as every number of a reward is.
+
+    It raises where the result leaves float32's range, as NumPy does when it is told to.
+    """
+
+    @functools.wraps(function)
+    def rounded(*args: Any) -> Any:
+        value = function(*args)
+        if not isinstance(value, float):
+            return value
+        if value and math.isfinite(value) and not TINY <= abs(value) <= HUGE:
+            raise FloatingPointError(f"{value} is beyond float32")
+        return np.float32(value)
+
+    return rounded
+
+
+SINGLE = SimpleNamespace(
+    **{k: single(f) if callable(f) else f for k, f in vars(math).items() if k[0] != "_"}
+)
+SINGLE_BUILTINS = vars(builtins) | {
+    "float": np.float32,
+    "__import__": lambda name, *rest: SINGLE if name == "math" else __import__(name, *rest),
+}
+
+
+class Single(ast.NodeTransformer):
+    """Makes a program's constants float32."""
+
+    def visit_Constant(self, node: ast.Constant) -> ast.expr:
+        """`0.1` becomes `float(0.1)`, which is one of SINGLE_BUILTINS."""
+        if not isinstance(node.value, float):
+            return node
+        name = ast.Name("float", ast.Load())
+        return ast.fix_missing_locations(ast.copy_location(ast.Call(name, [node], []), node))
+
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.expr:
+        """A text's formats stay constants."""
+        return node
 
 
 class Watch:
@@ -129,19 +173,25 @@ def under_numpy(
 ) -> np.ndarray:
     """Total and the reward's components of each state, from arrays of `dtype`: [state, 1 + C].
 
-    A row is NaN where Python raises.
+    With float32, constants, `math` and `float` are float32 as well, so that no number is wider. A
+    row is NaN where Python raises, and with float32 where a number is too large or small for it.
 
     Raises:
         Exception: what Python raises on all states, if no number can be the cause.
     """
     rows, errors = [], []
     function = program.signature.find(program.source, reward.tree)
-    with np.errstate(all="ignore"), warnings.catch_warnings():
+    beyond = "raise" if dtype is np.float32 else "ignore"
+    ignore = np.errstate(all="ignore", over=beyond, under=beyond)
+    with ignore, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", COMPLEX)  # a reward is no complex number
-        code = compile(program.source, "<fuzz>", "exec")
+        tree = ast.parse(program.source)
+        code = compile(Single().visit(tree) if dtype is np.float32 else tree, "<fuzz>", "exec")
         for state in zip(*batch, strict=True):
             namespace = {"np": np, "math": math, "numpy": np, "print": lambda *a, **k: None}
+            if dtype is np.float32:
+                namespace |= {"math": SINGLE, "__builtins__": SINGLE_BUILTINS}
             exec(code, namespace)  # accepted by the compiler, so it can only compute
             arrays = tuple(np.array(part, dtype) for part in state)
             args, kwargs = program.signature.bind(function, arrays)
@@ -225,7 +275,8 @@ def judge(program: Program, watch: Watch, values: Values, limit: float = 1.0) ->
             return "agrees", ""
         moved = [under_numpy(program, reward, [np.float64(x) * f for x in batch])
                  for f in (1 + 1e-6, 1 - 1e-6)]  # fmt: skip
-        moved.append(under_numpy(program, reward, batch, np.float32))  # -1.5 + 1e-9 > -1.5 is false
+        # -1.5 + 1e-9 > -1.5 is false, and exp(-100) is zero.
+        moved.append(under_numpy(program, reward, batch, np.float32))
         shaky = np.max([np.nan_to_num(np.abs(other - expected)) for other in moved], axis=0)
         shaky = shaky > 0.01 * np.abs(found - expected)
     shaky |= np.any([np.isnan(other) != np.isnan(expected) for other in moved], axis=0)

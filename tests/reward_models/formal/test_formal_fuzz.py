@@ -81,6 +81,16 @@ def test_the_judge_sees_what_python_raises(fuzz, judge, monkeypatch, value, deta
     assert outcome == "ACCEPTED" and detail in found
 
 
+@pytest.mark.parametrize("value", [
+    "1.0 if math.exp(-60.0 - a[0]) * np.exp(-60.0) else 2.0",  # 1e-52: zero
+    "np.exp(10.0 * np.sum(np.abs(a))) * 1e-60",  # infinite, but on far states only
+])  # fmt: skip
+def test_the_judge_knows_what_float32_cannot_hold(fuzz, judge, value):
+    head = "import math\nimport numpy as np\ndef f(a, b, c):\n"
+    program = fuzz.Program(f"{head}    x = {value}\n    return x, {{}}\n")
+    assert judge(program)[0] == "on a step"
+
+
 def test_a_log_is_gone_on_with(fuzz, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(fuzz, "BLOCK", 4)
     monkeypatch.setattr(fuzz, "judge", lambda program, watch, values: ("refused", ""))
