@@ -241,7 +241,6 @@ def main(
         original: a Python with metaworld==3.1.1 installed, to compare `env` with.
         gl: the OpenGL with which MuJoCo's renderer runs, to compare `render` with.
     """
-    config = check(Config(task=task))
     devices.prepare_cpu({"train": 3, "candidates": 8}.get(what, 1))
     print(f"{what} on {device()}, jax {jax.__version__}")
     if what == "env":
@@ -250,7 +249,7 @@ def main(
         found = bench_render(task, gl, seconds)
     else:
         benches = {"sac": bench_sac, "reward": bench_reward, "train": bench_train}
-        found = {**benches, "candidates": bench_candidates}[what](config)
+        found = {**benches, "candidates": bench_candidates}[what](check(Config(task=task)))
     load = [round(x, 1) for x in os.getloadavg()]
     print(json.dumps({"bench": what, "device": device(), "load": load, **found}))
     return 0

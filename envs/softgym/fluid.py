@@ -11,11 +11,14 @@ velocities are mixed (XSPH viscosity) and the swirl that the corrections ate is 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
+from typing import Any
 
 import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.custom_batching import sequential_vmap
 
 from envs.softgym import particles
 from envs.softgym.particles import Body
@@ -74,19 +77,21 @@ class Fluid:
                 wall.
         """
         h = particles.FRAME / self.substeps
+        correction, mix = one_by_one(self._correction), one_by_one(self._mix)
 
         def substep(body: Body, part: chex.Array) -> tuple[Body, None]:
             x = confine(body.x + h * body.v.at[1].add(-h * particles.GRAVITY), part)
 
             def sweep(_: int, x: chex.Array) -> chex.Array:
-                move = self.relaxation * self._correction(x)
+                move = self.relaxation * correction(x)
                 limit = 0.2 * self.spacing
                 return jax.lax.optimization_barrier(
                     confine(x + jnp.clip(move, -limit, limit), part)
                 )
 
             x = jax.lax.fori_loop(0, self.sweeps, sweep, x)
-            v = self._mix(x, (x - body.x) / h, h)
+            v, push = mix(x, (x - body.x) / h)
+            v = v + h * push
             speed = jnp.sqrt(jnp.sum(v * v, axis=0) + _TINY)
             return Body(x, v * jnp.minimum(1.0, self.fastest / speed)), None
 
@@ -96,8 +101,9 @@ class Fluid:
     def _correction(self, x: chex.Array) -> chex.Array:
         """Equations 8 to 12 of the paper: how far each particle is to go, [3, n]."""
         reach, rest, n = self.reach, self.rest_density, x.shape[1]
+        x = x - jnp.mean(x, axis=1, keepdims=True)  # sums of differences lose nothing near 0
         r2 = _squares(x)
-        inverse = jax.lax.rsqrt(r2 + 1e-6 * reach**2)
+        inverse = inverse_root(r2 + 1e-6 * reach**2)
         near = jnp.maximum(1.0 - r2 * inverse / reach, 0.0)
         # The gradient's kernel (spiky) is -3 (1 - r/reach)^2 / reach, scaled to the density's sum.
         steep = _SPIKY * near * near * inverse / (reach * rest)
@@ -117,27 +123,30 @@ class Fluid:
         pulled = (columns * force) @ steep
         return force * gradient + pulled[:3] - x * pulled[3]
 
-    def _mix(self, x: chex.Array, v: chex.Array, h: float) -> chex.Array:
-        kernel = jnp.maximum(1.0 - _squares(x) / self.reach**2, 0.0) ** 3 / self.rest_density
-        ones = jnp.ones((1, x.shape[1]))
-        sums = jnp.concatenate([v, ones]) @ kernel
-        mixed = v + self.viscosity * (sums[:3] - v * sums[3])
-        return mixed + h * self._swirl(x, v)
+    def _mix(self, x: chex.Array, v: chex.Array) -> tuple[chex.Array, chex.Array]:
+        """Velocities after viscosity, m/s, and the push that keeps eddies turning, m/s^2, [3, n].
 
-    def _swirl(self, x: chex.Array, v: chex.Array) -> chex.Array:
-        """Equations 15 and 16: the push that keeps eddies turning, [3, n] m/s^2."""
-        d = [a[:, None] - a[None] for a in x]  # from the column's particle to the row's
-        near = jnp.maximum(1.0 - sum(a * a for a in d) / self.reach**2, 0.0)
-        slope = [-6.0 / self.reach**2 / self.rest_density * near * near * a for a in d]
-        dv = [a[:, None] - a[None] for a in v]
-        # The cross product of difference in velocity and slope, summed over neighbours.
-        curl = jnp.stack(
-            [jnp.sum(dv[i - 2] * slope[i - 1] - dv[i - 1] * slope[i - 2], axis=0) for i in range(3)]
-        )
+        XSPH, and equations 15 and 16 of the paper.
+        """
+        reach, rest = self.reach, self.rest_density
+        x = x - jnp.mean(x, axis=1, keepdims=True)
+        near = jnp.maximum(1.0 - _squares(x) / reach**2, 0.0)
+        near2, near3 = jax.lax.optimization_barrier((near * near, near * near * near))
+        ones = jnp.ones((1, x.shape[1]))
+        sums = jnp.concatenate([v, ones]) @ near3
+        mixed = v + (self.viscosity / rest) * (sums[:3] - v * sums[3])
+        # The cross product of the differences in velocity and place, summed over neighbours, is
+        # four sums over all; the kernel's slope is -6 (1 - (r/reach)^2)^2 / reach^2 times the place.
+        slope = -6.0 / (reach**2 * rest)
+        turning = jnp.cross(v, x, axis=0)
+        sums = jnp.concatenate([turning, v, x, ones]) @ near2
+        curl = sums[:3] - jnp.cross(sums[3:6], x, axis=0) - jnp.cross(v, sums[6:9], axis=0)
+        curl = slope * (curl + sums[9] * turning)
         strength = jnp.sqrt(jnp.sum(curl * curl, axis=0) + _TINY)
-        to = jnp.stack([-jnp.sum(a * strength[:, None], axis=0) for a in slope])
+        sums = (jnp.concatenate([x, ones]) * strength) @ near2
+        to = -slope * (sums[:3] - x * sums[3])
         to = to / jnp.sqrt(jnp.sum(to * to, axis=0) + 1e-6)
-        return self.vorticity * jnp.cross(to, curl, axis=0)
+        return mixed, self.vorticity * jnp.cross(to, curl, axis=0)
 
 
 # Both kernels have the same integral: 315 / (64 pi) and 15 / pi; the spiky one's slope is 3 times.
@@ -148,3 +157,23 @@ _SOFT = 0.1  # of a constraint, next to the square of one neighbour's pull
 def _squares(x: chex.Array) -> chex.Array:
     d = [a[None] - a[:, None] for a in x]
     return d[0] * d[0] + d[1] * d[1] + d[2] * d[2]
+
+
+def inverse_root(x: chex.Array) -> chex.Array:
+    """1 / sqrt(x) to 5e-6 of it, from a first guess in the bits and two of Newton's steps.
+
+    XLA's on a CPU, a root and a division, takes longer than all else that is done to a pair.
+    """
+    if jax.default_backend() != "cpu":
+        return jax.lax.rsqrt(x)
+    bits = jax.lax.bitcast_convert_type(x, jnp.int32)
+    y = jax.lax.bitcast_convert_type(0x5F3759DF - (bits >> 1), jnp.float32)
+    for _ in range(2):
+        y = y * (1.5 - 0.5 * x * y * y)
+    return y
+
+
+def one_by_one(f: Callable[..., Any]) -> Callable[..., Any]:
+    """`f`, whose worlds are computed in turn under vmap on a CPU: the matrices of one world's pairs
+    stay in the cache, and those of many do not."""
+    return sequential_vmap(f) if jax.default_backend() == "cpu" else f

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import envs
-from envs.softgym import pass_water
+from envs.softgym import fluid, pass_water
 from envs.softgym.particles import Body
 from envs.softgym.pass_water import HEIGHT, LEVEL, TARGET, WALL, WATER, Pouring
 
@@ -55,9 +55,44 @@ def test_corrections_and_viscosity_keep_momentum():
     assert np.abs(moves).max() > 1e-4
     np.testing.assert_allclose(moves.sum(1), 0.0, atol=1e-5)
     v = jnp.asarray(np.random.default_rng(1).normal(size=x.shape), jnp.float32)
-    mixed = WATER._mix(x, v, 0.0)
+    mixed, _ = WATER._mix(x, v)
     np.testing.assert_allclose(mixed.sum(1), v.sum(1), atol=1e-3)
     assert (mixed**2).sum() < (v**2).sum()
+
+
+def test_the_swirl_is_the_sum_over_all_pairs():
+    """Equations 15 and 16, written out."""
+    x = cloud(n=80)
+    v = jnp.asarray(np.random.default_rng(2).normal(size=x.shape), jnp.float32)
+    far = jnp.array([[3.0], [0.0], [-2.0]])  # m; the sums must not lose digits away from 0
+    _, push = jax.jit(WATER._mix)(x + far, v)
+    x, v = np.float64(x), np.float64(v)
+    d, dv = x[:, :, None] - x[:, None], v[:, :, None] - v[:, None]
+    near = np.maximum(1.0 - (d**2).sum(0) / WATER.reach**2, 0.0)
+    slope = -6.0 / WATER.reach**2 / WATER.rest_density * near**2 * d
+    curl = np.cross(dv, slope, axis=0).sum(1)
+    strength = np.linalg.norm(curl, axis=0)
+    to = -(slope * strength[:, None]).sum(1)
+    to /= np.sqrt((to**2).sum(0) + 1e-6)
+    expected = WATER.vorticity * np.cross(to, curl, axis=0)
+    np.testing.assert_allclose(push, expected, atol=2e-3 * np.abs(expected).max())
+
+
+def test_worlds_together_are_worlds_alone(env):
+    state = jax.jit(jax.vmap(env.reset))(jax.random.split(jax.random.key(3), 3))
+    action = jnp.array([[0.9], [-0.5], [0.3]])
+    together = jax.jit(jax.vmap(env.step))(state, action)
+    one = jax.tree.map(lambda x: x[1], state)
+    alone = jax.jit(env.step)(one, action[1])
+    np.testing.assert_allclose(together.obs[1], alone.obs, atol=1e-4)
+    np.testing.assert_allclose(
+        together.pipeline_state.body.x[1], alone.pipeline_state.body.x, atol=1e-3
+    )
+
+
+def test_a_root_by_newton_is_a_root():
+    x = jnp.logspace(-12, 6, 1000)
+    np.testing.assert_allclose(fluid.inverse_root(x), 1 / np.sqrt(x), rtol=6e-6)
 
 
 def test_what_is_too_dense_thins():
@@ -71,7 +106,7 @@ def test_what_is_too_dense_thins():
 def test_swirl_pushes_along_an_eddy():
     x = cloud(n=120)
     v = jnp.stack([-x[1], x[0], 0 * x[0]])  # turns about z
-    push = WATER._swirl(x, v)
+    _, push = WATER._mix(x, v)
     turning = jnp.mean(x[0] * push[1] - x[1] * push[0])
     assert turning > 0.0
 
