@@ -136,7 +136,7 @@ class Fluid:
         sums = jnp.concatenate([v, ones]) @ near3
         mixed = v + (self.viscosity / rest) * (sums[:3] - v * sums[3])
         # The cross product of the differences in velocity and place, summed over neighbours, is
-        # four sums over all; the kernel's slope is -6 (1 - (r/reach)^2)^2 / reach^2 times the place.
+        # four sums over all; the kernel's slope is -6 (1 - (r/reach)^2)^2 / reach^2 times place.
         slope = -6.0 / (reach**2 * rest)
         turning = jnp.cross(v, x, axis=0)
         sums = jnp.concatenate([turning, v, x, ones]) @ near2
