@@ -1,6 +1,6 @@
 """Makes the starts of pass-water: `python scripts/record_water.py`.
 
-A block of water is let go in a glass of each of nine sizes and settles.
+A block of water is let go in a glass of each of nine sizes and settles, in both presets.
 """
 
 from __future__ import annotations
@@ -15,42 +15,51 @@ import tyro
 import envs
 from envs.softgym import pass_water
 from envs.softgym.particles import Body
-from envs.softgym.pass_water import COUNT, INNER, Pouring
+from envs.softgym.pass_water import INNER, PRESETS, Pouring
 
 
 def main(frames: int = 250) -> int:
-    """Writes `x [3, 3, 3, n]`, float16, and prints how the water lies.
+    """Writes each preset's settled water [3, 3, 3, n], float16, and prints how it lies.
 
     Args:
         frames: to settle for, 10 ms each.
     """
-    env = envs.make("pass-water")
-    x = block(env.fluid.spacing)
+    settled = {preset: settle(preset, frames) for preset in PRESETS}
+    if any(x is None for x in settled.values()):
+        return 1
+    np.savez_compressed(pass_water.PATH, **settled)
+    return 0
 
-    def settle(inner):
+
+def settle(preset: str, frames: int) -> np.ndarray | None:
+    """Water at rest in nine glasses, or None if it is not."""
+    water = PRESETS[preset]
+    env = envs.make("pass-water", preset=preset)
+    x = block(water.count, water.fluid.spacing)
+
+    def fall(inner):
         start = Pouring(Body(x, jnp.zeros_like(x)), jnp.zeros(()), inner)
         end, _ = jax.lax.scan(lambda p, _: (env.pour(p, p.glass), None), start, length=frames)
         return end.body, pass_water.inside(end)
 
     sizes = np.array([(a, b) for a in INNER for b in INNER], np.float32)
-    body, kept = jax.jit(jax.vmap(settle))(sizes)
+    body, kept = jax.jit(jax.vmap(fall))(sizes)
     settled = np.asarray(body.x)
     print(
-        f"level {level(settled[4]):.4f} of {pass_water.LEVEL}, kept {kept.min():.3f}, "
+        f"{preset}: level {level(settled[4]):.4f} of {pass_water.LEVEL}, kept {kept.min():.3f}, "
         f"mean speed {np.sqrt((np.asarray(body.v) ** 2).sum(1)).mean():.4f}",
         file=sys.stderr,
     )
     if not np.isfinite(settled).all() or kept.min() < 1.0:
         print("not finite, or spilled", file=sys.stderr)
-        return 1
-    np.savez_compressed(pass_water.PATH, x=settled.reshape(3, 3, 3, -1).astype(np.float16))
-    return 0
+        return None
+    return settled.reshape(3, 3, 3, -1).astype(np.float16)
 
 
-def block(spacing: float) -> jax.Array:
+def block(count: int, spacing: float) -> jax.Array:
     """A lattice of particles that fits into every glass [3, n]."""
     across = int(0.19 // spacing)
-    k = np.arange(COUNT)
+    k = np.arange(count)
     x = np.stack([k % across, k // across**2, k // across % across]).astype(np.float32)
     x[[0, 2]] -= (across - 1) / 2
     x[1] += 0.5

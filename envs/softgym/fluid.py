@@ -20,7 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.custom_batching import sequential_vmap
 
-from envs.softgym import particles
+from envs.softgym import pairs, particles
 from envs.softgym.particles import Body
 
 _TINY = 1e-12
@@ -40,6 +40,7 @@ class Fluid:
             substep.
         vorticity: strength of the swirl that is given back, m.
         fastest: m/s; nothing moves faster.
+        cells: room for near pairs in cells; all pairs where None.
     """
 
     spacing: float
@@ -50,6 +51,7 @@ class Fluid:
     viscosity: float = 0.1
     vorticity: float = 0.02
     fastest: float = 3.0
+    cells: tuple[int, int] | None = None
 
     @property
     def reach(self) -> float:
@@ -65,7 +67,7 @@ class Fluid:
 
     def densities(self, x: chex.Array) -> chex.Array:
         """Density at each particle next to that of the lattice, [n], for [3, n] m."""
-        r2 = _squares(x) / self.reach**2
+        r2 = pairs.squares(x, x) / self.reach**2
         return jnp.sum(jnp.maximum(1.0 - r2, 0.0) ** 3, axis=0) / self.rest_density
 
     def advance(self, body: Body, confine) -> Body:
@@ -100,28 +102,36 @@ class Fluid:
 
     def _correction(self, x: chex.Array) -> chex.Array:
         """Equations 8 to 12 of the paper: how far each particle is to go, [3, n]."""
-        reach, rest, n = self.reach, self.rest_density, x.shape[1]
-        x = x - jnp.mean(x, axis=1, keepdims=True)  # sums of differences lose nothing near 0
-        r2 = _squares(x)
-        inverse = inverse_root(r2 + 1e-6 * reach**2)
-        near = jnp.maximum(1.0 - r2 * inverse / reach, 0.0)
-        # The gradient's kernel (spiky) is -3 (1 - r/reach)^2 / reach, scaled to the density's sum.
-        steep = _SPIKY * near * near * inverse / (reach * rest)
-        full = jnp.maximum(1.0 - r2 / reach**2, 0.0)
-        steep, full3, squared = jax.lax.optimization_barrier(
-            (steep, full * full * full, steep * steep * r2)
-        )
-        ones = jnp.ones((1, n))
-        density = (ones @ full3)[0] / rest
+        reach, rest = self.reach, self.rest_density
+        x = self._centred(x)
+
+        def kernels(r2: chex.Array) -> tuple[chex.Array, ...]:
+            inverse = inverse_root(r2 + 1e-6 * reach**2)
+            near = jnp.maximum(1.0 - r2 * inverse / reach, 0.0)
+            # The gradient's (spiky) is -3 (1 - r/reach)^2 / reach, scaled to the density's sum.
+            steep = _SPIKY * near * near * inverse / (reach * rest)
+            full = jnp.maximum(1.0 - r2 / reach**2, 0.0)
+            return steep, full * full * full / rest, steep * steep * r2
+
+        near, ones = self._pairs(x, kernels), jnp.ones((1, x.shape[1]))
         columns = jnp.concatenate([x, ones])
-        sums = columns @ steep
+        sums, density, size = near.sums(columns, ones, ones)
         gradient = sums[:3] - x * sums[3]
-        size = (ones @ squared)[0] + jnp.sum(gradient * gradient, axis=0)
-        excess = density - 1.0
+        size = size[0] + jnp.sum(gradient * gradient, axis=0)
+        excess = density[0] - 1.0
         excess = jnp.where(excess > 0.0, excess, self.cohesion * jnp.maximum(excess, -0.5))
         force = -excess / (size + _SOFT / self.spacing**2)
-        pulled = (columns * force) @ steep
+        (pulled,) = near.sums(columns * force, None, None)
         return force * gradient + pulled[:3] - x * pulled[3]
+
+    def _centred(self, x: chex.Array) -> chex.Array:
+        # Sums of differences lose nothing near 0. (Under vmap a world is alone: see `one_by_one`.)
+        return x - jnp.mean(x, axis=1, keepdims=True)
+
+    def _pairs(self, x: chex.Array, kernels: pairs.Kernels) -> pairs.Pairs:
+        if self.cells is None:
+            return pairs.AllPairs(x, kernels)
+        return pairs.NearPairs(x, kernels, pairs.Cells(self.reach, *self.cells))
 
     def _mix(self, x: chex.Array, v: chex.Array) -> tuple[chex.Array, chex.Array]:
         """Velocities after viscosity, m/s, and the push that keeps eddies turning, m/s^2, [3, n].
@@ -129,21 +139,23 @@ class Fluid:
         XSPH, and equations 15 and 16 of the paper.
         """
         reach, rest = self.reach, self.rest_density
-        x = x - jnp.mean(x, axis=1, keepdims=True)
-        near = jnp.maximum(1.0 - _squares(x) / reach**2, 0.0)
-        near2, near3 = jax.lax.optimization_barrier((near * near, near * near * near))
-        ones = jnp.ones((1, x.shape[1]))
-        sums = jnp.concatenate([v, ones]) @ near3
-        mixed = v + (self.viscosity / rest) * (sums[:3] - v * sums[3])
+        x = self._centred(x)
+
+        def kernels(r2: chex.Array) -> tuple[chex.Array, ...]:
+            near = jnp.maximum(1.0 - r2 / reach**2, 0.0)
+            return near * near, near * near * near
+
+        near, ones = self._pairs(x, kernels), jnp.ones((1, x.shape[1]))
+        turning = jnp.cross(v, x, axis=0)
+        sums, around = near.sums(jnp.concatenate([turning, v, x, ones]), jnp.concatenate([v, ones]))
+        mixed = v + (self.viscosity / rest) * (around[:3] - v * around[3])
         # The cross product of the differences in velocity and place, summed over neighbours, is
         # four sums over all; the kernel's slope is -6 (1 - (r/reach)^2)^2 / reach^2 times place.
         slope = -6.0 / (reach**2 * rest)
-        turning = jnp.cross(v, x, axis=0)
-        sums = jnp.concatenate([turning, v, x, ones]) @ near2
         curl = sums[:3] - jnp.cross(sums[3:6], x, axis=0) - jnp.cross(v, sums[6:9], axis=0)
         curl = slope * (curl + sums[9] * turning)
         strength = jnp.sqrt(jnp.sum(curl * curl, axis=0) + _TINY)
-        sums = (jnp.concatenate([x, ones]) * strength) @ near2
+        (sums,) = near.sums(jnp.concatenate([x, ones]) * strength, None)
         to = -slope * (sums[:3] - x * sums[3])
         to = to / jnp.sqrt(jnp.sum(to * to, axis=0) + 1e-6)
         return mixed, self.vorticity * jnp.cross(to, curl, axis=0)
@@ -152,11 +164,6 @@ class Fluid:
 # Both kernels have the same integral: 315 / (64 pi) and 15 / pi; the spiky one's slope is 3 times.
 _SPIKY = 3.0 * (15.0 / np.pi) / (315.0 / (64.0 * np.pi))
 _SOFT = 0.1  # of a constraint, next to the square of one neighbour's pull
-
-
-def _squares(x: chex.Array) -> chex.Array:
-    d = [a[None] - a[:, None] for a in x]
-    return d[0] * d[0] + d[1] * d[1] + d[2] * d[2]
 
 
 def inverse_root(x: chex.Array) -> chex.Array:

@@ -2,15 +2,16 @@
 
 An action moves the glass by up to 1.1 cm in each of eight frames. The reward is minus the distance
 to the target, minus 10 times the part of the water that is no longer in the glass. The original has
-3,100 to 4,200 particles; here are 250 larger ones of the same volume. Both protocols start from
-settled glasses of nine sizes (`scripts/record_water.py`).
+3,100 to 4,200 particles, as has the preset `full`; `fast` has 250 larger ones of the same volume.
+Both protocols start from settled glasses of nine sizes (`scripts/record_water.py`).
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import chex
 import jax
@@ -36,11 +37,42 @@ _LOW, _HIGH = -0.25, 1.4  # m, where the glass may be
 _SUCCESS = -0.36  # of the reward
 _GAP = 0.3  # of the spacing, from walls to the middles of particles
 
-COUNT = 250  # particles
-# Particles at walls and at the surface have fewer neighbours than a lattice's and the others move
-# closer together for it; a wider spacing brings the water at rest to `LEVEL`.
-_PACKING = 1.2
-WATER = Fluid(spacing=_PACKING * (INNER[1] ** 2 * LEVEL / COUNT) ** (1.0 / 3.0))
+
+@dataclasses.dataclass(frozen=True)
+class Water:
+    """Water's resolution.
+
+    Attributes:
+        count: particles.
+        packing: particles at walls and at the surface have fewer neighbours than a lattice's and
+            the others move closer together for it; a wider spacing, by this factor, brings the
+            water at rest to `LEVEL`.
+        sweeps: density corrections in each of two substeps.
+        cells: room for near pairs (`pairs.Cells`); all pairs where None.
+        stride: every so many particles are in a picture.
+    """
+
+    count: int
+    packing: float
+    sweeps: int
+    cells: tuple[int, int] | None = None
+    stride: int = 1
+
+    @property
+    def fluid(self) -> Fluid:
+        """Its physics."""
+        spacing = self.packing * (INNER[1] ** 2 * LEVEL / self.count) ** (1.0 / 3.0)
+        return Fluid(spacing, sweeps=self.sweeps, cells=self.cells)
+
+    @property
+    def radius(self) -> float:
+        """Of a particle in a picture, m."""
+        return 0.62 * self.fluid.spacing * self.stride ** (1.0 / 3.0)
+
+
+FAST = Water(count=250, packing=1.2, sweeps=2)
+FULL = Water(count=3_500, packing=1.089, sweeps=4, cells=(896, 48), stride=7)
+PRESETS = {"fast": FAST, "full": FULL}
 
 
 @struct.dataclass
@@ -61,8 +93,23 @@ class Pouring:
 class PassWater(SoftGymEnv):
     """Carry the water. A snapshot: glass x, inner lengths, the particles' xyz from the glass."""
 
+    OVERRIDES: ClassVar[dict[str, tuple[Any, ...]]] = {
+        **SoftGymEnv.OVERRIDES,
+        "preset": tuple(PRESETS),
+    }
     target = (TARGET,)
-    fluid = WATER
+
+    def __init__(self, protocol: str = "paper", reward: str = "dense", preset: str = "fast"):
+        """Use `envs.make`, which checks the arguments.
+
+        Args:
+            protocol: `paper` or `random`; the same here.
+            reward: which ground truth `state.reward` is: SoftGym's own, or success.
+            preset: `full` has as many particles as the original, `fast` 250.
+        """
+        super().__init__(protocol, reward)
+        self.water, self._preset = PRESETS[preset], preset
+        self.fluid = self.water.fluid
 
     @functools.cached_property
     def spec(self) -> TaskSpec:
@@ -72,7 +119,7 @@ class PassWater(SoftGymEnv):
     @functools.cached_property
     def starts(self) -> np.ndarray:
         """Water at rest in a glass at 0, one for each size, [3 lengths, 3 lengths, 3, n] m."""
-        return np.load(PATH)["x"].astype(np.float32)
+        return np.load(PATH)[self._preset].astype(np.float32)
 
     @property
     def action_size(self) -> int:
@@ -122,9 +169,9 @@ class PassWater(SoftGymEnv):
         )
 
     def snapshot(self, pipeline_state: Pouring) -> chex.Array:
-        """Returns glass x, inner lengths and the particles from the glass, float16 [3 + 3 n]."""
+        """Returns glass x, inner lengths and shown particles from the glass, float16 [3 + 3 k]."""
         p = pipeline_state
-        x = p.body.x.at[0].add(-p.glass)
+        x = p.body.x[:, :: self.water.stride].at[0].add(-p.glass)
         return jnp.concatenate([p.glass[None], p.inner, x.T.ravel()]).astype(jnp.float16)
 
     def view(self, snapshot: chex.Array, gripper: bool = True) -> Scene:
@@ -134,7 +181,7 @@ class PassWater(SoftGymEnv):
         glass, inner = snapshot[0], snapshot[1:3]
         x = to_picture(snapshot[3:].reshape(-1, 3).T).at[0].add(glass)
         x = x.at[2].add(WALL)  # the table is a floor's thickness below the water's
-        balls = Balls(x, 0.62 * self.fluid.spacing, (0.20, 0.50, 0.95), nearest=1.2)
+        balls = Balls(x, self.water.radius, (0.20, 0.50, 0.95), nearest=1.2)
         disc = np.array([0.2, 0.0008, 0.0])
         rows = [("cylinder", np.array([TARGET, 0.0, 0.001]), np.eye(3), disc, (0.9, 0.1, 0.1))]
         rows += _edges(glass, inner)
@@ -256,7 +303,7 @@ def _spec(env: PassWater) -> TaskSpec:
         Field("part_inside", 5, 6, "1", "part of the water that is in the glass, 0 to 1"),
         Field("part_spilled", 6, 7, "1", "part of the water that is not in the glass, 0 to 1"),
     )
-    still = env.starts[1, 1].T.ravel()
+    still = env.starts[1, 1, :, :: env.water.stride].T.ravel()
     shot = lambda x: (x, INNER[1], INNER[1], *(float(a) for a in still))  # noqa: E731
     return TaskSpec(
         name="pass-water",

@@ -8,7 +8,7 @@ import pytest
 import envs
 from envs.softgym import fluid, pass_water
 from envs.softgym.particles import Body
-from envs.softgym.pass_water import HEIGHT, LEVEL, TARGET, WALL, WATER, Pouring
+from envs.softgym.pass_water import FAST, HEIGHT, LEVEL, TARGET, WALL, Pouring
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +34,9 @@ def pour(env):
         return jax.lax.fori_loop(0, frames, frame, physics)
 
     return lambda physics, speed, frames: run(physics, jnp.float32(speed), frames)
+
+
+WATER = FAST.fluid
 
 
 def cloud(n=60, seed=0):
@@ -135,7 +138,7 @@ def test_walls_push_out_the_shortest_way():
 
 def test_water_at_rest_keeps_its_volume_and_stays(env, pour):
     x = env.starts
-    assert x.shape == (3, 3, 3, pass_water.COUNT)
+    assert x.shape == (3, 3, 3, FAST.count)
     area = np.outer(pass_water.INNER, pass_water.INNER)
     volume = 2 * x[:, :, 1].mean(-1) * area
     np.testing.assert_allclose(volume, LEVEL * 0.21**2, rtol=0.06)
