@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from envs.softgym import particles, strain
-from envs.softgym.particles import Body, Spring
+from envs.softgym.particles import Body, Rows, Spring, inverse_root
 
 SIDE = 39 * 0.00625  # m
 THICKNESS = 0.01125  # m, from layer to layer
@@ -89,13 +89,16 @@ class Cloth:
         free = (~held).astype(np.float32)
         sweep = particles.pull(self.springs(), jnp.asarray(free), _RELAXATION)
         shorten = strain.limit(self.springs()[:4], free, _LONGEST)
-        floor = self.floors(body.x)
+        many = self.side > SHOWN
+        floor = (particles.one_by_one(self.floors) if many else self.floors)(body.x)
         start = jnp.stack([body.x[:, i, j] for i, j in self.held], axis=1)
         away = [self._from(i, j) for i, j in self.held]
         for k, far in enumerate(away):
             floor = jnp.minimum(floor, jnp.maximum(corner[1, k] + _STEEP * far, GROUND))
         floor = jnp.where(held, -1.0, floor)
         floors = strain.split(floor)
+        rows = Rows((self.side, self.side))
+        laid_floor = rows.lay(floor)
 
         def substep(body: Body, part: chex.Array) -> tuple[Body, None]:
             places = (start + part * (corner - start))[:, :, None, None]
@@ -103,13 +106,13 @@ class Cloth:
             def reach(x: chex.Array) -> chex.Array:
                 for k, rest in enumerate(away):
                     d = x - places[:, k]
-                    far = jax.lax.rsqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2] + 1e-12)
+                    far = inverse_root(d[0] * d[0] + d[1] * d[1] + d[2] * d[2] + 1e-12)
                     x = places[:, k] + d * jnp.minimum(_SLACK * rest * far, 1.0)
                 return x
 
             def sweep_and_rub(_: int, x: chex.Array) -> chex.Array:
-                x = particles.above(sweep(x), floor)
-                return particles.rub(x, body.x, _RUB_SHARE * depth, _FRICTION)
+                x = particles.above(sweep(x), laid_floor)
+                return particles.rub(x, before, held_back, _FRICTION)
 
             def shorten_and_lift(_: int, quarters: strain.Quarters) -> strain.Quarters:
                 lift = particles.above
@@ -118,14 +121,15 @@ class Cloth:
             x = body.x + h * body.v.at[1].add(-h * particles.GRAVITY)
             depth = jnp.maximum(floor - x[1], 0.0)
             x = particles.above(reach(x), floor)
-            x = jax.lax.fori_loop(0, self.sweeps, sweep_and_rub, x)
+            before, held_back = rows.lay(body.x), rows.lay(_RUB_SHARE * depth)
+            x = rows.lift(jax.lax.fori_loop(0, self.sweeps, sweep_and_rub, rows.lay(x)))
             x = particles.above(reach(x), floor)
             x = particles.rub(x, body.x, depth, _FRICTION)
             for k, mask in enumerate(masks):
                 x = jnp.where(mask, places[:, k], x)
             # Or XLA computes what is above a barrier more than once, for all who read it.
             x = strain.split(jax.lax.optimization_barrier(x))
-            x = strain.join(jax.lax.fori_loop(0, _PASSES, shorten_and_lift, x))
+            x = strain.join(jax.lax.fori_loop(0, _PASSES, shorten_and_lift, x), self.side)
             x = jax.lax.optimization_barrier(x)
             return Body(x, (x - body.x) * ((1.0 - _DAMPING * h) / h)), None
 

@@ -11,17 +11,14 @@ velocities are mixed (XSPH viscosity) and the swirl that the corrections ate is 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from typing import Any
 
 import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.custom_batching import sequential_vmap
 
 from envs.softgym import pairs, particles
-from envs.softgym.particles import Body
+from envs.softgym.particles import Body, inverse_root
 
 _TINY = 1e-12
 
@@ -79,7 +76,7 @@ class Fluid:
                 wall.
         """
         h = particles.FRAME / self.substeps
-        correction, mix = one_by_one(self._correction), one_by_one(self._mix)
+        correction, mix = particles.one_by_one(self._correction), particles.one_by_one(self._mix)
 
         def substep(body: Body, part: chex.Array) -> tuple[Body, None]:
             x = confine(body.x + h * body.v.at[1].add(-h * particles.GRAVITY), part)
@@ -125,7 +122,7 @@ class Fluid:
         return force * gradient + pulled[:3] - x * pulled[3]
 
     def _centred(self, x: chex.Array) -> chex.Array:
-        # Sums of differences lose nothing near 0. (Under vmap a world is alone: see `one_by_one`.)
+        # Sums of differences lose nothing near 0.
         return x - jnp.mean(x, axis=1, keepdims=True)
 
     def _pairs(self, x: chex.Array, kernels: pairs.Kernels) -> pairs.Pairs:
@@ -164,23 +161,3 @@ class Fluid:
 # Both kernels have the same integral: 315 / (64 pi) and 15 / pi; the spiky one's slope is 3 times.
 _SPIKY = 3.0 * (15.0 / np.pi) / (315.0 / (64.0 * np.pi))
 _SOFT = 0.1  # of a constraint, next to the square of one neighbour's pull
-
-
-def inverse_root(x: chex.Array) -> chex.Array:
-    """1 / sqrt(x) to 5e-6 of it, from a first guess in the bits and two of Newton's steps.
-
-    XLA's on a CPU, a root and a division, takes longer than all else that is done to a pair.
-    """
-    if jax.default_backend() != "cpu":
-        return jax.lax.rsqrt(x)
-    bits = jax.lax.bitcast_convert_type(x, jnp.int32)
-    y = jax.lax.bitcast_convert_type(0x5F3759DF - (bits >> 1), jnp.float32)
-    for _ in range(2):
-        y = y * (1.5 - 0.5 * x * y * y)
-    return y
-
-
-def one_by_one(f: Callable[..., Any]) -> Callable[..., Any]:
-    """`f`, whose worlds are computed in turn under vmap on a CPU: the matrices of one world's pairs
-    stay in the cache, and those of many do not."""
-    return sequential_vmap(f) if jax.default_backend() == "cpu" else f

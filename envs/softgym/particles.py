@@ -12,13 +12,15 @@ Heights are along y, as in SoftGym. `w` are inverse masses, 0 for what a picker 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
+from jax.custom_batching import sequential_vmap
 
 GRAVITY = 9.8  # m/s^2
 FRAME = 0.01  # s, of one simulated frame; SoftGym's
@@ -63,16 +65,51 @@ def shift(x: chex.Array, offset: tuple[int, ...]) -> chex.Array:
     return pad_with(x, pad)[tuple(window)]
 
 
+class Rows(NamedTuple):
+    """A grid as one long array, row after row with gaps between: `[..., *grid] -> [..., N]`.
+
+    A neighbour is one shift of that array, whatever its offset; beyond the edge lies a gap. Shifts
+    of short rows would be many short loops.
+
+    Attributes:
+        grid: one length, or rows and columns.
+        gap: after each row; as long as the longest offset along it.
+    """
+
+    grid: tuple[int, ...]
+    gap: int = 2
+
+    def lay(self, x: chex.Array) -> chex.Array:
+        """Lays out [..., *grid]; gaps are 0. NumPy's arrays stay NumPy's."""
+        if len(self.grid) == 1:
+            return x
+        pad_with = np.pad if isinstance(x, np.ndarray) else jnp.pad
+        lead = x.shape[: x.ndim - 2]
+        return pad_with(x, [(0, 0)] * (x.ndim - 1) + [(0, self.gap)]).reshape(*lead, -1)
+
+    def lift(self, x: chex.Array) -> chex.Array:
+        """The inverse of `lay`."""
+        if len(self.grid) == 1:
+            return x
+        rows, columns = self.grid
+        return x.reshape(*x.shape[:-1], rows, columns + self.gap)[..., :columns]
+
+    def distance(self, offset: tuple[int, ...]) -> int:
+        """How far on the neighbour at an offset lies."""
+        return offset[0] * (self.grid[-1] + self.gap) + offset[1] if len(offset) > 1 else offset[0]
+
+
 def pull(springs: tuple[Spring, ...], w: chex.Array, relaxation: float):
-    """Returns a sweep `x -> x` over springs, all at once (Jacobi).
+    """Returns a sweep `x -> x` over springs, all at once (Jacobi); positions are laid by `Rows`.
 
     Each particle moves by the mean of what its springs ask of it, times `relaxation`.
 
     Args:
-        springs: each pair once.
+        springs: each pair once; no more than two particles along each axis of the grid.
         w: [*grid] inverse masses.
         relaxation: 1 is the plain mean; up to about 1.5 is stable and converges faster.
     """
+    rows = Rows(w.shape)
     both = [
         s._replace(offset=tuple(sign * o for o in s.offset)) for s in springs for sign in (1, -1)
     ]
@@ -82,17 +119,42 @@ def pull(springs: tuple[Spring, ...], w: chex.Array, relaxation: float):
     shares = []
     for s, there in zip(both, exists, strict=True):
         total = jnp.maximum(w + shift(w, s.offset), _TINY)
-        shares.append(relaxation * s.stiffness * there / count * w / total)
+        shares.append(rows.lay(relaxation * s.stiffness * there / count * w / total))
+    steps = [rows.distance(s.offset) for s in both]
+    margin = max(steps)
 
     def sweep(x: chex.Array) -> chex.Array:
+        n = x.shape[1]
+        # Without the barrier every neighbour's loop would ask whether it is beyond the end.
+        wide = jax.lax.optimization_barrier(jnp.pad(x, ((0, 0), (margin, margin))))
         moved = x
-        for s, share in zip(both, shares, strict=True):
-            d = shift(x, s.offset) - x
-            inverse = jax.lax.rsqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2] + _TINY)
+        for s, step, share in zip(both, steps, shares, strict=True):
+            d = jax.lax.slice_in_dim(wide, margin + step, margin + step + n, axis=1) - x
+            inverse = inverse_root(d[0] * d[0] + d[1] * d[1] + d[2] * d[2] + _TINY)
             moved = moved + share * (1.0 - s.length * inverse) * d
         return moved
 
     return sweep
+
+
+def inverse_root(x: chex.Array) -> chex.Array:
+    """1 / sqrt(x) to 5e-6 of it, from a first guess in the bits and two of Newton's steps.
+
+    XLA's on a CPU, a root and a division, takes longer than all else that is done to a pair.
+    """
+    if jax.default_backend() != "cpu":
+        return jax.lax.rsqrt(x)
+    bits = jax.lax.bitcast_convert_type(x, jnp.int32)
+    y = jax.lax.bitcast_convert_type(0x5F3759DF - (bits >> 1), jnp.float32)
+    for _ in range(2):
+        y = y * (1.5 - 0.5 * x * y * y)
+    return y
+
+
+def one_by_one(f: Callable[..., Any]) -> Callable[..., Any]:
+    """`f`, whose worlds take turns under vmap on a CPU: one world's pairs stay in the cache,
+    and those of many do not."""
+    return sequential_vmap(f) if jax.default_backend() == "cpu" else f
 
 
 def chain(x: chex.Array, w: chex.Array, length: chex.Array, compliance: float) -> chex.Array:
@@ -182,5 +244,5 @@ def rub(x: chex.Array, before: chex.Array, depth: chex.Array, friction: float) -
         friction: coefficient.
     """
     dx, dz = x[0] - before[0], x[2] - before[2]
-    held = jnp.minimum(friction * depth * jax.lax.rsqrt(dx * dx + dz * dz + 1e-16), 1.0)
+    held = jnp.minimum(friction * depth * inverse_root(dx * dx + dz * dz + 1e-16), 1.0)
     return jnp.stack([x[0] - held * dx, x[1], x[2] - held * dz])

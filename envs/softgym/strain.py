@@ -5,7 +5,8 @@ at a fold, where bending pulls it 9% long. Here an edge that is too long is brou
 once and one that is not is left alone, edge after edge (Gauss-Seidel), which converges fast. Edges
 of one direction whose first particles are in every other row (or column) share no particle and are
 mended together. The sheet is held as four quarters, its even and odd rows' even and odd columns, so
-that each such set joins one quarter to another, shifted by a particle or none: contiguous slices.
+that each such set joins one quarter to another, shifted by a particle or none: one contiguous slice
+of each, as a quarter is laid out as one long array (`particles.Rows`).
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from envs.softgym.particles import Spring
+from envs.softgym import particles
+from envs.softgym.particles import Rows, Spring
 
 Quarters = tuple[chex.Array, chex.Array, chex.Array, chex.Array]
 _TINY = 1e-12
-_ALL = slice(None)
 
 
 class _Set(NamedTuple):
@@ -30,20 +31,22 @@ class _Set(NamedTuple):
 
     first: int
     second: int
-    near: tuple[slice, ...]
-    far: tuple[slice, ...]
+    near: slice
+    far: slice
     near_share: np.ndarray
     far_share: np.ndarray
     length: float
 
 
 def split(x: chex.Array) -> Quarters:
-    """The quarters of a sheet [..., n, n], each [..., n / 2, n / 2]."""
-    return tuple(x[..., p::2, q::2] for p in (0, 1) for q in (0, 1))
+    """The quarters of a sheet [..., n, n], each laid out [..., N]."""
+    rows = _rows(x.shape[-1] // 2)
+    return tuple(rows.lay(x[..., p::2, q::2]) for p in (0, 1) for q in (0, 1))
 
 
-def join(quarters: Quarters) -> chex.Array:
-    """The inverse of `split`."""
+def join(quarters: Quarters, side: int) -> chex.Array:
+    """The inverse of `split`, for a sheet of `side` particles along each side."""
+    quarters = [_rows(side // 2).lift(x) for x in quarters]
     *lead, half, _ = quarters[0].shape
     rows = [jnp.stack(quarters[k : k + 2], axis=-1) for k in (0, 2)]
     rows = [row.reshape(*lead, half, 2 * half) for row in rows]
@@ -67,12 +70,12 @@ def limit(
     def shorten(quarters: Quarters) -> Quarters:
         x = list(quarters)
         for s in sets:
-            d = x[s.second][s.far] - x[s.first][s.near]
+            d = x[s.second][:, s.far] - x[s.first][:, s.near]
             inverse = jax.lax.rsqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2] + _TINY)
             d = jnp.maximum(1.0 - s.length * inverse, 0.0) * d
             # Padding what is added to the whole quarter's size would take three times as long.
-            x[s.first] = x[s.first].at[s.near].add(s.near_share * d)
-            x[s.second] = x[s.second].at[s.far].add(-s.far_share * d)
+            x[s.first] = x[s.first].at[:, s.near].add(s.near_share * d)
+            x[s.second] = x[s.second].at[:, s.far].add(-s.far_share * d)
         return tuple(x)
 
     return shorten
@@ -81,21 +84,25 @@ def limit(
 def _sets(spring: Spring, w: np.ndarray, longest: float) -> list[_Set]:
     """A direction's edges; sets that begin in even rows (or columns) before those in odd ones."""
     i, j = spring.offset
-    masses = split(w)
-    half = masses[0].shape[0]
+    masses = [w[p::2, q::2] for p in (0, 1) for q in (0, 1)]
+    rows = _rows(masses[0].shape[0])
     corners = [(p, q) for p in (0, 1) for q in (0, 1)]
     found = []
     for p, q in sorted(corners, key=lambda c: c[0] if i else c[1]):
-        to = (p + i) % 2, (q + j) % 2
-        ends = [_ends((p + i) // 2, half), _ends((q + j) // 2, half)]
-        near, far = (tuple(axis[k] for axis in ends) for k in (0, 1))
-        first, second = 2 * p + q, 2 * to[0] + to[1]
-        a, b = masses[first][near], masses[second][far]
-        total = np.maximum(a + b, _TINY)
-        shares = (a / total).astype(np.float32), (b / total).astype(np.float32)
+        shift = (p + i) // 2, (q + j) // 2
+        first, second = 2 * p + q, 2 * ((p + i) % 2) + (q + j) % 2
+        a, b = masses[first], particles.shift(masses[second], shift)
+        there = particles.shift(np.ones_like(a), shift)
+        share = there * a / np.maximum(a + b, _TINY), there * b / np.maximum(a + b, _TINY)
+        near, far = _ends(rows.distance(shift), rows.lay(a).size)
+        near_share, far_share = (rows.lay(x)[near].astype(np.float32) for x in share)
         length = longest * spring.length
-        found.append(_Set(first, second, (_ALL, *near), (_ALL, *far), *shares, length))
+        found.append(_Set(first, second, near, far, near_share, far_share, length))
     return found
+
+
+def _rows(half: int) -> Rows:
+    return Rows((half, half), gap=1)
 
 
 def _ends(shift: int, n: int) -> tuple[slice, slice]:

@@ -108,9 +108,32 @@ def test_a_spring_moves_both_ends_by_their_inverse_masses():
     x = jnp.array([[0.0, 3.0], [0.0, 0.0], [0.0, 0.0]])
     w = jnp.array([1.0, 3.0])
     sweep = particles.pull((Spring((1,), 1.0, 0.5),), w, 1.0)
-    np.testing.assert_allclose(sweep(x)[0], [0.25, 2.25], atol=1e-6)
+    np.testing.assert_allclose(sweep(x)[0], [0.25, 2.25], rtol=1e-5)
     held = particles.pull((Spring((1,), 1.0, 1.0),), jnp.array([0.0, 3.0]), 1.0)
-    np.testing.assert_allclose(held(x)[0], [0.0, 1.0], atol=1e-6)
+    np.testing.assert_allclose(held(x)[0], [0.0, 1.0], atol=1e-5)  # a root's 5e-6
+
+
+def test_a_sweep_over_a_sheet_is_its_springs_one_by_one():
+    rng = np.random.default_rng(0)
+    springs = (Spring((0, 1), 0.9, 0.8), Spring((1, -1), 1.3, 0.9), Spring((2, 0), 2.1, 1.0))
+    x, w = rng.normal(size=(3, 4, 6)), rng.uniform(0.5, 2.0, (4, 6))
+    w[1, 2] = 0.0
+    moved, count = np.zeros_like(x), np.zeros((4, 6))
+    for s in springs:
+        for i, j in np.ndindex(4, 6):
+            k, m = i + s.offset[0], j + s.offset[1]
+            if not (0 <= k < 4 and 0 <= m < 6):
+                continue
+            d = x[:, k, m] - x[:, i, j]
+            d *= s.stiffness * (1.0 - s.length / np.linalg.norm(d)) / (w[i, j] + w[k, m])
+            moved[:, i, j] += w[i, j] * d
+            moved[:, k, m] -= w[k, m] * d
+            count[i, j], count[k, m] = count[i, j] + 1, count[k, m] + 1
+    rows = particles.Rows((4, 6))
+    sweep = particles.pull(springs, jnp.asarray(w, jnp.float32), 1.4)
+    found = rows.lift(sweep(rows.lay(jnp.asarray(x, jnp.float32))))
+    np.testing.assert_allclose(found, x + 1.4 * moved / np.maximum(count, 1), atol=1e-4)
+    np.testing.assert_array_equal(rows.lift(rows.lay(x)), x)
 
 
 def test_particles_that_touch_part_and_others_stay():
@@ -270,3 +293,8 @@ def test_ten_thousand_frames_of_random_actions(play, start):
     rows = play(start, 5, 1.0, steps=1670)[1]
     assert np.isfinite(rows["x"]).all() and not np.asarray(rows["nonfinite"]).any()
     assert np.asarray(rows["x"])[:, :, 1].max() < 1.0
+
+
+def test_a_root_by_newton_is_a_root():
+    x = jnp.logspace(-12, 6, 1000)
+    np.testing.assert_allclose(particles.inverse_root(x), 1 / np.sqrt(x), rtol=6e-6)

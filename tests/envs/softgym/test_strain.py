@@ -20,7 +20,9 @@ def passes(x, held, count):
     w = FREE.copy()
     w[0, 0] = 0.0 if held else 1.0
     shorten = strain.limit(EDGES, w, 1.03)
-    return strain.join(jax.lax.fori_loop(0, count, lambda _, q: shorten(q), strain.split(x)))
+    return strain.join(
+        jax.lax.fori_loop(0, count, lambda _, q: shorten(q), strain.split(x)), x.shape[-1]
+    )
 
 
 def stretches(x):
@@ -38,7 +40,7 @@ def test_quarters_join_to_the_whole():
     x = np.random.default_rng(0).normal(size=(3, 6, 6))
     quarters = strain.split(jnp.asarray(x, jnp.float32))
     np.testing.assert_allclose(quarters[2][:, 1, 2], x[:, 3, 4], atol=1e-6)  # odd row, even column
-    np.testing.assert_allclose(strain.join(quarters), x, atol=1e-6)
+    np.testing.assert_allclose(strain.join(quarters, x.shape[-1]), x, atol=1e-6)
 
 
 def one_by_one(x, w, longest):
@@ -64,7 +66,8 @@ def test_a_pass_is_one_edge_after_the_other():
     x = SHEET.lying()[:, :6, :6] + rng.normal(0.0, 0.004, (3, 6, 6))
     w = rng.uniform(0.5, 2.0, (6, 6))
     w[0, 0] = 0.0
-    moved = strain.join(strain.limit(EDGES, w, 1.03)(strain.split(jnp.asarray(x, jnp.float32))))
+    moved = strain.limit(EDGES, w, 1.03)(strain.split(jnp.asarray(x, jnp.float32)))
+    moved = strain.join(moved, x.shape[-1])
     np.testing.assert_allclose(moved, one_by_one(x, w, 1.03), atol=1e-6)
     np.testing.assert_allclose(moved[:, 0, 0], x[:, 0, 0], atol=1e-7)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import envs
-from envs.softgym import fluid, pass_water
+from envs.softgym import pass_water
 from envs.softgym.particles import Body
 from envs.softgym.pass_water import FAST, HEIGHT, LEVEL, TARGET, WALL, Pouring
 
@@ -91,11 +91,6 @@ def test_worlds_together_are_worlds_alone(env):
     np.testing.assert_allclose(
         together.pipeline_state.body.x[1], alone.pipeline_state.body.x, atol=1e-3
     )
-
-
-def test_a_root_by_newton_is_a_root():
-    x = jnp.logspace(-12, 6, 1000)
-    np.testing.assert_allclose(fluid.inverse_root(x), 1 / np.sqrt(x), rtol=6e-6)
 
 
 def test_what_is_too_dense_thins():
