@@ -1,6 +1,7 @@
 """Makes the starts of pass-water: `python scripts/record_water.py`.
 
-A block of water is let go in a glass of each of nine sizes and settles, in both presets.
+A block of water is let go in a glass of each of nine sizes and settles, in both presets. The walls
+go on above the glass until it has.
 """
 
 from __future__ import annotations
@@ -39,7 +40,14 @@ def settle(preset: str, frames: int) -> np.ndarray | None:
 
     def fall(inner):
         start = Pouring(Body(x, jnp.zeros_like(x)), jnp.zeros(()), inner)
-        end, _ = jax.lax.scan(lambda p, _: (env.pour(p, p.glass), None), start, length=frames)
+        half = (0.5 * inner - pass_water.GAP * water.fluid.spacing)[:, None]
+
+        def frame(p, _):
+            p = env.pour(p, p.glass)
+            across = jnp.clip(p.body.x[::2], -half, half)
+            return p.replace(body=Body(p.body.x.at[::2].set(across), p.body.v)), None
+
+        end, _ = jax.lax.scan(frame, start, length=frames)
         return end.body, pass_water.inside(end)
 
     sizes = np.array([(a, b) for a in INNER for b in INNER], np.float32)

@@ -35,7 +35,7 @@ TARGET = 1.2  # m
 _FRAMES, _STEP = 8, 0.011  # m a frame
 _LOW, _HIGH = -0.25, 1.4  # m, where the glass may be
 _SUCCESS = -0.36  # of the reward
-_GAP = 0.3  # of the spacing, from walls to the middles of particles
+GAP = 0.3  # of the spacing, from walls to the middles of particles
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,7 +148,7 @@ class PassWater(SoftGymEnv):
         began, inner = physics.glass, physics.inner
 
         def confine(x: chex.Array, part: chex.Array) -> chex.Array:
-            return out_of_walls(x, began + part * (to - began), inner, _GAP * self.fluid.spacing)
+            return out_of_walls(x, began + part * (to - began), inner, GAP * self.fluid.spacing)
 
         return physics.replace(body=self.fluid.advance(physics.body, confine), glass=to)
 

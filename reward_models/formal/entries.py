@@ -87,6 +87,7 @@ def entry(
             values = [to_array(value) for value in values[0]]
         else:
             values = [None if value is None else to_array(value) for value in values]
+            _check_truths(name, numpy_function, values)
         static = not any(is_traced(value) for value in values)
         if static and sum(np.size(value) for value in values) <= _FOLD_ELEMENTS:
             with np.errstate(all="ignore"):
@@ -101,6 +102,25 @@ def entry(
         return jax_function(*values, **chosen)
 
     return Primitive(name, call, gives)
+
+
+def _check_truths(name: str, function: Callable, values: list[Any]) -> None:
+    """Refuses a function of truth values alone that NumPy has not, or has in half precision."""
+    if not isinstance(function, np.ufunc) or any(dtype_of(value) != np.bool_ for value in values):
+        return
+    hint = f"make it a number, as in `np.{name}(x.astype(float))` or `float(x)`"
+    try:
+        with np.errstate(all="ignore"):
+            result = function(*(np.ones((), np.bool_) for _ in values))
+    except TypeError:
+        raise ValueProblem(f"NumPy has no np.{name} of a truth value", hint) from None
+    if result.dtype == np.float16:
+        raise ValueProblem(f"np.{name} of a truth value is in half precision in NumPy", hint)
+
+
+def dtype_of(value: Any) -> np.dtype | None:
+    """The type of a number or an array; None of None."""
+    return None if value is None else np.dtype(getattr(value, "dtype", type(value)))
 
 
 def _by_name(function: Callable, arrays: tuple[str, ...]) -> tuple[str, ...]:

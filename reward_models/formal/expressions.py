@@ -135,6 +135,8 @@ class Expressions(Calls):
         operand = to_array(operand) if is_array(operand) else operand
         if not (is_number(operand) or is_array(operand)):
             raise ValueProblem(f"a number is needed here, not {describe(operand)}")
+        if isinstance(node.op, ast.UAdd) and self.memory.kinds.python(operand) is not True:
+            MODULES["numpy"]["positive"].call(self, (operand,), {})  # not of truth values
         signs = {"USub": operator.neg, "UAdd": operator.pos, "Invert": operator.invert}
         result = fresh(signs[type(node.op).__name__](operand), (operand,))
         return self.memory.kinds.of_all(result, (operand,))

@@ -59,6 +59,17 @@ LINALG = {
 }
 
 
+def is_truths(value: Any) -> bool:
+    """Whether a traced value is true or false."""
+    return is_traced(value) and value.dtype == np.bool_
+
+
+def _is_whole(evaluator: Any, value: Any) -> bool:
+    """Whether a traced value is one of NumPy's, not Python's, and no float."""
+    whole = is_traced(value) and value.dtype.kind != "f"
+    return whole and evaluator.memory.kinds.python(value) is not True
+
+
 def _on_numbers(name: str, function: Primitive) -> Primitive:
     """A function of `math`: of single numbers, where NumPy's takes arrays, and raising."""
 
@@ -66,6 +77,9 @@ def _on_numbers(name: str, function: Primitive) -> Primitive:
         if kwargs:
             raise ValueProblem(f"math.{name} takes no keywords", "pass the values in order")
         values = tuple(number(value, f"math.{name}") for value in args)
+        if name == "trunc" and any(_is_whole(evaluator, value) for value in values):
+            raise ValueProblem("math.trunc does not take NumPy's whole numbers", "use int(x)")
+        values = tuple(x.astype(jnp.float32) if is_truths(x) else x for x in values)
         if not any(is_traced(value) for value in values):
             return math_domain.folded(name, values)
         result = function.call(evaluator, values, {})

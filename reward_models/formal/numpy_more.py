@@ -8,7 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from reward_models.formal.entries import bind, cast
+from reward_models.formal.entries import bind, cast, dtype_of
 from reward_models.formal.values import (
     MAX_ELEMENTS,
     Namespace,
@@ -34,6 +34,8 @@ def _clip(evaluator: Any, args: tuple, kwargs: dict) -> Any:
         raise ValueProblem("np.clip needs the arguments a, a_min, a_max", hint)
     values = [bound.get(key) for key in ("a", "a_min", "a_max")]
     values = [None if value is None else to_array(value) for value in values]
+    if whole and dtype_of(values[0]) == np.bool_:
+        raise ValueProblem("np.clip does not take truth values", "use x.astype(float)")
     if not any(is_traced(value) for value in values):
         return np.clip(*values)
     values = [None if value is None else weak(value) for value in values]
@@ -45,6 +47,10 @@ def _select(evaluator: Any, args: tuple, kwargs: dict) -> Any:
     result = bound.get("default", 0)
     pairs = list(zip(bound["condlist"], bound["choicelist"], strict=True))
     for condition, choice in reversed(pairs):
+        if dtype_of(to_array(condition)) != np.bool_:
+            raise ValueProblem(
+                "the conditions of np.select must be comparisons", "np.select([x > 0], [x])"
+            )
         result = jnp.where(*(weak(value) for value in (condition, choice, result)))
     return result
 

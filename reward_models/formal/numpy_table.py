@@ -12,8 +12,10 @@ from reward_models.formal import safe_math
 from reward_models.formal.entries import (
     arange,
     array,
+    bind,
     cast_entry,
     creator,
+    dtype_of,
     entry,
     full,
     like,
@@ -22,7 +24,14 @@ from reward_models.formal.entries import (
     sizes_of,
 )
 from reward_models.formal.numpy_more import MORE
-from reward_models.formal.values import ValueProblem
+from reward_models.formal.values import (
+    Primitive,
+    ValueProblem,
+    holds_traced,
+    is_traced,
+    to_array,
+    weak,
+)
 
 
 def _where(condition: Any, x: Any = None, y: Any = None) -> Any:
@@ -35,6 +44,49 @@ def _where_static(condition: Any, x: Any = None, y: Any = None, /) -> Any:
     if x is None or y is None:
         raise ValueProblem("np.where needs a value for both cases", "np.where(condition, x, y)")
     return np.where(condition, x, y)
+
+
+def _ranks(name: str, most: float) -> Primitive:
+    """`np.quantile` and `np.percentile`, of constant ranks."""
+    found = entry(name, getattr(jnp, name), getattr(np, name), "a q", "axis")
+
+    def call(evaluator: Any, args: tuple, kwargs: dict) -> Any:
+        bound = bind(f"np.{name}", ("a", "q", "axis"), args, kwargs)
+        ranks = to_array(bound.get("q"))
+        if is_traced(ranks) or not np.all((0 <= np.array(ranks)) & (np.array(ranks) <= most)):
+            raise ValueProblem(f"the ranks of np.{name} must be constants of 0 to {most:g}")
+        if dtype_of(to_array(bound["a"])) == np.bool_:
+            hint = f"make it a number, as in `np.{name}(x.astype(float), q)`"
+            raise ValueProblem(f"np.{name} does not take truth values", hint)
+        return found.call(evaluator, args, kwargs)
+
+    return Primitive(name, call)
+
+
+_POWER = entry("power", safe_math.power, np.power, "x y", guards={0: 1.0})
+
+
+def _power(evaluator: Any, args: tuple, kwargs: dict) -> Any:
+    if len(args) == 2 and holds_traced([*args]):
+        evaluator.raises_in_power(*(to_array(value) for value in args))
+    return _POWER.call(evaluator, args, kwargs)
+
+
+def _reciprocal(evaluator: Any, args: tuple, kwargs: dict) -> Any:
+    if any(dtype_of(to_array(value)).kind != "f" for value in args):
+        raise ValueProblem("np.reciprocal of whole numbers is 0 or 1 in NumPy", "use 1.0 / x")
+    return _RECIPROCAL.call(evaluator, args, kwargs)
+
+
+_RECIPROCAL = entry("reciprocal", safe_math.reciprocal, np.reciprocal, guards={0: 1.0})
+
+
+def _digitize(evaluator: Any, args: tuple, kwargs: dict) -> Any:
+    x, bins = (to_array(bind("np.digitize", ("x", "bins"), args, kwargs)[k]) for k in ("x", "bins"))
+    steps = None if is_traced(bins) or np.ndim(bins) != 1 else np.diff(bins)
+    if steps is None or not (np.all(steps >= 0) or np.all(steps <= 0)):
+        raise ValueProblem("the bins of np.digitize must be constants in order")
+    return np.digitize(x, bins) if not is_traced(x) else jnp.digitize(x, jnp.asarray(weak(bins)))
 
 
 def _build() -> dict[str, Any]:
@@ -50,21 +102,22 @@ def _build() -> dict[str, Any]:
         both = getattr(jnp, name), getattr(np, name)
         gives = "like" if name in ("transpose", "squeeze") else ""
         table[name] = entry(name, *both, "x", options, guards, gives=gives)
-    for name in "sqrt cbrt log log2 log10 reciprocal".split():
+    for name in "sqrt cbrt log log2 log10".split():
         table[name] = entry(name, getattr(safe_math, name), getattr(np, name), guards={0: 1.0})
     for name in "log1p arcsin arccos arctanh arccosh".split():
         table[name] = entry(name, getattr(safe_math, name), getattr(np, name), guards={0: 0.0})
     for name in (
         "add subtract multiply minimum maximum fmin fmax logical_and logical_or logical_xor "
         "greater greater_equal less less_equal equal not_equal heaviside copysign dot inner outer "
-        "matmul vdot logaddexp searchsorted digitize polyval"
+        "matmul vdot logaddexp searchsorted polyval"
     ).split():
         table[name] = entry(name, getattr(jnp, name), getattr(np, name), "x y")
     for name, function in {"divide": safe_math.divide, "true_divide": safe_math.divide}.items():
         table[name] = entry(name, function, np.divide, "x y", guards={1: 1.0})
     for name in ("mod", "remainder", "fmod", "floor_divide"):
-        table[name] = entry(name, getattr(jnp, name), getattr(np, name), "x y", guards={1: 1.0})
-    table["power"] = entry("power", safe_math.power, np.power, "x y", guards={0: 1.0})
+        both = getattr(safe_math, name), getattr(np, name)
+        table[name] = entry(name, *both, "x y", guards={1: 1.0})
+    table["power"] = Primitive("power", _power)
     for name in ("arctan2", "hypot"):
         table[name] = entry(name, getattr(safe_math, name), getattr(np, name), "x y")
     for (
@@ -84,11 +137,13 @@ def _build() -> dict[str, Any]:
     table["around"] = table["round"]
     table["where"] = entry("where", _where, _where_static, "condition x y", gives="array")
     table["interp"] = entry("interp", jnp.interp, np.interp, "x xp fp", "left right")
-    for name in ("quantile", "percentile"):
-        table[name] = entry(name, getattr(jnp, name), getattr(np, name), "a q", "axis")
+    for name, most in {"quantile": 1.0, "percentile": 100.0}.items():
+        table[name] = _ranks(name, most)
     table["float_power"] = entry(
         "float_power", safe_math.power, np.float_power, "x y", guards={0: 1.0}
     )
+    table["reciprocal"] = Primitive("reciprocal", _reciprocal)
+    table["digitize"] = Primitive("digitize", _digitize)
     table["swapaxes"] = entry("swapaxes", jnp.swapaxes, np.swapaxes, "a", "axis1 axis2")
     table["cross"] = entry("cross", safe_math.cross, safe_math.cross, "a b", gives="array")
     table["diff"] = entry("diff", jnp.diff, np.diff, "a", "n axis")

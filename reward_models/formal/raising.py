@@ -18,6 +18,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from reward_models.formal.kinds import known
 from reward_models.formal.memory import Memory
@@ -93,11 +94,14 @@ class Raising:
             del self.passed[depth:]
 
     def raises_in(self, name: str, left: Any, right: Any) -> None:
-        """What Python's arithmetic on its own numbers raises; that on NumPy's does not."""
+        """What Python's arithmetic on its own numbers raises; that on NumPy's does not, but for
+        whole powers."""
         if name not in ("Div", "FloorDiv", "Mod", "Pow"):
             return
         kinds = self.memory.kinds
         if kinds.python(left) is False or kinds.python(right) is False:
+            if name == "Pow":
+                self.raises_in_power(left, right)
             return
         if name == "Pow":
             if is_number(right) and right in range(8):  # no float32 is too large for these
@@ -112,6 +116,15 @@ class Raising:
             python = known(kinds.python(side))
             condition = condition if python is True else jnp.logical_and(condition, python)
         self.raises(condition, message, hint)
+
+    def raises_in_power(self, base: Any, exponent: Any) -> None:
+        """NumPy's power of whole numbers raises where an exponent is negative."""
+        kinds = [np.dtype(getattr(x, "dtype", type(x))).kind for x in (base, exponent)]
+        if "f" not in kinds:
+            fails = jnp.any(jnp.asarray(exponent) < 0)
+            fails = fails if is_traced(exponent) else bool(fails)
+            message = "a whole number of NumPy to a negative whole power"
+            self.raises(fails, message, "use a float, as in `2.0 ** n`")
 
 
 def power_fails(x: Any, y: Any) -> Any:

@@ -49,6 +49,25 @@ def power(x: Any, y: Any) -> Array:
     return _away_from((x > _TINY) & jnp.isfinite(y), jnp.power, x, y)
 
 
+def _whole(function: Callable[..., Array]) -> Callable[..., Array]:
+    """A division's function; of whole numbers by zero it is 0, as NumPy's."""
+
+    def divided(x: Any, y: Any) -> Array:
+        x, y = jnp.asarray(x), jnp.asarray(y)
+        if jnp.issubdtype(jnp.result_type(x, y), jnp.floating):
+            return function(x, y)
+        # NumPy's of truth values are small integers.
+        x, y = (a.astype(jnp.int32) if a.dtype == jnp.bool_ else a for a in (x, y))
+        return jnp.where(y == 0, 0, function(x, jnp.where(y == 0, 1, y)))
+
+    return divided
+
+
+floor_divide = _whole(jnp.floor_divide)
+mod = remainder = _whole(jnp.mod)
+fmod = _whole(jnp.fmod)
+
+
 def sqrt(x: Any) -> Array:
     """Square root; NaN for negative numbers, derivative zero at zero."""
     return _away_from(_floating(x) > 1e-30, jnp.sqrt, _floating(x))

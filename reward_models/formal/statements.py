@@ -230,7 +230,7 @@ class Statements(Expressions):
             self.fail(node, value.reason, value.hint)
         shape = getattr(value, "shape", ()) if is_array(value) else ()
         try:
-            if shape == ():
+            if shape == () and not isinstance(value, list | tuple):
                 return to_jax(scalar(value)).astype(jnp.float32)
         except ValueProblem:
             pass

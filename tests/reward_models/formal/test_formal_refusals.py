@@ -1,10 +1,12 @@
 """What a formal reward may not be: every refusal is located and says what to write instead."""
 
+import math
 import pickle
 import random
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from formal_sources import PLAIN, SOURCES
 
@@ -354,3 +356,43 @@ def test_extract_code():
     for empty in ("", "I cannot help.", "```python\nx = 1\n```", "```"):
         with pytest.raises(RewardError, match="no Python code"):
             extract_code(empty)
+
+
+@pytest.mark.parametrize("text, message", [
+    ("x = np.exp(observation[0] > 0)", "half precision"),
+    ("x = np.sum(np.tanh(observation[:3] > 0))", "half precision"),
+    ("x = np.arctan2(observation[0] > 0, action[0] > 0)", "half precision"),
+    ("x = 0.2 * +(observation[0] > 0)", "no np.positive"),
+    ("x = np.clip(observation[0] > 0)", "truth values"),
+    ("x = np.percentile(observation[:3] > 0, 50)", "truth values"),
+    ("x = np.quantile(observation[:3], 2.0)", "0 to 1"),
+    ("x = np.quantile(observation[:3], action[0])", "constants"),
+    ("x = 1.0 * np.digitize(observation[0], target_pos)", "constants in order"),
+    ("x = 2 ** (np.argmax(action) - 2)", "negative whole power"),
+    ("x = 1.0 * np.reciprocal(1 + np.argmax(action))", "whole numbers"),
+    ("x = np.select([1.0 * (observation[0] > 0)], [1.0])", "comparisons"),
+    ("x = [observation[0]]", "reduce"),
+])  # fmt: skip
+def test_what_numpy_refuses_or_computes_in_half_precision(text, message):
+    found = refusal(body(text)).diagnostics
+    assert any(message in one.message + one.hint for one in found), found
+    assert all(one.line >= 3 for one in found)
+
+
+@pytest.mark.parametrize("text", [
+    "x = np.exp((observation[0] > 0).astype(float)) + math.exp(observation[0] > 0)",
+    "x = 0.2 * +(float(observation[0]) > 0)",
+    "x = 2.0 ** (np.argmax(action) - 2) + np.digitize(observation[0], [-0.5, 0.0, 0.5])",
+    "x = np.floor_divide(np.argmax(action), np.sum(action > 9)) + np.fmod(3, np.argmax(action))",
+])  # fmt: skip
+def test_what_stays_allowed_agrees_with_numpy(text):
+    source = "import math\n" + body(text)
+    reward = compile_reward(source)
+    rng = np.random.default_rng(3)
+    for _ in range(20):
+        state = [rng.normal(size=n) for n in (11, 4, 3)]
+        names = {"np": np, "math": math}
+        with np.errstate(all="ignore"):
+            exec(source, names)
+            expected = names["compute_reward"](*state)[0]
+        np.testing.assert_allclose(reward(*state)[0], float(expected), rtol=1e-5, atol=1e-6)
