@@ -90,8 +90,8 @@ class PixelConfig:
     samples: int = 1
     """Rays per pixel along each side; more is smoother and slower."""
     shadows: bool = False
-    gripper: bool = True
-    """Whether the gripper is visible; the paper hides it."""
+    gripper: bool = False
+    """Whether the gripper is visible; the paper hides it, and it hides what counts."""
     every: int = 5
     """Steps from one picture that is looked at to the next; the reward between is interpolated."""
     clip_frames: int = 4

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import envs
-from envs.softgym import pass_water
+from envs.softgym import pairs, pass_water
 from envs.softgym.particles import Body
 from envs.softgym.pass_water import FAST, HEIGHT, LEVEL, TARGET, WALL, Pouring
 
@@ -176,8 +176,25 @@ def test_a_snapshot_moves_with_the_glass(env, start):
     assert b[0] == 0.5 and len(env.spec.goal) == len(a)
 
 
+def test_the_full_preset_starts_at_rest():
+    env = envs.make("pass-water", preset="full")
+    count = pass_water.FULL.count
+    assert env.starts.shape == (3, 3, 3, count) and 3_100 <= count <= 4_200  # the original's
+    level = 2 * env.starts[:, :, 1].mean(-1) * np.outer(pass_water.INNER, pass_water.INNER)
+    np.testing.assert_allclose(level, LEVEL * 0.21**2, rtol=0.05)
+    fluid, start = env.fluid, env.place(jax.random.key(0))
+    near = pairs.Cells(fluid.reach, *fluid.cells).sort(start.body.x)
+    assert int(near.missed) == 0
+    after = jax.jit(env.pour)(start, jnp.zeros(()))
+    moved = jnp.linalg.norm(after.body.x - start.body.x, axis=0)
+    assert float(jnp.median(moved)) < 0.1 * fluid.spacing and pass_water.inside(after) == 1.0
+    assert env.snapshot(start).shape == (3 + 3 * 500,) == np.shape(env.spec.start)
+
+
 @pytest.mark.long
-def test_the_faster_the_more_is_spilled(env):
+@pytest.mark.parametrize("preset", ["fast", "full"])
+def test_the_faster_the_more_is_spilled(preset):
+    env = envs.make("pass-water", preset=preset)
     i = jnp.full(5, 1)  # of the middle size
     x = jnp.asarray(env.starts)[i, i]
     inner = jnp.full((5, 2), pass_water.INNER[1])
