@@ -42,7 +42,7 @@ def sight(env, small):
         small,
         residual_input="pixels",
         render_batch=4,
-        pixels=PixelConfig(size=47, every=EVERY, learning_rate=3e-3),
+        pixels=PixelConfig(size=47, every=EVERY, learning_rate=3e-3, gripper=True),
     )
     return make_sight(check(config), env)
 
