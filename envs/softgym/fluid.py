@@ -1,11 +1,10 @@
-"""Water: a position-based fluid (Macklin & Mueller 2013), every pair of particles tested.
+"""Water: a position-based fluid (Macklin & Mueller 2013).
 
-For the few hundred particles of a glass of water all pairs are quicker than lists of neighbours:
-distances and kernels are plain arithmetic on [n, n], and every sum over neighbours is one product
-of that matrix with a few columns. A substep predicts positions, corrects them until nowhere is
-denser than water at rest, and takes velocities from what has become of them; then neighbours'
-velocities are mixed (XSPH viscosity) and the swirl that the corrections ate is given back
-(vorticity confinement).
+A substep predicts positions, corrects them until nowhere is denser than water at rest, and takes
+velocities from what has become of them; then neighbours' velocities are mixed (XSPH viscosity) and
+the swirl that the corrections ate is given back (vorticity confinement). Every sum over neighbours
+is a product of the pairs' kernel values with a few columns (`pairs`): of all pairs where there are
+a few hundred particles, of those in neighbouring cells where there are thousands.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class AllPairs:
     def sums(self, *columns: chex.Array | None) -> list[chex.Array]:
         """See `Pairs`."""
         both = zip(columns, self._values, strict=True)
-        return [column @ value for column, value in both if column is not None]
+        return [_product(column, value) for column, value in both if column is not None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -154,7 +154,7 @@ class NearPairs:
             parts, at = [], 3
             for k in given:
                 part = near[:, at : at + len(columns[k])]
-                parts.append(jax.lax.batch_matmul(part, values[k]))
+                parts.append(_product(part, values[k]))
                 at += len(columns[k])
             return jnp.concatenate(parts, axis=1)
 
@@ -176,6 +176,11 @@ def squares(a: chex.Array, b: chex.Array) -> chex.Array:
     """Squared distances [n, m] of points [3, n] and [3, m]."""
     d = [p[:, None] - q[None] for p, q in zip(a, b, strict=True)]
     return d[0] * d[0] + d[1] * d[1] + d[2] * d[2]
+
+
+def _product(columns: chex.Array, values: chex.Array) -> chex.Array:
+    """In whole float32 on accelerators as well: what is near is a small difference of two sums."""
+    return jnp.matmul(columns, values, precision=jax.lax.Precision.HIGHEST)
 
 
 def _slices(a: chex.Array, starts: chex.Array, size: int) -> chex.Array:
