@@ -59,13 +59,8 @@ LINALG = {
 }
 
 
-def is_truths(value: Any) -> bool:
-    """Whether a traced value is true or false."""
-    return is_traced(value) and value.dtype == np.bool_
-
-
 def _is_whole(evaluator: Any, value: Any) -> bool:
-    """Whether a traced value is one of NumPy's, not Python's, and no float."""
+    """Whether a traced value is one of NumPy's numbers, not Python's, and no float."""
     whole = is_traced(value) and value.dtype.kind != "f"
     return whole and evaluator.memory.kinds.python(value) is not True
 
@@ -79,7 +74,11 @@ def _on_numbers(name: str, function: Primitive) -> Primitive:
         values = tuple(number(value, f"math.{name}") for value in args)
         if name == "trunc" and any(_is_whole(evaluator, value) for value in values):
             raise ValueProblem("math.trunc does not take NumPy's whole numbers", "use int(x)")
-        values = tuple(x.astype(jnp.float32) if is_truths(x) else x for x in values)
+        # A truth value is a number to `math`, and its result no half-precision one as NumPy's.
+        truths = [is_traced(x) and x.dtype == np.bool_ for x in values]
+        values = tuple(
+            x.astype(jnp.float32) if truth else x for x, truth in zip(values, truths, strict=True)
+        )
         if not any(is_traced(value) for value in values):
             return math_domain.folded(name, values)
         result = function.call(evaluator, values, {})

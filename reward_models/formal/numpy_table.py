@@ -52,7 +52,9 @@ def _ranks(name: str, most: float) -> Primitive:
 
     def call(evaluator: Any, args: tuple, kwargs: dict) -> Any:
         bound = bind(f"np.{name}", ("a", "q", "axis"), args, kwargs)
-        ranks = to_array(bound.get("q"))
+        if not {"a", "q"} <= set(bound):
+            raise ValueProblem(f"np.{name} needs the arguments a, q")
+        ranks = to_array(bound["q"])
         if is_traced(ranks) or not np.all((0 <= np.array(ranks)) & (np.array(ranks) <= most)):
             raise ValueProblem(f"the ranks of np.{name} must be constants of 0 to {most:g}")
         if dtype_of(to_array(bound["a"])) == np.bool_:
@@ -82,7 +84,10 @@ _RECIPROCAL = entry("reciprocal", safe_math.reciprocal, np.reciprocal, guards={0
 
 
 def _digitize(evaluator: Any, args: tuple, kwargs: dict) -> Any:
-    x, bins = (to_array(bind("np.digitize", ("x", "bins"), args, kwargs)[k]) for k in ("x", "bins"))
+    bound = bind("np.digitize", ("x", "bins"), args, kwargs)
+    if len(bound) < 2:
+        raise ValueProblem("np.digitize needs the arguments x, bins")
+    x, bins = (to_array(bound[key]) for key in ("x", "bins"))
     steps = None if is_traced(bins) or np.ndim(bins) != 1 else np.diff(bins)
     if steps is None or not (np.all(steps >= 0) or np.all(steps <= 0)):
         raise ValueProblem("the bins of np.digitize must be constants in order")

@@ -369,6 +369,10 @@ def test_extract_code():
     ("x = np.quantile(observation[:3], action[0])", "constants"),
     ("x = 1.0 * np.digitize(observation[0], target_pos)", "constants in order"),
     ("x = 2 ** (np.argmax(action) - 2)", "negative whole power"),
+    ("x = 1.0 * np.argmax(action) ** -1", "negative whole power"),
+    ("x = np.power(np.argmax(action), -2)", "negative whole power"),
+    ("x = np.quantile(q=0.5)", "needs the arguments a, q"),
+    ("x = np.digitize(observation[0])", "needs the arguments x, bins"),
     ("x = 1.0 * np.reciprocal(1 + np.argmax(action))", "whole numbers"),
     ("x = np.select([1.0 * (observation[0] > 0)], [1.0])", "comparisons"),
     ("x = [observation[0]]", "reduce"),
@@ -382,6 +386,8 @@ def test_what_numpy_refuses_or_computes_in_half_precision(text, message):
 @pytest.mark.parametrize("text", [
     "x = np.exp((observation[0] > 0).astype(float)) + math.exp(observation[0] > 0)",
     "x = 0.2 * +(float(observation[0]) > 0)",
+    "x = np.sum(action > 0) ** 2 + np.power(np.argmax(action), 3) + 2 ** np.argmax(action)",
+    "x = (observation[0] > 0) ** 2 + np.argmax(action) ** 0.5 + int(observation[0] + 9) ** -1",
     "x = 2.0 ** (np.argmax(action) - 2) + np.digitize(observation[0], [-0.5, 0.0, 0.5])",
     "x = np.floor_divide(np.argmax(action), np.sum(action > 9)) + np.fmod(3, np.argmax(action))",
 ])  # fmt: skip
