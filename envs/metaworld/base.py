@@ -5,6 +5,7 @@ the fixed starts of protocol `paper` are those of CoRe's code.
 """
 
 import abc
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -174,6 +175,8 @@ class MetaWorldEnv(TaskEnv):
         "goal_observable": (True, False),
     }
     HAND_START: ClassVar[dict[str, HandStart]]
+    RANDOM_CAMERA: ClassVar[Camera | None] = None
+    """Where clips are filmed from under `random`, where `paper`'s camera would lose things."""
 
     def __init__(
         self, protocol: str = "paper", reward: str = "dense", goal_observable: bool = True
@@ -186,6 +189,8 @@ class MetaWorldEnv(TaskEnv):
             goal_observable: whether the last three numbers of an observation are the goal or 0.
         """
         self.protocol = protocol
+        if protocol == "random" and self.RANDOM_CAMERA is not None:
+            self.spec = dataclasses.replace(self.spec, camera=self.RANDOM_CAMERA)
         self.reward = reward
         self._goal_observable = goal_observable
         start = self.HAND_START[protocol]

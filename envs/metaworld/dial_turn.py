@@ -84,7 +84,7 @@ class DialTurn(base.MetaWorldEnv):
         "along -y. The dial is turned by pushing the lever from its +x side, so that, seen from "
         "above, it turns clockwise and the tip passes on the -x side of the axis",
         success="the lever's tip is within 0.07 m of the target",
-        camera=Camera.look_at((-0.42, 0.82, 0.4), (0.0, 0.69, 0.06), 28.0),
+        camera=Camera.look_at((-0.42, 0.8, 0.56), (-0.015, 0.735, 0.05), 26.0),
     )
 
     def scene_xml(self) -> SceneXml:

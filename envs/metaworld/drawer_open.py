@@ -91,6 +91,7 @@ class DrawerOpen(base.MetaWorldEnv):
         ),
         "random": base.MIDDLE_START,
     }
+    RANDOM_CAMERA = Camera.look_at((-0.45, 0.25, 0.5), (0.0, 0.72, 0.08), 36.0)
     spec = base.task_spec(
         name="drawer-open",
         instruction="open the drawer",

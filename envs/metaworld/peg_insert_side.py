@@ -107,6 +107,7 @@ class PegInsertSide(base.MetaWorldEnv):
         ),
         "random": base.MIDDLE_START,
     }
+    RANDOM_CAMERA = Camera.look_at((0.45, 0.08, 0.48), (-0.055, 0.6, 0.08), 46.0)
     spec = base.task_spec(
         name="peg-insert-side",
         instruction="pick up the green peg and insert it into the hole in the side of the block",

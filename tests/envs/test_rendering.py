@@ -127,6 +127,27 @@ def test_a_task_looks_as_mujoco_sees_it(task):
         assert_same_layers(look(snapshot), mujoco_layers(model, env.spec.camera, SIZE, qpos), 0.98)
 
 
+def in_picture(camera, points):
+    """Where points [..., 3] are seen: right and up of the middle, 1 is the picture's edge."""
+    right, up = (np.array(camera.xyaxes[i : i + 3]) for i in (0, 3))
+    right = right / np.linalg.norm(right)
+    up = up - right * (right @ up)
+    up = up / np.linalg.norm(up)
+    way = points - np.array(camera.pos)
+    depth = -(way @ np.cross(right, up))
+    half = depth * np.tan(np.radians(camera.fovy) / 2)
+    return np.stack([way @ right, way @ up], -1) / half[..., None]
+
+
+@pytest.mark.parametrize("protocol", ["paper", "random"])
+@pytest.mark.parametrize("task", envs.names("metaworld"))
+def test_object_and_target_are_in_the_picture(task, protocol):
+    env = envs.make(task, protocol)
+    placed = jax.vmap(env.place)(jax.random.split(jax.random.key(3), 64))
+    for points in (placed.origin, placed.target):
+        assert np.abs(in_picture(env.spec.camera, np.asarray(points))).max() < 0.97
+
+
 @pytest.mark.parametrize("task", envs.names("metaworld"))
 def test_start_and_goal_are_the_tasks(task):
     env = task_env(task)
