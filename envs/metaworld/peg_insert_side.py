@@ -118,7 +118,7 @@ class PegInsertSide(base.MetaWorldEnv):
         "into it",
         success="the peg's head is within 0.07 m of the target, its y and z distances "
         "counted twice",
-        camera=Camera.look_at((0.42, 0.1, 0.45), (-0.1, 0.6, 0.09), 38.0),
+        camera=Camera.look_at((0.45, 0.1, 0.3), (-0.035, 0.59, 0.07), 34.0),
     )
 
     def scene_xml(self) -> SceneXml:
