@@ -1,7 +1,7 @@
 """Trains: `python scripts/train.py --task drawer-open --method core --seeds 3 --out runs/NAME`.
 
-Every field of `core.config.Config` is a flag. Progress goes to stderr; the last line of stdout is
-the summary as one JSON object.
+Every field of `core.config.Config` is a flag; its default is the task's (`core.schedules`).
+Progress goes to stderr; the last line of stdout is the summary as one JSON object.
 """
 
 from __future__ import annotations
@@ -11,9 +11,7 @@ import json
 import sys
 from pathlib import Path
 
-import tyro
-
-from core import cache, devices
+from core import cache, devices, schedules
 from core.config import Config, check
 from core.models import ChatError
 from core.run import run
@@ -32,7 +30,7 @@ class Flags(Config):
 
 
 def main() -> int:
-    flags = tyro.cli(Flags)
+    flags = schedules.parse(Flags)
     cache.enable()
     fields = {f.name: getattr(flags, f.name) for f in dataclasses.fields(Config)}
     try:

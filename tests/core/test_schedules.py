@@ -1,0 +1,56 @@
+"""Tasks' own schedules: the paper's budgets, and a command line that starts from them."""
+
+import dataclasses
+
+import pytest
+
+import envs
+from core import schedules
+from core.config import Config, check
+
+
+@pytest.mark.parametrize("task", envs.names())
+def test_a_schedule_can_be_run_on_either_input(task):
+    for given in ("state", "pixels"):
+        config = schedules.of(task, residual_input=given, seeds=2)
+        assert check(config) is config
+        assert config.task == task and config.seeds == 2
+
+
+@pytest.mark.parametrize("task", envs.names("softgym"))
+def test_softgyms_labels_and_steps_are_the_papers(task):
+    budget, config = envs.make(task).spec.paper_budget, schedules.of(task)
+    feedback = config.feedback
+    assert feedback.labels == budget.labels
+    assert feedback.labels_per_round == budget.labels_per_round
+    assert feedback.round_every == budget.round_every
+    assert feedback.first_round == budget.first_round
+    assert feedback.clip_length == budget.clip_length
+    assert feedback.frames_shown == budget.frames_shown
+    # Whole chunks: pass-water's 100,050 steps and its multiples of 24,975 are rounded.
+    assert abs(config.steps - budget.env_steps) <= 50
+    off = [a - b for a, b in zip(config.formal.refine_at, budget.refine_at, strict=True)]
+    assert max(map(abs, off)) <= 100
+    assert config.block == config.updates * (1 if task == "fold-cloth" else 5)
+
+
+def test_metaworld_has_the_configs_own_defaults():
+    assert schedules.of("soccer") == Config(task="soccer")
+
+
+@pytest.mark.parametrize("given", [["--task", "fold-cloth"], ["--task=fold-cloth"]])
+def test_flags_start_from_the_tasks_schedule(given):
+    parsed = schedules.parse(Config, ["--seeds", "3", *given, "--sac.gamma", "0.9"])
+    expected = schedules.of("fold-cloth", seeds=3)
+    sac = dataclasses.replace(expected.sac, gamma=0.9)
+    assert parsed == dataclasses.replace(expected, sac=sac)
+
+
+def test_what_is_said_wins_over_the_schedule():
+    parsed = schedules.parse(Config, ["--task", "fold-cloth", "--steps", "300", "--envs", "10"])
+    assert (parsed.steps, parsed.envs, parsed.chunk) == (300, 10, 100)
+
+
+def test_without_a_task_defaults_are_the_configs():
+    assert schedules.parse(Config, []) == Config()
+    assert schedules.parse(Config, ["--task", "drawer-opne"]) == Config(task="drawer-opne")
