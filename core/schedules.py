@@ -8,13 +8,16 @@ every five of rope and water.
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 import tyro
 
+from core import run_folder
 from core.config import Config
 
 C = TypeVar("C", bound=Config)
@@ -35,20 +38,26 @@ def applied(config: C, task: str) -> C:
 
 
 def parse(flags: type[C], argv: Sequence[str] | None = None) -> C:
-    """Parses a command line whose defaults, also those that `--help` shows, are its task's."""
+    """Parses a command line whose defaults, also those that `--help` shows, are its task's.
+
+    With `--resume`, they are those of the run that is gone on with.
+
+    Raises:
+        ValueError: what `--out` holds is no run of this version.
+    """
     argv = sys.argv[1:] if argv is None else list(argv)
+    peek = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    peek.add_argument("--task")
+    peek.add_argument("--out", type=Path)
+    peek.add_argument("--resume", action="store_true")
     default = flags()
-    return tyro.cli(flags, args=argv, default=applied(default, _task(argv) or default.task))
-
-
-def _task(argv: Sequence[str]) -> str | None:
-    found = None
-    for i, word in enumerate(argv):
-        if word == "--task" and i + 1 < len(argv):
-            found = argv[i + 1]
-        elif word.startswith("--task="):
-            found = word.removeprefix("--task=")
-    return found
+    known, _ = peek.parse_known_args(argv)
+    out = known.out or getattr(default, "out", None)
+    if known.resume and out is not None and (out / "config.json").exists():
+        before = run_folder.load_config(out)
+        kept = {f.name: getattr(before, f.name) for f in dataclasses.fields(Config)}
+        return tyro.cli(flags, args=argv, default=dataclasses.replace(default, **kept))
+    return tyro.cli(flags, args=argv, default=applied(default, known.task or default.task))
 
 
 def _softgym(config: C) -> C:

@@ -1,7 +1,8 @@
 """Trains: `python scripts/train.py --task drawer-open --method core --seeds 3 --out runs/NAME`.
 
-Every field of `core.config.Config` is a flag; its default is the task's (`core.schedules`).
-Progress goes to stderr; the last line of stdout is the summary as one JSON object.
+Every field of `core.config.Config` is a flag; its default is the task's (`core.schedules`), with
+`--resume` the run's. Progress goes to stderr; the last line of stdout is the summary as one JSON
+object.
 """
 
 from __future__ import annotations
@@ -24,16 +25,17 @@ class Flags(Config):
     out: Path = Path("runs/latest")
     """The run's folder; must not exist yet."""
     resume: bool = False
-    """Go on with the run in --out, from its last sound checkpoint."""
+    """Go on with the run in --out, from its last sound checkpoint; flags left out stay as they
+    were."""
     quiet: bool = False
     """No progress on stderr."""
 
 
 def main() -> int:
-    flags = schedules.parse(Flags)
     cache.enable()
-    fields = {f.name: getattr(flags, f.name) for f in dataclasses.fields(Config)}
     try:
+        flags = schedules.parse(Flags)
+        fields = {f.name: getattr(flags, f.name) for f in dataclasses.fields(Config)}
         config = check(Config(**fields))
         devices.prepare_cpu(max(config.seeds, config.trial_lanes))
         summary = run(config, flags.out, flags.resume, flags.quiet)

@@ -1,12 +1,25 @@
 """Tasks' own schedules: the paper's budgets, and a command line that starts from them."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
 import envs
-from core import schedules
+from core import run_folder, schedules
 from core.config import Config, check
+
+
+@dataclasses.dataclass(frozen=True)
+class Flags(Config):
+    """As `scripts/train.py` has them."""
+
+    out: Path = Path()
+    resume: bool = False
+
+
+def fields(config):
+    return {f.name: getattr(config, f.name) for f in dataclasses.fields(Config)}
 
 
 @pytest.mark.parametrize("task", envs.names())
@@ -49,6 +62,24 @@ def test_flags_start_from_the_tasks_schedule(given):
 def test_what_is_said_wins_over_the_schedule():
     parsed = schedules.parse(Config, ["--task", "fold-cloth", "--steps", "300", "--envs", "10"])
     assert (parsed.steps, parsed.envs, parsed.chunk) == (300, 10, 100)
+
+
+def test_a_run_that_is_gone_on_with_keeps_its_flags(tmp_path):
+    before = dataclasses.replace(schedules.of("flatten-rope", seeds=2), steps=3_000)
+    run_folder.prepare(tmp_path / "run", before, resume=False)
+    given = ["--out", str(tmp_path / "run"), "--resume"]
+    parsed = schedules.parse(Flags, given)
+    assert dataclasses.replace(parsed, resume=False, out=Path()) == Flags(**fields(before))
+    assert schedules.parse(Flags, [*given, "--steps", "4000"]).steps == 4_000
+    # Without --resume, or with nothing there, they are the task's.
+    assert schedules.parse(Flags, given[:2]).task == Config().task
+    assert schedules.parse(Flags, ["--out", str(tmp_path / "none"), "--resume"]).seeds == 1
+
+
+def test_a_folder_of_another_version_is_named(tmp_path):
+    (tmp_path / "config.json").write_text('{"wings": 2}')
+    with pytest.raises(ValueError, match="wings"):
+        schedules.parse(Flags, ["--out", str(tmp_path), "--resume"])
 
 
 def test_without_a_task_defaults_are_the_configs():
