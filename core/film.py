@@ -24,7 +24,7 @@ from core.sight import looking_options
 from envs import rendering
 
 _SHEET_FRAMES, _SHEET_SIZE = 8, 160
-_VIDEO_SIZE, _VIDEO_EVERY, _FRAMES_PER_SECOND = 256, 4, 20  # real time at 80 steps a second
+_VIDEO_SIZE, _FRAMES_PER_SECOND = 256, 20  # most frames; fewer where a step takes longer
 _STRIP = 48  # pixels, height of the curves under a video
 _BATCH = 16  # frames rendered at once
 _COLOURS = {"formal": (240, 140, 40), "residual": (60, 160, 60)}
@@ -99,6 +99,7 @@ def contact_sheet(env: envs.TaskEnv, reel: Reel, title: str, path: Path, seed: i
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import MaxNLocator
 
     seeds, steps = reel.success.shape
     figure, axes = plt.subplots(
@@ -124,7 +125,8 @@ def contact_sheet(env: envs.TaskEnv, reel: Reel, title: str, path: Path, seed: i
         done = reel.success[s] > 0.5
         bottom.fill_between(1 + np.arange(steps), -1, 1, where=done, color="tab:blue", alpha=0.12)
         bottom.vlines(at + 1, -1, 1, color="gray", lw=0.5)
-        bottom.set(ylim=(-1.05, 1.05), xlim=(1, steps), ylabel="reward")
+        bottom.set(ylim=(-1.05, 1.05), xlim=(1, max(2, steps)), ylabel="reward")
+        bottom.xaxis.set_major_locator(MaxNLocator(integer=True))
         bottom.tick_params(labelsize=7)
         if s == 0:
             bottom.legend(fontsize=7, loc="lower right", title="blue: success", title_fontsize=7)
@@ -151,10 +153,12 @@ def video(env: envs.TaskEnv, reel: Reel, path: Path) -> None:
     """
     check_path(path)
     steps = reel.success.shape[1]
-    at = np.arange(_VIDEO_EVERY - 1, steps, _VIDEO_EVERY)
+    every = max(1, round(1.0 / (_FRAMES_PER_SECOND * env.spec.step_seconds)))
+    seconds = every * env.spec.step_seconds  # of a frame
+    at = np.arange(every - 1, steps, every)
     lanes = []
-    every = np.tile(at, (reel.success.shape[0], 1))
-    for s, frames in enumerate(_each(env, reel.snapshot, every, _VIDEO_SIZE)):
+    moments = np.tile(at, (reel.success.shape[0], 1))
+    for s, frames in enumerate(_each(env, reel.snapshot, moments, _VIDEO_SIZE)):
         strips = np.stack([_strip(reel, s, t) for t in at])
         lanes.append(np.concatenate([frames, strips], axis=1))
     whole = np.concatenate(lanes, axis=2)
@@ -162,13 +166,12 @@ def video(env: envs.TaskEnv, reel: Reel, path: Path) -> None:
     if path.suffix == ".mp4":
         import imageio.v2 as imageio
 
-        imageio.mimwrite(path, list(whole), fps=_FRAMES_PER_SECOND, macro_block_size=1)
+        imageio.mimwrite(path, list(whole), fps=1.0 / seconds, macro_block_size=1)
         return
     from PIL import Image
 
     first, *rest = (Image.fromarray(frame) for frame in whole)
-    duration = 1000 // _FRAMES_PER_SECOND
-    first.save(path, save_all=True, append_images=rest, duration=duration, loop=0)
+    first.save(path, save_all=True, append_images=rest, duration=round(1000 * seconds), loop=0)
 
 
 def _each(env: envs.TaskEnv, snapshots: np.ndarray, at: np.ndarray, size: int) -> np.ndarray:
@@ -183,7 +186,7 @@ def _moments(success: np.ndarray) -> np.ndarray:
     last = len(success) - 1
     first = int(np.argmax(success > 0.5)) + 3 if success.any() else last
     if first >= last - _SHEET_FRAMES:
-        return np.round(np.linspace(0, last, _SHEET_FRAMES)).astype(int)
+        return np.round(np.linspace(0, last, min(_SHEET_FRAMES, last + 1))).astype(int)
     early = _SHEET_FRAMES - 2
     return np.round(
         np.concatenate([np.linspace(0, first, early), np.linspace(first, last, 3)[1:]])
@@ -196,7 +199,7 @@ def _strip(reel: Reel, s: int, now: int) -> np.ndarray:
     steps = reel.success.shape[1]
     strip[_STRIP // 2] = 225
     upto = np.arange(now + 1)
-    x = upto * (_VIDEO_SIZE - 1) // (steps - 1)
+    x = upto * (_VIDEO_SIZE - 1) // max(1, steps - 1)
     strip[:, x[reel.success[s, : now + 1] > 0.5]] = (225, 234, 250)
     for name in ("formal", "residual"):
         value = np.clip(getattr(reel, name)[s, : now + 1], -1.0, 1.0)

@@ -78,6 +78,7 @@ class TaskSpec:
         camera: where clips are filmed from.
         start, goal: snapshots of the task at its start and when it is done (`TaskEnv.view`).
         paper_budget: the paper's spending on this task.
+        step_seconds: simulated time of a step; a video is shown at this pace.
     """
 
     name: str
@@ -94,6 +95,7 @@ class TaskSpec:
     start: tuple[float, ...]
     goal: tuple[float, ...]
     paper_budget: PaperBudget = PaperBudget()
+    step_seconds: float = 0.0125
 
 
 class Judgement(NamedTuple):

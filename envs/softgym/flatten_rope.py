@@ -212,6 +212,7 @@ def _spec() -> TaskSpec:
             refine_at=(25_000, 50_000, 75_000, 100_000),
             clip_length=3,
         ),
+        step_seconds=0.06,
     )
 
 

@@ -227,6 +227,7 @@ def _spec(env: FoldCloth) -> TaskSpec:
             refine_at=(2_400, 4_800, 7_200, 9_600),
             clip_length=3,
         ),
+        step_seconds=1.0,
     )
 
 

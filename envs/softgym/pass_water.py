@@ -330,4 +330,5 @@ def _spec(env: PassWater) -> TaskSpec:
             refine_at=(24_975, 49_950, 74_925, 99_900),
             clip_length=3,
         ),
+        step_seconds=0.08,
     )
