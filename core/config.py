@@ -173,6 +173,11 @@ class Config:
     chat: ChatConfig = dataclasses.field(default_factory=ChatConfig)
     vlm: VLMConfig = dataclasses.field(default_factory=VLMConfig)
 
+    @classmethod
+    def of(cls, flags: Config) -> Config:
+        """The config in a script's flags, which are a config with more fields."""
+        return cls(**{f.name: getattr(flags, f.name) for f in dataclasses.fields(cls)})
+
     @property
     def hosted(self) -> bool:
         """Whether any hosted model is asked."""

@@ -143,8 +143,7 @@ def of_task(flags: Flags) -> tuple[dict[str, Any], list[Right]]:
     Raises:
         ValueError: a bad config, or a task without an expert.
     """
-    fields = {f.name: getattr(flags, f.name) for f in dataclasses.fields(Config)}
-    config = check(Config(**fields))
+    config = check(Config.of(flags))
     judge, env = config.scripted.parameters().judge, envs.make(config.task, config.protocol)
     sight, rows = make_sight(config, env), []
     compiled = [

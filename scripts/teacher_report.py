@@ -116,11 +116,10 @@ def asked(flags: Flags) -> tuple[dict[str, Quality], str]:
 
 def _configs(flags: Flags) -> list[Config]:
     """A checked config for each teacher."""
-    fields = {f.name: getattr(flags, f.name) for f in dataclasses.fields(Config)}
+    config = dataclasses.replace(Config.of(flags), frm=False)  # nobody writes a reward here
     if flags.run is not None:
         of_run = run_folder.load_config(flags.run)
-        fields |= {"task": of_run.task, "protocol": of_run.protocol}
-    config = dataclasses.replace(Config(**fields), frm=False)  # nobody writes a reward here
+        config = dataclasses.replace(config, task=of_run.task, protocol=of_run.protocol)
     configs = []
     for name in flags.teachers or (config.teacher,):
         if name.startswith("scripted-"):

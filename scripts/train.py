@@ -12,8 +12,8 @@ import json
 import sys
 from pathlib import Path
 
-from core import cache, devices, schedules
-from core.config import Config, check
+from core import cache, devices, methods, schedules
+from core.config import Config, suggest
 from core.models import ChatError
 from core.run import run
 
@@ -35,8 +35,9 @@ def main() -> int:
     cache.enable()
     try:
         flags = schedules.parse(Flags)
-        fields = {f.name: getattr(flags, f.name) for f in dataclasses.fields(Config)}
-        config = check(Config(**fields))
+        config = Config.of(flags)
+        # Before `run` checks the rest: SoftGym's worlds, which that builds, start the backend.
+        suggest("method", config.method, methods.names())
         devices.prepare_cpu(max(config.seeds, config.trial_lanes))
         summary = run(config, flags.out, flags.resume, flags.quiet)
     except (ValueError, ChatError) as error:

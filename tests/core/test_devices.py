@@ -1,5 +1,10 @@
 """Where seeds are put, and that splitting and joining lose nothing."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -43,3 +48,21 @@ def test_over_seeds_runs_each_share_at_home():
     out = jax.jit(devices.over_seeds(f, mesh, replicated=(1,)))(TREE["a"], 2.0)
     np.testing.assert_array_equal(out, 2.0 * TREE["a"])
     assert set(seen) == {(2, 3, 2)} and len(out.devices()) == 2
+
+
+@pytest.mark.parametrize("task", ["drawer-open", "flatten-rope"])
+def test_training_spreads_seeds_over_the_cpu(task):
+    """Nothing before `run` may start the backend, as building a world of SoftGym does."""
+    scripts = Path(__file__).parents[2] / "scripts"
+    program = f"""
+import sys
+sys.path.insert(0, {str(scripts)!r})
+sys.argv = ["train.py", "--task", {task!r}, "--seeds", "2"]
+import jax, train
+from core.config import check
+train.run = lambda config, *_: check(config) and {{"devices": jax.device_count()}}
+sys.exit(train.main())
+"""
+    own = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"} | {"JAX_PLATFORMS": "cpu"}
+    done = subprocess.run([sys.executable, "-c", program], env=own, capture_output=True, text=True)
+    assert done.stdout.strip().endswith('{"devices": 2}'), done.stderr

@@ -18,10 +18,6 @@ class Flags(Config):
     resume: bool = False
 
 
-def fields(config):
-    return {f.name: getattr(config, f.name) for f in dataclasses.fields(Config)}
-
-
 @pytest.mark.parametrize("task", envs.names())
 def test_a_schedule_can_be_run_on_either_input(task):
     for given in ("state", "pixels"):
@@ -44,6 +40,7 @@ def test_softgyms_labels_and_steps_are_the_papers(task):
     assert abs(config.steps - budget.env_steps) <= 50
     off = [a - b for a, b in zip(config.formal.refine_at, budget.refine_at, strict=True)]
     assert max(map(abs, off)) <= 100
+    assert feedback.window == 100 * envs.make(task).spec.horizon
     assert config.block == config.updates * (1 if task == "fold-cloth" else 5)
 
 
@@ -69,7 +66,7 @@ def test_a_run_that_is_gone_on_with_keeps_its_flags(tmp_path):
     run_folder.prepare(tmp_path / "run", before, resume=False)
     given = ["--out", str(tmp_path / "run"), "--resume"]
     parsed = schedules.parse(Flags, given)
-    assert dataclasses.replace(parsed, resume=False, out=Path()) == Flags(**fields(before))
+    assert dataclasses.replace(parsed, resume=False, out=Path()) == Flags(**vars(before))
     assert schedules.parse(Flags, [*given, "--steps", "4000"]).steps == 4_000
     # Without --resume, or with nothing there, they are the task's.
     assert schedules.parse(Flags, given[:2]).task == Config().task

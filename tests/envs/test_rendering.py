@@ -34,14 +34,19 @@ def scene(*shapes, **arrays):
     return rendering.Scene(**{**given, **arrays})
 
 
+def picture_plane(camera):
+    """Unit vectors to the right and up, and half a picture's height at a depth of 1."""
+    right, up = (np.array(camera.xyaxes[i : i + 3]) for i in (0, 3))
+    half = np.tan(np.radians(camera.fovy) / 2)
+    return right / np.linalg.norm(right), up / np.linalg.norm(up), half
+
+
 def mujoco_layers(model, camera, size, qpos=None):
     """Depth and geom ids by `mj_ray`, which needs no OpenGL."""
     data = mujoco.MjData(model)
     data.qpos[:] = model.qpos0 if qpos is None else qpos
     mujoco.mj_forward(model, data)
-    right = np.array(camera.xyaxes[:3]) / np.linalg.norm(camera.xyaxes[:3])
-    up = np.array(camera.xyaxes[3:]) / np.linalg.norm(camera.xyaxes[3:])
-    half = np.tan(np.radians(camera.fovy) / 2)
+    right, up, half = picture_plane(camera)
     depth, ids = np.full((size, size), primitives.FAR), np.full((size, size), -1)
     found = np.zeros((1, 1), np.int32)
     for i in range(size):
@@ -129,14 +134,10 @@ def test_a_task_looks_as_mujoco_sees_it(task):
 
 def in_picture(camera, points):
     """Where points [..., 3] are seen: right and up of the middle, 1 is the picture's edge."""
-    right, up = (np.array(camera.xyaxes[i : i + 3]) for i in (0, 3))
-    right = right / np.linalg.norm(right)
-    up = up - right * (right @ up)
-    up = up / np.linalg.norm(up)
+    right, up, half = picture_plane(camera)
     way = points - np.array(camera.pos)
     depth = -(way @ np.cross(right, up))
-    half = depth * np.tan(np.radians(camera.fovy) / 2)
-    return np.stack([way @ right, way @ up], -1) / half[..., None]
+    return np.stack([way @ right, way @ up], -1) / (half * depth)[..., None]
 
 
 @pytest.mark.parametrize("protocol", ["paper", "random"])
