@@ -1,6 +1,8 @@
 """What a run of a task spends when nothing else is said.
 
-`Config`'s own defaults are the schedule of the seven Meta-World tasks. SoftGym's three have CoRe's
+`Config`'s own defaults are the schedule of Meta-World's tasks; peg-insert-side, which is picked up,
+carried and inserted, has a longer one, and in its pictures shadows, which tell a peg that is held
+low from one that lies on the table. SoftGym's three have CoRe's
 budgets (Ni, Lu, Cai; ICML 2026) of steps and labels: few steps that each take long, and clips of
 three. Updates are for a laptop's CPU: one for each step of the cloth, as in the paper, and one for
 every five of rope and water. Budgets stand here again, beside `TaskSpec.paper_budget`, because a
@@ -61,6 +63,12 @@ def parse(flags: type[C], argv: Sequence[str] | None = None) -> C:
     return tyro.cli(flags, args=argv, default=default)
 
 
+def _peg(config: C) -> C:
+    feedback = dataclasses.replace(config.feedback, round_every=6_000)
+    pixels = dataclasses.replace(config.pixels, shadows=True)
+    return dataclasses.replace(config, steps=300_000, feedback=feedback, pixels=pixels)
+
+
 def _softgym(config: C) -> C:
     """What all three share. Rewards are of SoftGym's own size, so dense ones are not scaled."""
     sac = dataclasses.replace(config.sac, init_temperature=0.02)
@@ -115,6 +123,7 @@ def _cloth(config: C) -> C:
 
 
 _SCHEDULES: dict[str, Callable[[C], C]] = {
+    "peg-insert-side": _peg,
     "flatten-rope": _rope,
     "pass-water": _water,
     "fold-cloth": _cloth,

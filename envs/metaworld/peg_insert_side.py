@@ -24,7 +24,9 @@ HEAD_INIT = (-0.1, 0.6, 0.0147847)
 # the block; the original's block is turned by 1.57, not by a right angle.
 LOW_REGION = ((0.1100796, 0.0999124, 0.01), (0.1499203, -0.1001194, 0.096))
 HIGH_REGION = ((0.1100796, 0.0999124, 0.16), (0.1699203, -0.1001353, 0.19))
-LIFT = 0.05  # m, a peg this high counts as picked up in `progress`
+# In `progress`, a peg is picked up from the first height on, more and more up to the second, m; below
+# the first it lies on the table, whose soft contact lets a touch move it up and down by a millimetre.
+LYING, LIFT = 0.002, 0.05
 
 # Peg and block of a random reset: lower and upper ends of the six numbers, m.
 _RANDOM = ((0.0, 0.5, 0.02, -0.35, 0.4, -0.001), (0.2, 0.7, 0.02, -0.25, 0.7, 0.001))
@@ -167,7 +169,7 @@ class PegInsertSide(base.MetaWorldEnv):
         dense = rewards.hamacher(held, in_place) + jnp.where(is_held, 1.0 + 5.0 * in_place, 0.0)
         success = error <= SUCCESS
 
-        lifted = jnp.clip((peg[2] - origin[2]) / LIFT, 0.0, 1.0)
+        lifted = jnp.clip((peg[2] - origin[2] - LYING) / (LIFT - LYING), 0.0, 1.0)
         at_start = distance(origin + jnp.array(HEAD))
         inserted = rewards.progress(error, at_start, SUCCESS)
         strayed = jnp.clip(error / at_start - 1.0, 0.0, 1.0)  # a peg that is carried away

@@ -45,7 +45,16 @@ def test_softgyms_labels_and_steps_are_the_papers(task):
 
 
 def test_metaworld_has_the_configs_own_defaults():
-    assert schedules.of("soccer") == Config(task="soccer")
+    tasks = set(envs.names("metaworld")) - {"peg-insert-side"}
+    assert all(schedules.of(task) == Config(task=task) for task in tasks) and len(tasks) == 6
+
+
+def test_a_peg_takes_longer_and_its_labels_last_for_most_of_the_run():
+    config = schedules.of("peg-insert-side")
+    feedback = config.feedback
+    rounds = feedback.labels // feedback.labels_per_round
+    assert config.steps == 300_000 and config.pixels.shadows
+    assert 0.5 < (feedback.first_round + rounds * feedback.round_every) / config.steps < 0.8
 
 
 @pytest.mark.parametrize("given", [["--task", "fold-cloth"], ["--task=fold-cloth"]])

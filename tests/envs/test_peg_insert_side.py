@@ -262,6 +262,8 @@ def test_progress_needs_a_peg_off_the_table(judges):
         return float(judges["paper"](hand, 1.0, (x, 0.6, z), 0.0, (hand,) * 3, *PAPER).progress)
 
     assert [progress(x, 0.0248) for x in (0.13, 0.0, -0.1)] == [0, 0, 0]
+    # A millimetre up or down is what a touch does to a peg that lies there: no progress.
+    assert [progress(0.13, 0.0248 + dz) for dz in (-1e-3, 1e-4, 1e-3, 1.9e-3)] == [0, 0, 0, 0]
     lifting = [progress(0.13, z) for z in (0.0248, 0.035, 0.06, 0.09)]
     assert lifting == sorted(set(lifting)) and lifting[-1] < 0.7
     # Carried away from the block it counts for less, until it is twice as far as at the start.
