@@ -141,7 +141,8 @@ class Config:
     residual_input: Literal["state", "pixels"] = "state"
     """What the residual reward looks at: what a picture shows, as numbers, or the picture."""
     render_batch: int = 512
-    """Pictures rendered at once; bounds the memory."""
+    """Pictures rendered at once, for each seed; bounds the memory. On a CPU fewer are quicker, and
+    8 at most are rendered at once whatever this says."""
 
     envs: int = 100
     """Environments stepped side by side for each seed."""

@@ -21,6 +21,10 @@ from core.config import Config
 from envs import rendering
 from reward_models import networks, preference
 
+_CACHED = 8
+"""Pictures whose way through the network fits a CPU's cache: 8 at a time take a third of the time
+of 256 (its first layer alone makes 30,000 numbers of one), and with their gradient six tenths."""
+
 
 class Sight(NamedTuple):
     """The residual reward's eyes.
@@ -68,9 +72,9 @@ def make_sight(config: Config, env: envs.TaskEnv) -> Sight:
         batches=pixels.batches,
         learning_rate=pixels.learning_rate,
     )
-    model = preference.make_preference(
-        fitting, networks.pixel_network(draw, config.render_batch, pixels.shift)
-    )
+    cached = min(config.render_batch, _CACHED) if jax.default_backend() == "cpu" else None
+    network = networks.pixel_network(draw, cached or config.render_batch, pixels.shift, cached)
+    model = preference.make_preference(fitting, network)
     return Sight(model, lambda _, snapshot: snapshot, pixels.every, False, looking_options())
 
 

@@ -75,15 +75,20 @@ class PixelReward(nn.Module):
 
 
 def pixel_network(
-    draw: Callable[[chex.Array, chex.Array | None], chex.Array], batch: int, shift: float = 0.0
+    draw: Callable[[chex.Array, chex.Array | None], chex.Array],
+    batch: int,
+    shift: float = 0.0,
+    learnt_at_once: int | None = None,
 ) -> Network:
     """A `PixelReward` over things that are drawn where they are looked at.
 
     Args:
         draw: frames [B, K] and shifts [B, 2] in pixels, or None -> pictures uint8 [B, H, W, 3].
-        batch: most frames drawn at once.
+        batch: most frames drawn and looked at, at once.
         shift: a fit sees pictures shifted by up to this many pixels (as in DrQ, Yarats et al. 2021:
             a few hundred labels do not teach a CNN that place in the picture is not what counts).
+        learnt_at_once: most frames of a fit's batch that pass through the network at once; it looks
+            at them again for their gradient. All when None, which is right where memory is fast.
     """
     net = PixelReward()
 
@@ -92,18 +97,37 @@ def pixel_network(
 
     def apply(params: chex.ArrayTree, frames: chex.Array) -> chex.Array:
         flat = frames.reshape(-1, frames.shape[-1])
-        look = lambda x: net.apply(params, draw(x, None))  # noqa: E731
-        if flat.shape[0] <= batch:
-            return look(flat).reshape(frames.shape[:-1])
-        some = jax.lax.map(lambda x: look(x[None])[0], flat, batch_size=batch)
-        return some.reshape(frames.shape[:-1])
+        seen = _in_turn(lambda x: net.apply(params, draw(x, None)), flat, batch)
+        return seen.reshape(frames.shape[:-1])
 
     def augmented(params: chex.ArrayTree, frames: chex.Array, key: chex.PRNGKey) -> chex.Array:
         flat = frames.reshape(-1, frames.shape[-1])
         shifts = jax.random.uniform(key, (flat.shape[0], 2), minval=-shift, maxval=shift)
-        return net.apply(params, draw(flat, shifts)).reshape(frames.shape[:-1])
+        if learnt_at_once is None:
+            return net.apply(params, draw(flat, shifts)).reshape(frames.shape[:-1])
+        # What the gradient needs of a layer is many times its pictures: made again, not kept.
+        look = jax.checkpoint(net.apply, prevent_cse=False)
+        seen = _in_turn(lambda x: look(params, draw(*x)), (flat, shifts), learnt_at_once)
+        return seen.reshape(frames.shape[:-1])
 
     return Network(init=init, apply=apply, augmented=augmented if shift else None)
+
+
+def _in_turn(
+    look: Callable[[chex.ArrayTree], chex.Array], frames: chex.ArrayTree, size: int
+) -> chex.Array:
+    """`look` of frames `[B, ...]`, at most `size` of them at once -> [B]."""
+    count = jax.tree.leaves(frames)[0].shape[0]
+    if count <= size:
+        return look(frames)
+    turns = -(-count // size)
+
+    def split(x: chex.Array) -> chex.Array:
+        # The last turn is filled up with the last frame.
+        filled = jnp.pad(x, ((0, turns * size - count), (0, 0)), mode="edge")
+        return filled.reshape(turns, size, -1)
+
+    return jax.lax.map(look, jax.tree.map(split, frames)).reshape(-1)[:count]
 
 
 def ensemble(network: Network, members: int) -> Network:

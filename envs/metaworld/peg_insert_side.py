@@ -24,8 +24,8 @@ HEAD_INIT = (-0.1, 0.6, 0.0147847)
 # the block; the original's block is turned by 1.57, not by a right angle.
 LOW_REGION = ((0.1100796, 0.0999124, 0.01), (0.1499203, -0.1001194, 0.096))
 HIGH_REGION = ((0.1100796, 0.0999124, 0.16), (0.1699203, -0.1001353, 0.19))
-# In `progress`, a peg is picked up from the first height on, more and more up to the second, m; below
-# the first it lies on the table, whose soft contact lets a touch move it up and down by a millimetre.
+# In `progress`, a peg is picked up from the first height on, more and more up to the second, m;
+# below the first it lies on the table, whose soft contact lets a touch move it by a millimetre.
 LYING, LIFT = 0.002, 0.05
 
 # Peg and block of a random reset: lower and upper ends of the six numbers, m.

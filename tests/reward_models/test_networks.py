@@ -1,5 +1,6 @@
 """The residual reward that sees: its convolutions are flax's, and it draws where it looks."""
 
+import chex
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -42,6 +43,27 @@ def test_a_picture_is_drawn_where_it_is_looked_at(pictures):
     got = net.apply(params, frames)
     direct = networks.PixelReward().apply(params, pictures)
     np.testing.assert_allclose(got, direct[jnp.array([[0, 1], [2, 0], [1, 1]])], atol=1e-6)
+
+
+@pytest.mark.parametrize("at_once", [4, 5])  # of ten frames: the last turn is not full
+def test_what_is_learnt_in_turns_is_learnt_at_once(pictures, at_once):
+    def draw(frames, shifts):
+        shifts = jnp.zeros((len(frames), 2)) if shifts is None else shifts
+        moved = jnp.round(shifts[:, 0]).astype(int)
+        return jax.vmap(lambda i, m: jnp.roll(pictures[i], m, 1))(frames[:, 0].astype(int), moved)
+
+    def learn(learnt_at_once):
+        net = networks.pixel_network(draw, 512, 3.0, learnt_at_once)
+        net = networks.ensemble(net, 2)
+        params = net.init(jax.random.key(1), jnp.zeros(1))
+        wanted = jnp.linspace(-1.0, 1.0, 10).reshape(5, 2)
+        loss = lambda p: jnp.sum((net.augmented(p, frames, jax.random.key(2)) - wanted) ** 2)  # noqa: E731
+        return jax.value_and_grad(loss)(params)
+
+    frames = jnp.arange(10.0).reshape(5, 2, 1) % 3
+    (value, gradient), (expected, whole) = learn(at_once), learn(None)
+    np.testing.assert_allclose(value, expected, rtol=1e-6)
+    chex.assert_trees_all_close(gradient, whole, rtol=1e-4, atol=1e-6)
 
 
 def test_the_smallest_picture_is_the_smallest():
