@@ -1,5 +1,7 @@
 """pass-water: the fluid's invariants, the glass's walls, the task's numbers and its expert."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -201,7 +203,8 @@ def test_the_faster_the_more_is_spilled(preset):
     still = Pouring(Body(x, jnp.zeros_like(x)), jnp.zeros(5), inner)
     speeds = jnp.array([0.2, 0.4, 0.6, 0.8, 1.1])
 
-    @jax.jit
+    # Tests compile code that is not optimised; here it would run for the better part of an hour.
+    @functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 3})
     def run(physics):
         def frame(_, p):
             return jax.vmap(env.pour)(p, jnp.minimum(p.glass + 0.01 * speeds, TARGET))
@@ -215,7 +218,7 @@ def test_the_faster_the_more_is_spilled(preset):
 
 @pytest.mark.long
 def test_ten_thousand_frames_of_random_actions(env, start):
-    @jax.jit
+    @functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 3})
     def play(state, key):
         def body(state, key):
             state = env.step(state, jax.random.uniform(key, (1,), minval=-1.0))
