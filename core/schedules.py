@@ -2,11 +2,11 @@
 
 `Config`'s own defaults are the schedule of Meta-World's tasks; peg-insert-side, which is picked up,
 carried and inserted, has a longer one, and in its pictures shadows, which tell a peg that is held
-low from one that lies on the table. SoftGym's three have CoRe's
-budgets (Ni, Lu, Cai; ICML 2026) of steps and labels: few steps that each take long, and clips of
-three. Updates are for a laptop's CPU: one for each step of the cloth, as in the paper, and one for
-every five of rope and water. Budgets stand here again, beside `TaskSpec.paper_budget`, because a
-command line is read before anything may start the backend, and worlds do (a test compares them).
+low from one that lies on the table. SoftGym's three have CoRe's budgets (Ni, Lu, Cai; ICML 2026) of
+steps and labels: few steps that each take long, and clips of three. Updates are for a laptop's CPU:
+one for each step of the cloth, as in the paper, and one for every five of rope and water. Budgets
+stand here again, beside `TaskSpec.paper_budget`, because a command line is read before anything may
+start the backend, and worlds do (a test compares them).
 """
 
 from __future__ import annotations

@@ -116,7 +116,10 @@ def pixel_network(
 def _in_turn(
     look: Callable[[chex.ArrayTree], chex.Array], frames: chex.ArrayTree, size: int
 ) -> chex.Array:
-    """`look` of frames `[B, ...]`, at most `size` of them at once -> [B]."""
+    """`look` of frames `[B, ...]`, at most `size` of them at once -> [B].
+
+    Batches of `lax.map`'s own would compile what is left over a second time.
+    """
     count = jax.tree.leaves(frames)[0].shape[0]
     if count <= size:
         return look(frames)
