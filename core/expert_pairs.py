@@ -11,34 +11,37 @@ from core.config import Config
 from core.models.base import Clip, Question
 from envs.metaworld import experts
 
-_EPISODES, _STEPS = 48, 150
+_STEPS = 150
 
 
-def expert_questions(config: Config, env: envs.TaskEnv, count: int) -> list[Question]:
-    """Uniform pairs of clips out of 48 episodes of 150 steps, from a perfect expert's to those of
-    one that is worse than `experts.POOR`.
+def expert_questions(
+    config: Config, env: envs.TaskEnv, count: int, episodes: int = 48
+) -> list[Question]:
+    """Uniform pairs of clips out of episodes of 150 steps, from a perfect expert's to those of one
+    that is worse than `experts.POOR`.
 
     Args:
         config: gives the length of a clip, the scale of the dense reward and the seed.
         env: the world; its task must have an expert.
         count: how many.
+        episodes: of how many. Clips of one episode are alike: where it is stuck, they are the same.
 
     Raises:
         ValueError: there is no expert for the task.
     """
     experts.expert(env.spec.name)
     length = config.feedback.clip_length
-    lack = jnp.linspace(0.0, 1.3, _EPISODES)  # of skill, in units of what POOR lacks
+    lack = jnp.linspace(0.0, 1.3, episodes)  # of skill, in units of what POOR lacks
     poor = experts.POOR
     skills = poor.replace(noise=lack * poor.noise, slip=lack * poor.slip, stop=lack * poor.stop)
     skills = jax.tree.map(lambda x: jnp.broadcast_to(x, lack.shape), skills)
-    keys = jax.random.split(jax.random.key(config.seed), _EPISODES)
+    keys = jax.random.split(jax.random.key(config.seed), episodes)
     play = jax.jit(jax.vmap(lambda key, skill: experts.rollout(env, key, skill, _STEPS)))
     played = jax.device_get(play(keys, skills))
     rng = np.random.default_rng(config.seed)
 
     def draw() -> Clip:
-        episode, start = rng.integers(_EPISODES), rng.integers(_STEPS - length + 1)
+        episode, start = rng.integers(episodes), rng.integers(_STEPS - length + 1)
         part = lambda x: x[episode, start : start + length]  # noqa: E731
         return Clip(
             next_obs=part(played.next_obs),

@@ -50,10 +50,14 @@ def state_network(hidden: Sequence[int]) -> Network:
 
 SMALLEST_PICTURE = 47  # pixels; what the four convolutions need
 _CONVOLUTIONS = ((5, 3, 16), (3, 2, 32), (3, 2, 64), (3, 2, 128))  # kernel, stride, channels
+_STRIDE = 24  # pixels from one window of 47 that the last convolution looks at to the next
 
 
 class PixelReward(nn.Module):
     """CoRe's CNN: four convolutions without padding, ReLU, one linear layer, tanh.
+
+    Strides that do not come out even leave the right and the lower edge unseen: 1 pixel of the
+    paper's 300, but 17 of 64. So a picture's edges are repeated outwards until all of it is seen.
 
     A convolution here is a matrix product on patches: XLA's own, on a CPU, is slow to
     differentiate with a stride and slower under vmap. Same mathematics.
@@ -67,7 +71,7 @@ class PixelReward(nn.Module):
             raise ValueError(
                 f"pictures of {height} x {width} pixels are too small: at least {SMALLEST_PICTURE}"
             )
-        x = pictures.astype(jnp.float32) / 255.0 - 0.5
+        x = _all_seen(pictures).astype(jnp.float32) / 255.0 - 0.5
         for kernel, stride, channels in _CONVOLUTIONS:
             x = nn.relu(nn.Dense(channels)(_patches(x, kernel, stride)))
         head = nn.Dense(1, kernel_init=_symmetric(1e-3), bias_init=_symmetric(1e-3))
@@ -141,6 +145,13 @@ def ensemble(network: Network, members: int) -> Network:
 
     augmented = network.augmented and jax.vmap(network.augmented, in_axes=(0, None, None))
     return Network(init, jax.vmap(network.apply, in_axes=(0, None)), augmented)
+
+
+def _all_seen(pictures: chex.Array) -> chex.Array:
+    """Pictures `[B, H, W, 3]` whose edges are repeated until the convolutions miss nothing."""
+    more = [-(n - SMALLEST_PICTURE) % _STRIDE for n in pictures.shape[1:3]]
+    around = [(n // 2, n - n // 2) for n in more]
+    return jnp.pad(pictures, ((0, 0), *around, (0, 0)), mode="edge")
 
 
 def _patches(x: chex.Array, kernel: int, stride: int) -> chex.Array:

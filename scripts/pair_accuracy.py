@@ -40,6 +40,9 @@ from core.sight import Sight, make_sight
 from reward_models.preference import Preferences, interpolate_scores
 
 _AT_ONCE = 64  # pairs drawn at once
+_EPISODES = 480
+"""Of which clips of experts are drawn, for labels and again for the pairs to judge. Of 48, one in
+which a peg is stuck decides ten of 600 pairs: figures differ by which are, not by what is learned."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,11 +155,11 @@ def of_task(flags: Flags) -> tuple[dict[str, Any], list[Right]]:
     ]
     for s in range(config.seeds):
         of_seed = dataclasses.replace(config, seed=2 * (config.seed + s))
-        labels = _labelled(of_seed, expert_questions(of_seed, env, flags.labels))
+        labels = _labelled(of_seed, expert_questions(of_seed, env, flags.labels, _EPISODES))
         unseen = dataclasses.replace(of_seed, seed=of_seed.seed + 1)
         others = [
             q
-            for q in expert_questions(unseen, env, 3 * flags.pairs)
+            for q in expert_questions(unseen, env, 3 * flags.pairs, _EPISODES)
             if ground_truth(q.a, judge).sum() != ground_truth(q.b, judge).sum()
         ]
         rows.append(_fitted(of_seed, sight, *compiled, labels, others[: flags.pairs]))

@@ -111,7 +111,7 @@ class Soccer(base.MetaWorldEnv):
         target="position xyz of the middle of the goal's mouth on the table, m; the "
         "ball starts about 0.2 m in front of it along -y",
         success="the ball's centre is within 0.07 m of the target",
-        camera=Camera.look_at((0.45, 0.25, 0.45), (0.0, 0.74, 0.05), 33.0),
+        camera=Camera.look_at((0.2, 0.1, 0.45), (0.02, 0.74, 0.05), 33.0),
     )
 
     def scene_xml(self) -> SceneXml:

@@ -20,7 +20,8 @@ def test_products_of_patches_are_convolutions(pictures):
     net = networks.PixelReward()
     params = net.init(jax.random.key(1), pictures)
     got = net.apply(params, pictures)
-    x = pictures.astype(jnp.float32) / 255.0 - 0.5
+    x = jnp.pad(pictures, ((0, 0), (3, 4), (5, 6), (0, 0)), mode="edge")  # 71 x 71: comes out even
+    x = x.astype(jnp.float32) / 255.0 - 0.5
     for i, (kernel, stride, channels) in enumerate(
         ((5, 3, 16), (3, 2, 32), (3, 2, 64), (3, 2, 128))
     ):
@@ -64,6 +65,15 @@ def test_what_is_learnt_in_turns_is_learnt_at_once(pictures, at_once):
     (value, gradient), (expected, whole) = learn(at_once), learn(None)
     np.testing.assert_allclose(value, expected, rtol=1e-6)
     chex.assert_trees_all_close(gradient, whole, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(("height", "width"), [(47, 48), (64, 64), (71, 100)])
+def test_no_part_of_a_picture_is_unseen(height, width):
+    """Of 64 x 64, convolutions without padding would miss the last 17 rows and columns."""
+    net, middle = networks.PixelReward(), jnp.full((1, height, width, 3), 128.0)
+    params = net.init(jax.random.key(0), middle)
+    gradient = jax.grad(lambda x: net.apply(params, x)[0])(middle)[0]
+    assert jnp.all(jnp.any(gradient != 0.0, axis=-1))
 
 
 def test_the_smallest_picture_is_the_smallest():
