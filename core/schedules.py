@@ -64,7 +64,9 @@ def parse(flags: type[C], argv: Sequence[str] | None = None) -> C:
 
 
 def _peg(config: C) -> C:
-    feedback = dataclasses.replace(config.feedback, round_every=6_000)
+    """Labels last to the end: spent after half of the run, one of three seeds was led astray by
+    what its residual reward said of behaviour that nobody had judged."""
+    feedback = dataclasses.replace(config.feedback, round_every=11_000)
     pixels = dataclasses.replace(config.pixels, shadows=True)
     return dataclasses.replace(config, steps=300_000, feedback=feedback, pixels=pixels)
 

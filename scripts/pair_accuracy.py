@@ -42,7 +42,7 @@ from reward_models.preference import Preferences, interpolate_scores
 _AT_ONCE = 64  # pairs drawn at once
 _EPISODES = 480
 """Of which clips of experts are drawn, for labels and again for the pairs to judge. Of 48, one in
-which a peg is stuck decides ten of 600 pairs: figures differ by which are, not by what is learned."""
+which a peg is stuck decides ten of 600 pairs, and figures differ by that."""
 
 
 @dataclasses.dataclass(frozen=True)
