@@ -6,6 +6,7 @@ a picture is drawn from) is its caller's choice.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -50,14 +51,15 @@ def state_network(hidden: Sequence[int]) -> Network:
 
 SMALLEST_PICTURE = 47  # pixels; what the four convolutions need
 _CONVOLUTIONS = ((5, 3, 16), (3, 2, 32), (3, 2, 64), (3, 2, 128))  # kernel, stride, channels
-_STRIDE = 24  # pixels from one window of 47 that the last convolution looks at to the next
+# Pixels from one such window, which a last convolution looks at, to the next.
+_STRIDE = math.prod(stride for _, stride, _ in _CONVOLUTIONS)
 
 
 class PixelReward(nn.Module):
     """CoRe's CNN: four convolutions without padding, ReLU, one linear layer, tanh.
 
-    Strides that do not come out even leave the right and the lower edge unseen: 1 pixel of the
-    paper's 300, but 17 of 64. So a picture's edges are repeated outwards until all of it is seen.
+    Strides that do not come out even leave the right and the lower edge unseen: 13 of the paper's
+    300 pixels, and 17 of 64. So a picture's edges are repeated outwards until all of it is seen.
 
     A convolution here is a matrix product on patches: XLA's own, on a CPU, is slow to
     differentiate with a stride and slower under vmap. Same mathematics.

@@ -85,7 +85,7 @@ class DialTurn(base.MetaWorldEnv):
         "along -y. The dial is turned by pushing the lever from its +x side, so that, seen from "
         "above, it turns clockwise and the tip passes on the -x side of the axis",
         success="the lever's tip is within 0.07 m of the target",
-        camera=Camera.look_at((-0.2, 0.75, 0.6), (0.0, 0.7, 0.04), 15.0),
+        camera=Camera.look_at((-0.1, 0.95, 0.65), (0.0, 0.7, 0.04), 14.5),
     )
 
     def scene_xml(self) -> SceneXml:
