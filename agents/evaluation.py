@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import chex
 import jax
 import jax.numpy as jnp
 
@@ -13,20 +12,20 @@ import jax.numpy as jnp
 class Episodes(NamedTuple):
     """One number per episode, `[episodes]`."""
 
-    success: chex.Array  # 1 where the task was done at any step (Meta-World's measure)
-    episode_return: chex.Array  # sum of ground-truth reward
-    progress: chex.Array  # at the last step
-    first_success: chex.Array  # step of the first success, `horizon` where there was none
+    success: jax.Array  # 1 where the task was done at any step (Meta-World's measure)
+    episode_return: jax.Array  # sum of ground-truth reward
+    progress: jax.Array  # at the last step
+    first_success: jax.Array  # step of the first success, `horizon` where there was none
 
 
 def rollout(
-    reset: Callable[[chex.PRNGKey], Any],
-    step: Callable[[Any, chex.Array], Any],
-    act: Callable[[chex.Array, chex.PRNGKey], chex.Array],
-    key: chex.PRNGKey,
+    reset: Callable[[jax.Array], Any],
+    step: Callable[[Any, jax.Array], Any],
+    act: Callable[[jax.Array, jax.Array], jax.Array],
+    key: jax.Array,
     episodes: int,
     horizon: int,
-    record: Callable[[Any, chex.Array], Any] | None = None,
+    record: Callable[[Any, jax.Array], Any] | None = None,
 ) -> tuple[Episodes, Any]:
     """Plays `episodes` whole episodes side by side.
 
@@ -52,7 +51,7 @@ def rollout(
         # An environment whose physics broke stays at its last finite state and earns nothing more.
         ok = alive & (new.metrics.get("nonfinite", new.done) == 0)
 
-        def keep(a: chex.Array, b: chex.Array) -> chex.Array:
+        def keep(a: jax.Array, b: jax.Array) -> jax.Array:
             return jnp.where(ok.reshape(-1, *[1] * (a.ndim - 1)), a, b)
 
         state = jax.tree.map(keep, new, state)

@@ -8,7 +8,6 @@ product with a row of ones gives the same sums from the matrix-product kernel: m
 
 from __future__ import annotations
 
-import chex
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -22,7 +21,7 @@ class Dense(nn.Module):
     width: int
 
     @nn.compact
-    def __call__(self, x: chex.Array) -> chex.Array:
+    def __call__(self, x: jax.Array) -> jax.Array:
         shape = (x.shape[-1], self.width)
         kernel = self.param("kernel", nn.initializers.lecun_normal(), shape)
         bias = self.param("bias", nn.initializers.zeros, (self.width,))
@@ -39,7 +38,7 @@ class NormedRelu(nn.Module):
     width: int
 
     @nn.compact
-    def __call__(self, x: chex.Array) -> chex.Array:
+    def __call__(self, x: jax.Array) -> jax.Array:
         shape = (x.shape[-1], self.width)
         kernel = self.param("kernel", nn.initializers.lecun_normal(), shape)
         bias = self.param("bias", nn.initializers.zeros, (self.width,))
@@ -50,7 +49,7 @@ class NormedRelu(nn.Module):
 
 
 @jax.custom_vjp
-def affine(x: chex.Array, kernel: chex.Array, bias: chex.Array) -> chex.Array:
+def affine(x: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
     """`x [B, in] @ kernel [in, out] + bias [out] -> [B, out]`."""
     return x @ kernel + bias
 
@@ -68,7 +67,7 @@ affine.defvjp(_affine_forward, _affine_backward)
 
 
 @jax.custom_vjp
-def _rms_relu(y: chex.Array, scale: chex.Array, offset: chex.Array) -> chex.Array:
+def _rms_relu(y: jax.Array, scale: jax.Array, offset: jax.Array) -> jax.Array:
     return _rms_relu_forward(y, scale, offset)[0]
 
 
@@ -90,9 +89,9 @@ def _rms_relu_backward(residuals, grad):
 _rms_relu.defvjp(_rms_relu_forward, _rms_relu_backward)
 
 
-def _sum_rows(x: chex.Array) -> chex.Array:
+def _sum_rows(x: jax.Array) -> jax.Array:
     return (jnp.ones((1, x.shape[0]), x.dtype) @ x)[0]
 
 
-def _row_means(x: chex.Array) -> chex.Array:
+def _row_means(x: jax.Array) -> jax.Array:
     return x @ jnp.full((x.shape[1], 1), 1.0 / x.shape[1], x.dtype)

@@ -13,7 +13,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from agents import layers
+from core_jax.agents import layers
 
 LOG_STD_MIN, LOG_STD_MAX = -5.0, 2.0
 
@@ -26,7 +26,7 @@ class MLP(nn.Module):
     layer_norm: bool = False
 
     @nn.compact
-    def __call__(self, x: chex.Array) -> chex.Array:
+    def __call__(self, x: jax.Array) -> jax.Array:
         for i, width in enumerate(self.hidden):
             name = f"layer_{i}"
             if self.layer_norm:
@@ -43,7 +43,7 @@ class Actor(nn.Module):
     action_size: int
 
     @nn.compact
-    def __call__(self, obs: chex.Array) -> tuple[chex.Array, chex.Array]:
+    def __call__(self, obs: jax.Array) -> tuple[jax.Array, jax.Array]:
         mean, raw = jnp.split(MLP(self.hidden, 2 * self.action_size, name="mlp")(obs), 2, axis=-1)
         span = 0.5 * (LOG_STD_MAX - LOG_STD_MIN)
         return mean, LOG_STD_MIN + span * (jnp.tanh(raw) + 1.0)
@@ -56,14 +56,14 @@ class Critic(nn.Module):
     layer_norm: bool = True
 
     @nn.compact
-    def __call__(self, obs: chex.Array, action: chex.Array) -> chex.Array:
+    def __call__(self, obs: jax.Array, action: jax.Array) -> jax.Array:
         x = jnp.concatenate([obs, action], axis=-1)
         return MLP(self.hidden, 1, self.layer_norm, name="mlp")(x)[..., 0]
 
 
 def sample_tanh_gaussian(
-    mean: chex.Array, log_std: chex.Array, key: chex.PRNGKey
-) -> tuple[chex.Array, chex.Array]:
+    mean: jax.Array, log_std: jax.Array, key: jax.Array
+) -> tuple[jax.Array, jax.Array]:
     """Reparametrised sample of tanh(N(mean, std)) and its log-probability.
 
     Args:

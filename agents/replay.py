@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-import chex
 import flax
 import jax
 import jax.numpy as jnp
@@ -19,18 +18,18 @@ import jax.numpy as jnp
 class Transition(NamedTuple):
     """One environment step. Rewards are kept as components and combined when a batch is drawn."""
 
-    obs: chex.Array  # [O]
-    action: chex.Array  # [A]
-    next_obs: chex.Array  # [O] the true successor, also where the episode was cut
-    target: chex.Array  # [G] the task's target, as a formal reward is given it
-    snapshot: chex.Array  # [K] what a picture of the successor depends on
-    formal: chex.Array  # [] reward code
-    residual: chex.Array  # [] learned reward
-    dense: chex.Array  # [] ground truth, scaled to [0, 1]; scripted teachers and baselines only
-    progress: chex.Array  # [] ground truth, 0 at reset, 1 at the goal
-    success: chex.Array  # [] ground truth
-    discount: chex.Array  # [] 0 where the world ended, else 1
-    cut: chex.Array  # [] 1 where the episode ended for whatever reason
+    obs: jax.Array  # [O]
+    action: jax.Array  # [A]
+    next_obs: jax.Array  # [O] the true successor, also where the episode was cut
+    target: jax.Array  # [G] the task's target, as a formal reward is given it
+    snapshot: jax.Array  # [K] what a picture of the successor depends on
+    formal: jax.Array  # [] reward code
+    residual: jax.Array  # [] learned reward
+    dense: jax.Array  # [] ground truth, scaled to [0, 1]; scripted teachers and baselines only
+    progress: jax.Array  # [] ground truth, 0 at reset, 1 at the goal
+    success: jax.Array  # [] ground truth
+    discount: jax.Array  # [] 0 where the world ended, else 1
+    cut: jax.Array  # [] 1 where the episode ended for whatever reason
 
 
 @flax.struct.dataclass
@@ -39,8 +38,8 @@ class ReplayState:
     steps, oldest first."""
 
     data: Transition
-    cursor: chex.Array  # [] int32, where the next block goes
-    size: chex.Array  # [] int32, filled rows
+    cursor: jax.Array  # [] int32, where the next block goes
+    size: jax.Array  # [] int32, filled rows
 
 
 def init(example: Transition, rows: int, envs: int) -> ReplayState:
@@ -77,8 +76,8 @@ def capacity(state: ReplayState) -> int:
 
 
 def sample_index(
-    state: ReplayState, key: chex.PRNGKey, shape: tuple[int, ...]
-) -> tuple[chex.Array, chex.Array]:
+    state: ReplayState, key: jax.Array, shape: tuple[int, ...]
+) -> tuple[jax.Array, jax.Array]:
     """Uniform over the filled part: `(age-ordered row, env)`, each int32 of the given shape.
 
     Row 0 is the oldest filled row; `gather` turns it into a ring position.
@@ -89,7 +88,7 @@ def sample_index(
     return row, env
 
 
-def gather(state: ReplayState, row: chex.Array, env: chex.Array) -> Transition:
+def gather(state: ReplayState, row: jax.Array, env: jax.Array) -> Transition:
     """The transitions at age-ordered rows and envs, `row.shape + [...]`."""
     rows, envs = state.data.formal.shape
     position = (state.cursor - state.size + row) % rows
@@ -100,18 +99,18 @@ def gather(state: ReplayState, row: chex.Array, env: chex.Array) -> Transition:
 class NStep(NamedTuple):
     """An n-step transition: the sum of discounted rewards and where to bootstrap."""
 
-    obs: chex.Array
-    action: chex.Array
-    reward: chex.Array
-    next_obs: chex.Array
-    discount: chex.Array
+    obs: jax.Array
+    action: jax.Array
+    reward: jax.Array
+    next_obs: jax.Array
+    discount: jax.Array
 
 
 def gather_n_step(
     state: ReplayState,
-    row: chex.Array,
-    env: chex.Array,
-    reward_fn: Callable[[Transition], chex.Array],
+    row: jax.Array,
+    env: jax.Array,
+    reward_fn: Callable[[Transition], jax.Array],
     n: int,
     gamma: float,
 ) -> NStep:
@@ -136,14 +135,14 @@ def gather_n_step(
     alive = jnp.cumsum(jnp.concatenate([jnp.zeros_like(ends[:1]), ends[:-1]]), axis=0) == 0
     reward = jnp.sum(jnp.where(alive, gamma**offsets * reward_fn(window), 0.0), axis=0)
     last = jnp.sum(alive, axis=0) - 1
-    pick = lambda x: jnp.take_along_axis(x, last.reshape(1, -1, *[1] * (x.ndim - 2)), axis=0)[0]  # noqa: E731
+    pick = lambda x: jnp.take_along_axis(x, last.reshape(1, -1, *[1] * (x.ndim - 2)), axis=0)[0]
     discount = gamma ** (last + 1) * pick(window.discount)
     return NStep(first.obs, first.action, reward, pick(window.next_obs), discount)
 
 
 def sample_clips(
     state: ReplayState,
-    key: chex.PRNGKey,
+    key: jax.Array,
     count: int,
     length: int,
     window: int,
@@ -171,7 +170,7 @@ def sample_clips(
     env = jax.random.randint(env_key, (count,), 0, envs)
     steps = jnp.arange(length)
 
-    def cut_of(start: chex.Array) -> chex.Array:
+    def cut_of(start: jax.Array) -> jax.Array:
         rows, envs = state.data.cut.shape
         position = (state.cursor - state.size + start[:, None] + steps[:-1]) % rows
         return state.data.cut.reshape(-1)[position * envs + env[:, None]]

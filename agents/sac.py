@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from agents import networks
+from core_jax.agents import networks
 
 Params = chex.ArrayTree
 
@@ -55,11 +55,11 @@ class SACConfig:
 class Batch(NamedTuple):
     """What one update reads. `discount` is gamma^n, or 0 where the world really ended."""
 
-    obs: chex.Array  # [B, O]
-    action: chex.Array  # [B, A]
-    reward: chex.Array  # [B] n-step return
-    next_obs: chex.Array  # [B, O]
-    discount: chex.Array  # [B]
+    obs: jax.Array  # [B, O]
+    action: jax.Array  # [B, A]
+    reward: jax.Array  # [B] n-step return
+    next_obs: jax.Array  # [B, O]
+    discount: jax.Array  # [B]
 
 
 @flax.struct.dataclass
@@ -70,14 +70,14 @@ class SACState:
     average_actor: Params  # moving average of `actor`, free of the latest updates' flicker
     critic: Params  # leading axis 2: the twins
     target_critic: Params
-    log_temperature: chex.Array
+    log_temperature: jax.Array
     actor_opt: optax.OptState
     critic_opt: optax.OptState
     temperature_opt: optax.OptState
-    updates: chex.Array
+    updates: jax.Array
 
 
-def init(key: chex.PRNGKey, obs_size: int, action_size: int, config: SACConfig) -> SACState:
+def init(key: jax.Array, obs_size: int, action_size: int, config: SACConfig) -> SACState:
     """A fresh learner."""
     actor_key, critic_key = jax.random.split(key)
     actor = _actor(config, action_size).init(actor_key, jnp.zeros((1, obs_size)))
@@ -97,7 +97,7 @@ def init(key: chex.PRNGKey, obs_size: int, action_size: int, config: SACConfig) 
 
 
 def reset_critic(
-    state: SACState, key: chex.PRNGKey, obs_size: int, action_size: int, config: SACConfig
+    state: SACState, key: jax.Array, obs_size: int, action_size: int, config: SACConfig
 ) -> SACState:
     """New critics, targets and critic optimiser; actor and temperature stay (PEBBLE, phase 3)."""
     critic = _init_critic(key, obs_size, action_size, config)
@@ -108,7 +108,7 @@ def reset_critic(
     )
 
 
-def act(actor: Params, obs: chex.Array, noise: chex.Array, config: SACConfig) -> chex.Array:
+def act(actor: Params, obs: jax.Array, noise: jax.Array, config: SACConfig) -> jax.Array:
     """Actions tanh(mean + std * noise), in (-1, 1).
 
     Args:
@@ -121,7 +121,7 @@ def act(actor: Params, obs: chex.Array, noise: chex.Array, config: SACConfig) ->
     return jnp.tanh(mean + jnp.exp(log_std) * noise)
 
 
-def correlated_noise(noise: chex.Array, key: chex.PRNGKey, config: SACConfig) -> chex.Array:
+def correlated_noise(noise: jax.Array, key: jax.Array, config: SACConfig) -> jax.Array:
     """The next noise of a stationary AR(1) process: each step is standard normal, as the policy
     wants, but neighbours in time are alike.
 
@@ -133,8 +133,8 @@ def correlated_noise(noise: chex.Array, key: chex.PRNGKey, config: SACConfig) ->
 
 
 def update(
-    state: SACState, batch: Batch, key: chex.PRNGKey, config: SACConfig
-) -> tuple[SACState, dict[str, chex.Array]]:
+    state: SACState, batch: Batch, key: jax.Array, config: SACConfig
+) -> tuple[SACState, dict[str, jax.Array]]:
     """One gradient step on critics, actor and temperature; then the averages move.
 
     Args:
@@ -159,14 +159,14 @@ def update(
     backup = jnp.min(next_q, axis=0) - temperature * next_log_prob
     target = jax.lax.stop_gradient(batch.reward + batch.discount * backup)
 
-    def critic_loss(params: Params) -> tuple[chex.Array, chex.Array]:
+    def critic_loss(params: Params) -> tuple[jax.Array, jax.Array]:
         q = critic_net(params, batch.obs, batch.action)
         return jnp.sum(jnp.mean(jnp.square(q - target), axis=1)), jnp.mean(q)
 
     (critic_value, mean_q), grads = jax.value_and_grad(critic_loss, has_aux=True)(state.critic)
     critic, critic_opt = _descend(config.critic_lr, grads, state.critic_opt, state.critic)
 
-    def actor_loss(params: Params) -> tuple[chex.Array, chex.Array]:
+    def actor_loss(params: Params) -> tuple[jax.Array, jax.Array]:
         action, log_prob = networks.sample_tanh_gaussian(
             *actor_net.apply(params, batch.obs), actor_key
         )
@@ -212,7 +212,7 @@ def _critic(config: SACConfig):
     return jax.vmap(net.apply, in_axes=(0, None, None))
 
 
-def _init_critic(key: chex.PRNGKey, obs_size: int, action_size: int, config: SACConfig) -> Params:
+def _init_critic(key: jax.Array, obs_size: int, action_size: int, config: SACConfig) -> Params:
     net = networks.Critic(config.hidden, config.layer_norm)
     obs, action = jnp.zeros((1, obs_size)), jnp.zeros((1, action_size))
     return jax.vmap(lambda k: net.init(k, obs, action))(jax.random.split(key))

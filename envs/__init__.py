@@ -1,8 +1,8 @@
 """Worlds as pure functions: `make(name)` builds one, `names()` lists them.
 
 An environment is a `brax.envs.base.Env` over a single world; vectorise it with `jax.vmap`, with
-brax's wrappers, or with `envs.wrappers.TrainingWrapper`. Nothing here knows about agents or
-reward models.
+brax's wrappers, or with `core_jax.envs.wrappers.TrainingWrapper`. Nothing here knows about agents
+or reward models.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from typing import Any
 with contextlib.redirect_stdout(io.StringIO()):  # it prints that the optional warp is missing
     import mujoco.mjx  # noqa: F401
 
-from envs.task import TaskEnv, TaskSpec
+from core_jax.envs.task import TaskEnv, TaskSpec
 
 __all__ = ["PROTOCOLS", "SUITES", "TaskEnv", "TaskSpec", "make", "names"]
 
@@ -24,16 +24,16 @@ SUITES = ("metaworld", "softgym")
 
 # Imported only when asked for: building one task must not compile or import another.
 _REGISTRY: dict[str, tuple[str, str]] = {
-    "soccer": ("envs.metaworld.soccer", "Soccer"),
-    "sweep-into": ("envs.metaworld.sweep_into", "SweepInto"),
-    "drawer-open": ("envs.metaworld.drawer_open", "DrawerOpen"),
-    "button-press-topdown": ("envs.metaworld.button_press_topdown", "ButtonPressTopdown"),
-    "dial-turn": ("envs.metaworld.dial_turn", "DialTurn"),
-    "hammer": ("envs.metaworld.hammer", "Hammer"),
-    "peg-insert-side": ("envs.metaworld.peg_insert_side", "PegInsertSide"),
-    "fold-cloth": ("envs.softgym.fold_cloth", "FoldCloth"),
-    "pass-water": ("envs.softgym.pass_water", "PassWater"),
-    "flatten-rope": ("envs.softgym.flatten_rope", "FlattenRope"),
+    "soccer": ("core_jax.envs.metaworld.soccer", "Soccer"),
+    "sweep-into": ("core_jax.envs.metaworld.sweep_into", "SweepInto"),
+    "drawer-open": ("core_jax.envs.metaworld.drawer_open", "DrawerOpen"),
+    "button-press-topdown": ("core_jax.envs.metaworld.button_press_topdown", "ButtonPressTopdown"),
+    "dial-turn": ("core_jax.envs.metaworld.dial_turn", "DialTurn"),
+    "hammer": ("core_jax.envs.metaworld.hammer", "Hammer"),
+    "peg-insert-side": ("core_jax.envs.metaworld.peg_insert_side", "PegInsertSide"),
+    "fold-cloth": ("core_jax.envs.softgym.fold_cloth", "FoldCloth"),
+    "pass-water": ("core_jax.envs.softgym.pass_water", "PassWater"),
+    "flatten-rope": ("core_jax.envs.softgym.flatten_rope", "FlattenRope"),
 }
 
 
@@ -45,7 +45,7 @@ def names(suite: str | None = None) -> tuple[str, ...]:
     """
     if suite is not None:
         _check("suite", suite, SUITES)
-    chosen = (n for n, (m, _) in _REGISTRY.items() if suite is None or m.split(".")[1] == suite)
+    chosen = (n for n, (m, _) in _REGISTRY.items() if suite is None or m.split(".")[2] == suite)
     return tuple(sorted(chosen))
 
 

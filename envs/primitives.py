@@ -11,16 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import chex
+import jax
 import jax.numpy as jnp
 
-Vector = tuple[chex.Array, chex.Array, chex.Array]
+Vector = tuple[jax.Array, jax.Array, jax.Array]
 
 FAR = 1e6  # m; where a ray that hits nothing ends
 _TINY = 1e-9
 
 
-def enter(kind: str, o: Vector, d: Vector, size: Vector, near: float = 0.0) -> chex.Array:
+def enter(kind: str, o: Vector, d: Vector, size: Vector, near: float = 0.0) -> jax.Array:
     """Returns the ray parameters at which rays enter a primitive, `FAR` where they miss it.
 
     Args:
@@ -33,24 +33,24 @@ def enter(kind: str, o: Vector, d: Vector, size: Vector, near: float = 0.0) -> c
     return jnp.where(t > near, t, FAR)
 
 
-def facing(kind: str, p: Vector, size: Vector, light: Vector) -> chex.Array:
+def facing(kind: str, p: Vector, size: Vector, light: Vector) -> jax.Array:
     """Returns the cosine between a primitive's outward normal at `p`, a point of its surface in
     its own frame, and `light`, a unit vector."""
     return _FACING[kind](p, size, light)
 
 
-def _enter_plane(o: Vector, d: Vector, size: Vector) -> chex.Array:
+def _enter_plane(o: Vector, d: Vector, size: Vector) -> jax.Array:
     t = -o[2] / _nonzero(d[2])
     # A size of 0 is no bound.
     inside = _within(o[0] + t * d[0], size[0]) & _within(o[1] + t * d[1], size[1])
     return jnp.where(inside & (d[2] < 0.0), t, FAR)
 
 
-def _face_plane(p: Vector, size: Vector, light: Vector) -> chex.Array:
+def _face_plane(p: Vector, size: Vector, light: Vector) -> jax.Array:
     return jnp.broadcast_to(light[2], jnp.shape(p[0]))
 
 
-def _enter_box(o: Vector, d: Vector, size: Vector) -> chex.Array:
+def _enter_box(o: Vector, d: Vector, size: Vector) -> jax.Array:
     inverse = [1.0 / _nonzero(x) for x in d]
     middle = [-x * i for x, i in zip(o, inverse, strict=True)]
     half = [s * jnp.abs(i) for s, i in zip(size, inverse, strict=True)]
@@ -60,34 +60,34 @@ def _enter_box(o: Vector, d: Vector, size: Vector) -> chex.Array:
     return jnp.where(t < _min(_min(first, second), third), t, FAR)
 
 
-def _face_box(p: Vector, size: Vector, light: Vector) -> chex.Array:
+def _face_box(p: Vector, size: Vector, light: Vector) -> jax.Array:
     # Of which face the point is the least inside.
     x, y, z = (jnp.abs(a) - s for a, s in zip(p, size, strict=True))
     along = [jnp.where(a > 0.0, n, -n) for a, n in zip(p, light, strict=True)]
     return jnp.where((x > y) & (x > z), along[0], jnp.where(y > z, along[1], along[2]))
 
 
-def _enter_sphere(o: Vector, d: Vector, size: Vector) -> chex.Array:
+def _enter_sphere(o: Vector, d: Vector, size: Vector) -> jax.Array:
     a, b, c = _dot(d, d), _dot(o, d), _dot(o, o) - size[0] * size[0]
     inside = b * b - a * c
     return jnp.where(inside > 0.0, (-b - _root(inside)) / a, FAR)
 
 
-def _face_sphere(p: Vector, size: Vector, light: Vector) -> chex.Array:
+def _face_sphere(p: Vector, size: Vector, light: Vector) -> jax.Array:
     return _dot(p, light) / size[0]
 
 
-def _enter_ellipsoid(o: Vector, d: Vector, size: Vector) -> chex.Array:
+def _enter_ellipsoid(o: Vector, d: Vector, size: Vector) -> jax.Array:
     scale = tuple(1.0 / s for s in size)
     return _enter_sphere(_times(o, scale), _times(d, scale), (1.0, 1.0, 1.0))
 
 
-def _face_ellipsoid(p: Vector, size: Vector, light: Vector) -> chex.Array:
+def _face_ellipsoid(p: Vector, size: Vector, light: Vector) -> jax.Array:
     normal = tuple(x / (s * s) for x, s in zip(p, size, strict=True))
     return _dot(normal, light) / _root(_dot(normal, normal))
 
 
-def _enter_cylinder(o: Vector, d: Vector, size: Vector) -> chex.Array:
+def _enter_cylinder(o: Vector, d: Vector, size: Vector) -> jax.Array:
     a = d[0] * d[0] + d[1] * d[1] + _TINY
     b = o[0] * d[0] + o[1] * d[1]
     c = o[0] * o[0] + o[1] * o[1] - size[0] * size[0]
@@ -99,14 +99,14 @@ def _enter_cylinder(o: Vector, d: Vector, size: Vector) -> chex.Array:
     return jnp.where((inside > 0.0) & (t < out), t, FAR)
 
 
-def _face_cylinder(p: Vector, size: Vector, light: Vector) -> chex.Array:
+def _face_cylinder(p: Vector, size: Vector, light: Vector) -> jax.Array:
     beside = p[0] * p[0] + p[1] * p[1] - size[0] * size[0]  # m^2; about twice radius times depth
     on_side = beside > 2.0 * size[0] * (jnp.abs(p[2]) - size[1])
     side = (p[0] * light[0] + p[1] * light[1]) / size[0]
     return jnp.where(on_side, side, jnp.where(p[2] > 0.0, light[2], -light[2]))
 
 
-def _enter_capsule(o: Vector, d: Vector, size: Vector) -> chex.Array:
+def _enter_capsule(o: Vector, d: Vector, size: Vector) -> jax.Array:
     # The endless cylinder tells whether the body is hit, or which cap to try.
     across = d[0] * d[0] + d[1] * d[1] + _TINY
     b = o[0] * d[0] + o[1] * d[1]
@@ -122,12 +122,12 @@ def _enter_capsule(o: Vector, d: Vector, size: Vector) -> chex.Array:
     return jnp.where((by_axis > 0.0) & (is_body | (inside > 0.0)), t, FAR)
 
 
-def _face_capsule(p: Vector, size: Vector, light: Vector) -> chex.Array:
+def _face_capsule(p: Vector, size: Vector, light: Vector) -> jax.Array:
     z = p[2] - _min(_max(p[2], -size[1]), size[1])
     return (p[0] * light[0] + p[1] * light[1] + z * light[2]) / size[0]
 
 
-_ENTER: dict[str, Callable[..., chex.Array]] = {
+_ENTER: dict[str, Callable[..., jax.Array]] = {
     "plane": _enter_plane,
     "box": _enter_box,
     "sphere": _enter_sphere,
@@ -135,7 +135,7 @@ _ENTER: dict[str, Callable[..., chex.Array]] = {
     "cylinder": _enter_cylinder,
     "ellipsoid": _enter_ellipsoid,
 }
-_FACING: dict[str, Callable[..., chex.Array]] = {
+_FACING: dict[str, Callable[..., jax.Array]] = {
     "plane": _face_plane,
     "box": _face_box,
     "sphere": _face_sphere,
@@ -146,7 +146,7 @@ _FACING: dict[str, Callable[..., chex.Array]] = {
 KINDS = tuple(_ENTER)
 
 
-def _dot(a: Vector, b: Vector) -> chex.Array:
+def _dot(a: Vector, b: Vector) -> jax.Array:
     return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 
 
@@ -154,22 +154,22 @@ def _times(a: Vector, b: Vector) -> Vector:
     return a[0] * b[0], a[1] * b[1], a[2] * b[2]
 
 
-def _within(x: chex.Array, half: chex.Array) -> chex.Array:
+def _within(x: jax.Array, half: jax.Array) -> jax.Array:
     return (jnp.abs(x) <= half) | (half <= 0.0)
 
 
-def _nonzero(x: chex.Array) -> chex.Array:
+def _nonzero(x: jax.Array) -> jax.Array:
     return jnp.where(jnp.abs(x) < _TINY, _TINY, x)
 
 
-def _root(x: chex.Array) -> chex.Array:
+def _root(x: jax.Array) -> jax.Array:
     return jnp.sqrt(_max(x, 0.0))
 
 
 # A compare and a select become one instruction; jnp.minimum's care for NaN takes four.
-def _min(a: chex.Array, b: chex.Array) -> chex.Array:
+def _min(a: jax.Array, b: jax.Array) -> jax.Array:
     return jnp.where(a < b, a, b)
 
 
-def _max(a: chex.Array, b: chex.Array | float) -> chex.Array:
+def _max(a: jax.Array, b: jax.Array | float) -> jax.Array:
     return jnp.where(a > b, a, b)

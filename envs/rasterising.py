@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -34,7 +33,7 @@ class Sheet:
         check: cells of the grid along each side of a check; every other check is darker. 0 is none.
     """
 
-    points: chex.Array
+    points: jax.Array
     front: Rgb = struct.field(pytree_node=False)
     back: Rgb = struct.field(pytree_node=False)
     edge: float = struct.field(pytree_node=False)
@@ -53,7 +52,7 @@ class Balls:
         nearest: shortest distance from the camera that they are drawn whole at, m.
     """
 
-    points: chex.Array
+    points: jax.Array
     radius: float = struct.field(pytree_node=False)
     rgb: Rgb = struct.field(pytree_node=False)
     nearest: float = struct.field(pytree_node=False)
@@ -63,8 +62,8 @@ class Pixels(NamedTuple):
     """Where things are on a picture of [height, width] pixels: `column = (u - left) / pitch`,
     `row = (top - v) / pitch` of what is at `depth (u, v, 1)` from the eye."""
 
-    left: chex.Array
-    top: chex.Array
+    left: jax.Array
+    top: jax.Array
     pitch: float
     height: int
     width: int
@@ -73,12 +72,12 @@ class Pixels(NamedTuple):
 class Painted(NamedTuple):
     """What was painted, [height, width]; the depth is infinite where nothing was."""
 
-    depth: chex.Array  # m along the camera's axis
-    shade: chex.Array  # cosine to the light, at least 0
-    rgb: chex.Array  # [height, width, 3]
+    depth: jax.Array  # m along the camera's axis
+    shade: jax.Array  # cosine to the light, at least 0
+    rgb: jax.Array  # [height, width, 3]
 
 
-def paint(thing: Sheet | Balls, pixels: Pixels, see: chex.Array, light: chex.Array) -> Painted:
+def paint(thing: Sheet | Balls, pixels: Pixels, see: jax.Array, light: jax.Array) -> Painted:
     """Paints a thing by itself.
 
     Args:
@@ -91,7 +90,7 @@ def paint(thing: Sheet | Balls, pixels: Pixels, see: chex.Array, light: chex.Arr
     return paint_one(thing, pixels, see, light)
 
 
-def _paint_sheet(sheet: Sheet, pixels: Pixels, see: chex.Array, light: chex.Array) -> Painted:
+def _paint_sheet(sheet: Sheet, pixels: Pixels, see: jax.Array, light: jax.Array) -> Painted:
     p = sheet.points
     corners = _triangles(p)  # [3 corners, 3 xyz, T]
     seen = jnp.einsum("ij,cjt->cit", see, corners)
@@ -103,8 +102,8 @@ def _paint_sheet(sheet: Sheet, pixels: Pixels, see: chex.Array, light: chex.Arra
     y = jnp.ceil(jnp.min(row, axis=0))[:, None, None] + np.arange(box)[:, None]
 
     # Twice the areas between a pixel and each side; of one sign inside.
-    def area(i: int, j: int) -> chex.Array:
-        at = lambda a, k: a[k][:, None, None]  # noqa: E731
+    def area(i: int, j: int) -> jax.Array:
+        at = lambda a, k: a[k][:, None, None]
         ex, ey = at(column, j) - at(column, i), at(row, j) - at(row, i)
         return ex * (y - at(row, i)) - ey * (x - at(column, i))
 
@@ -133,7 +132,7 @@ def _paint_sheet(sheet: Sheet, pixels: Pixels, see: chex.Array, light: chex.Arra
     return Painted(nearest, shade[winner], colours[winner])
 
 
-def _paint_balls(balls: Balls, pixels: Pixels, see: chex.Array, light: chex.Array) -> Painted:
+def _paint_balls(balls: Balls, pixels: Pixels, see: jax.Array, light: jax.Array) -> Painted:
     seen = see @ balls.points
     depth = jnp.maximum(seen[2], 1e-3)
     column = (seen[0] / depth - pixels.left) / pixels.pitch
@@ -143,7 +142,7 @@ def _paint_balls(balls: Balls, pixels: Pixels, see: chex.Array, light: chex.Arra
     x = jnp.ceil(column - box / 2)[:, None, None] + np.arange(box)
     y = jnp.ceil(row - box / 2)[:, None, None] + np.arange(box)[:, None]
 
-    def meet(middle: chex.Array, u: chex.Array, v: chex.Array) -> tuple[chex.Array, chex.Array]:
+    def meet(middle: jax.Array, u: jax.Array, v: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Depth at which the ray (u, v, 1) meets a ball, and whether it does."""
         a = u * u + v * v + 1.0
         b = u * middle[0] + v * middle[1] + middle[2]
@@ -170,8 +169,8 @@ def _box(size: float, nearest: float, pixels: Pixels) -> int:
 
 
 def _keep_nearest(
-    inside: chex.Array, depth: chex.Array, x: chex.Array, y: chex.Array, pixels: Pixels
-) -> tuple[chex.Array, chex.Array]:
+    inside: jax.Array, depth: jax.Array, x: jax.Array, y: jax.Array, pixels: Pixels
+) -> tuple[jax.Array, jax.Array]:
     """Index of the nearest thing at each pixel (0 where there is none) and its depth, [H, W].
 
     Args:
@@ -192,14 +191,14 @@ def _keep_nearest(
     return jnp.where(missed, 0, keys & mask), jnp.where(missed, jnp.inf, far)
 
 
-def _triangles(x: chex.Array) -> chex.Array:
+def _triangles(x: jax.Array) -> jax.Array:
     """Values [3, n, m] at the corners of two triangles for each cell, [3 corners, 3, T]."""
     a, b, c, d = x[:, :-1, :-1], x[:, 1:, :-1], x[:, :-1, 1:], x[:, 1:, 1:]
     pairs = ((a, d), (b, c), (c, b))
     return jnp.stack([jnp.concatenate([i.reshape(3, -1), j.reshape(3, -1)], 1) for i, j in pairs])
 
 
-def _normals(p: chex.Array) -> chex.Array:
+def _normals(p: jax.Array) -> jax.Array:
     """Normals [3, n, m] of a surface, not of unit length."""
     rows, columns = jnp.gradient(p, axis=(1, 2))
     return jnp.cross(rows, columns, axis=0)

@@ -13,14 +13,13 @@ from __future__ import annotations
 import dataclasses
 from typing import NamedTuple
 
-import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from envs import primitives, rasterising
-from envs.primitives import Vector
+from core_jax.envs import primitives, rasterising
+from core_jax.envs.primitives import Vector
 
 LIGHT = (0.35, -0.45, 0.82)  # towards the light
 AMBIENT = 0.5
@@ -75,15 +74,15 @@ class Scene:
         glass: [B, 2, 3] middles and half sizes of clear boxes along the world's axes, m.
     """
 
-    pos: chex.Array
-    mat: chex.Array
-    size: chex.Array
-    rgb: chex.Array
-    second: chex.Array
+    pos: jax.Array
+    mat: jax.Array
+    size: jax.Array
+    rgb: jax.Array
+    second: jax.Array
     kinds: tuple[str, ...] = struct.field(pytree_node=False)
     checks: tuple[float, ...] = struct.field(pytree_node=False)
     painted: tuple[rasterising.Sheet | rasterising.Balls, ...] = ()
-    glass: chex.Array | None = None
+    glass: jax.Array | None = None
 
 
 class Layers(NamedTuple):
@@ -94,8 +93,8 @@ class Layers(NamedTuple):
         ids: index of the primitive, -1 for the sky.
     """
 
-    depth: chex.Array
-    ids: chex.Array
+    depth: jax.Array
+    ids: jax.Array
 
 
 def render(
@@ -105,8 +104,8 @@ def render(
     width: int,
     samples: int = 2,
     shadows: bool = True,
-    shift: chex.Array | None = None,
-) -> chex.Array:
+    shift: jax.Array | None = None,
+) -> jax.Array:
     """Returns a picture, uint8 [height, width, 3].
 
     Args:
@@ -157,10 +156,10 @@ def layers(scene: Scene, camera: Camera, height: int, width: int) -> Layers:
 class _Rays(NamedTuple):
     """From `pos` along `forward + u right + v up`, so that the parameter is the depth."""
 
-    u: chex.Array  # [K, 1, W] or [K, H, W], K samples a pixel
-    v: chex.Array  # [K, H, 1]
-    pos: chex.Array  # [3] m
-    axes: tuple[chex.Array, chex.Array, chex.Array]  # forward, right, up
+    u: jax.Array  # [K, 1, W] or [K, H, W], K samples a pixel
+    v: jax.Array  # [K, H, 1]
+    pos: jax.Array  # [3] m
+    axes: tuple[jax.Array, jax.Array, jax.Array]  # forward, right, up
     pitch: float  # of u from pixel to pixel, and of v
 
 
@@ -174,7 +173,7 @@ def _rays(camera: Camera, height: int, width: int, samples: int) -> _Rays:
     y, x = (a.reshape(-1, 1, 1) for a in np.meshgrid(inner, inner, indexing="ij"))
     u = (np.arange(width)[None, None] + x - width / 2) * half
     v = (height / 2 - np.arange(height)[None, :, None] - y) * half
-    f32 = lambda a: jnp.asarray(a, jnp.float32)  # noqa: E731
+    f32 = lambda a: jnp.asarray(a, jnp.float32)
     return _Rays(f32(u), f32(v), f32(camera.pos), (f32(forward), f32(right), f32(up)), float(half))
 
 
@@ -197,7 +196,7 @@ def _ways(rays: _Rays) -> Vector:
     return tuple(sum(a[k] * s for a, s in zip(rays.axes, scales, strict=True)) for k in range(3))
 
 
-def _clear(panes: chex.Array, rays: _Rays, depth: chex.Array) -> chex.Array:
+def _clear(panes: jax.Array, rays: _Rays, depth: jax.Array) -> jax.Array:
     """Part of the light of what is seen at a depth that comes through the panes before it."""
     through = jnp.ones(depth.shape)
     for middle, half in panes:
@@ -212,15 +211,15 @@ class _Primitives(NamedTuple):
     The ray of pixel (u, v) has origin `o` and direction `a + u b + v c` in the primitive's frame.
     """
 
-    o: chex.Array  # [3]
-    a: chex.Array  # [3]
-    b: chex.Array  # [3]
-    c: chex.Array  # [3]
-    light: chex.Array  # [3]
-    size: chex.Array  # [3]
-    colour: chex.Array  # [2] packed
-    check: chex.Array  # [] m
-    index: chex.Array  # []
+    o: jax.Array  # [3]
+    a: jax.Array  # [3]
+    b: jax.Array  # [3]
+    c: jax.Array  # [3]
+    light: jax.Array  # [3]
+    size: jax.Array  # [3]
+    colour: jax.Array  # [2] packed
+    check: jax.Array  # [] m
+    index: jax.Array  # []
 
 
 _Groups = list[tuple[str, _Primitives]]
@@ -229,7 +228,7 @@ _Groups = list[tuple[str, _Primitives]]
 def _by_kind(scene: Scene, rays: _Rays) -> _Groups:
     if len(scene.kinds) > _ID_MASK:
         raise ValueError(f"a scene of {len(scene.kinds)} primitives; the limit is {_ID_MASK}")
-    to_local = lambda x: jnp.einsum("gij,...i->gj", scene.mat, x)  # noqa: E731
+    to_local = lambda x: jnp.einsum("gij,...i->gj", scene.mat, x)
     colours = [_pack(x) for x in (scene.rgb, scene.second)]
     every = _Primitives(
         o=jnp.einsum("gij,gi->gj", scene.mat, rays.pos - scene.pos),
@@ -253,12 +252,12 @@ def _directions(one: _Primitives, rays: _Rays) -> Vector:
     return tuple(one.a[k] + rays.u * one.b[k] + rays.v * one.c[k] for k in range(3))
 
 
-def _points(one: _Primitives, rays: _Rays, depth: chex.Array) -> Vector:
+def _points(one: _Primitives, rays: _Rays, depth: jax.Array) -> Vector:
     """What is seen at a depth, in the primitive's frame."""
     return tuple(o + depth * d for o, d in zip(_parts(one.o), _directions(one, rays), strict=True))
 
 
-def _nearest(groups: _Groups, rays: _Rays) -> chex.Array:
+def _nearest(groups: _Groups, rays: _Rays) -> jax.Array:
     """What each ray meets first, as int32 keys: the depth's float bits, the last six of which are
     the primitive's index. Positive floats order as integers do, so the least key is the nearest;
     six bits of 24 leave 8 micrometres at a metre."""
@@ -266,7 +265,7 @@ def _nearest(groups: _Groups, rays: _Rays) -> chex.Array:
     keys = jnp.full(jnp.broadcast_shapes(rays.u.shape, rays.v.shape), far)
     for kind, group in groups:
 
-        def nearer(keys: chex.Array, one: _Primitives, kind=kind):
+        def nearer(keys: jax.Array, one: _Primitives, kind=kind):
             d = _directions(one, rays)
             t = primitives.enter(kind, _parts(one.o), d, _parts(one.size))
             key = (jax.lax.bitcast_convert_type(t, jnp.int32) & ~_ID_MASK) | one.index
@@ -276,7 +275,7 @@ def _nearest(groups: _Groups, rays: _Rays) -> chex.Array:
     return keys
 
 
-def _shade(groups: _Groups, rays: _Rays, keys: chex.Array) -> tuple[chex.Array, chex.Array]:
+def _shade(groups: _Groups, rays: _Rays, keys: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Cosine to the light of what each ray meets, at least 0, and its colour, packed."""
     depth, ids = _depth(keys), keys & _ID_MASK
     carry = (jnp.zeros(keys.shape), jnp.zeros(keys.shape, jnp.int32))
@@ -298,13 +297,13 @@ def _shade(groups: _Groups, rays: _Rays, keys: chex.Array) -> tuple[chex.Array, 
     return jnp.where(shade > 0.0, shade, 0.0), colour
 
 
-def _free(groups: _Groups, rays: _Rays, keys: chex.Array, panes: chex.Array | None) -> chex.Array:
+def _free(groups: _Groups, rays: _Rays, keys: jax.Array, panes: jax.Array | None) -> jax.Array:
     """1 where the light reaches what is seen, 0 in shadow, between them behind panes. Planes cast
     none."""
     depth, free = _depth(keys), jnp.ones(keys.shape)
     for kind, group in groups:
 
-        def block(free: chex.Array, one: _Primitives, kind=kind):
+        def block(free: jax.Array, one: _Primitives, kind=kind):
             points = _points(one, rays, depth)
             t = primitives.enter(kind, points, _parts(one.light), _parts(one.size), near=_BIAS)
             return jnp.where(t < primitives.FAR, 0.0, free), None
@@ -321,21 +320,21 @@ def _free(groups: _Groups, rays: _Rays, keys: chex.Array, panes: chex.Array | No
     return free
 
 
-def _depth(keys: chex.Array) -> chex.Array:
+def _depth(keys: jax.Array) -> jax.Array:
     return jax.lax.bitcast_convert_type(keys & ~_ID_MASK, jnp.float32)
 
 
-def _is_sky(keys: chex.Array) -> chex.Array:
+def _is_sky(keys: jax.Array) -> jax.Array:
     return _depth(keys) > 0.5 * primitives.FAR
 
 
-def _pack(rgb: chex.Array) -> chex.Array:
+def _pack(rgb: jax.Array) -> jax.Array:
     """Colours [..., 3] as 8 bits a channel in one int32 [...], red lowest."""
     values = jnp.round(255.0 * jnp.clip(rgb, 0.0, 1.0)).astype(jnp.int32)
     return jnp.sum(values << jnp.array([0, 8, 16]), axis=-1)
 
 
-def _parts(x: chex.Array) -> Vector:
+def _parts(x: jax.Array) -> Vector:
     return x[0], x[1], x[2]
 
 

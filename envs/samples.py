@@ -1,7 +1,7 @@
 """A few recorded states of each task, to try a reward on without playing the task.
 
-`scripts/record_samples.py` plays them: protocol `paper`, the scripted expert from the start until
-the task is done, and uniform random actions.
+`scripts/tools/record_samples.py` plays them: protocol `paper`, the scripted expert from the start
+until the task is done, and uniform random actions.
 """
 
 import json

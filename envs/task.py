@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from brax.envs.base import Env, State
 
-from envs.rendering import Camera, Scene
+from core_jax.envs.rendering import Camera, Scene
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class TaskSpec:
     """Everything about a task that is not its dynamics.
 
     Attributes:
-        name: the name `envs.make` knows it by.
+        name: the name `core_jax.envs.make` knows it by.
         instruction: one line for a vision-language model.
         horizon: steps after which an episode is truncated.
         observation_fields: the slices of an observation.
@@ -148,7 +148,7 @@ class TaskEnv(Env, abc.ABC):
         reward = judged.dense if self.reward == "dense" else judged.success
         leaves = jax.tree.leaves((physics, obs, judged))
         finite = jnp.all(jnp.stack([jnp.all(jnp.isfinite(x)) for x in leaves]))
-        keep = lambda new, old: jax.tree.map(lambda a, b: jnp.where(finite, a, b), new, old)  # noqa: E731
+        keep = lambda new, old: jax.tree.map(lambda a, b: jnp.where(finite, a, b), new, old)
         nonfinite = 1.0 - finite.astype(jnp.float32)
         metrics = keep(_metrics(judged, nonfinite), {k: state.metrics[k] for k in _METRICS})
         return state.replace(

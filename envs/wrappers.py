@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from brax.envs.base import State, Wrapper
 
-from envs.task import TaskEnv
+from core_jax.envs.task import TaskEnv
 
 
 class TrainingWrapper(Wrapper):
@@ -46,7 +46,7 @@ class TrainingWrapper(Wrapper):
         n = state.done.shape[0]
         steps = jnp.zeros(n, jnp.int32)
         if self._stagger:
-            draw = lambda key: jax.random.randint(key, (), 0, self.episode_length)  # noqa: E731
+            draw = lambda key: jax.random.randint(key, (), 0, self.episode_length)
             steps = jax.vmap(draw)(keys[:, 1])
         info = {
             "steps": steps,
@@ -78,7 +78,7 @@ class TrainingWrapper(Wrapper):
 
         keys = jax.vmap(jax.random.split)(info["key"])
         fresh = jax.vmap(self.env.reset)(keys[:, 0])
-        pick = lambda new, old: _where(done > 0, new, old)  # noqa: E731
+        pick = lambda new, old: _where(done > 0, new, old)
         return after.replace(
             pipeline_state=pick(fresh.pipeline_state, after.pipeline_state),
             obs=pick(fresh.obs, after.obs),

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import chex
+import jax
 import jax.numpy as jnp
 
 
 class Weights(NamedTuple):
     """Weight of each part; scalars, or arrays that broadcast with the parts."""
 
-    formal: chex.Array
-    residual: chex.Array
-    dense: chex.Array
-    sparse: chex.Array
+    formal: jax.Array
+    residual: jax.Array
+    dense: jax.Array
+    sparse: jax.Array
 
 
 def core_weights(alpha: float) -> Weights:
@@ -29,12 +29,12 @@ def core_weights(alpha: float) -> Weights:
 
 def combine(
     weights: Weights,
-    formal: chex.Array,
-    residual: chex.Array,
-    dense: chex.Array,
-    sparse: chex.Array,
+    formal: jax.Array,
+    residual: jax.Array,
+    dense: jax.Array,
+    sparse: jax.Array,
     limit: float = 1.0,
-) -> chex.Array:
+) -> jax.Array:
     """Weighted sum of the parts, the formal one clipped to [-limit, limit]; shapes broadcast."""
     return (
         weights.formal * jnp.clip(formal, -limit, limit)

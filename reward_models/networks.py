@@ -23,9 +23,9 @@ class Network(NamedTuple):
     random in ways that should not matter; None where there are none.
     """
 
-    init: Callable[[chex.PRNGKey, chex.Array], chex.ArrayTree]
-    apply: Callable[[chex.ArrayTree, chex.Array], chex.Array]
-    augmented: Callable[[chex.ArrayTree, chex.Array, chex.PRNGKey], chex.Array] | None = None
+    init: Callable[[jax.Array, jax.Array], chex.ArrayTree]
+    apply: Callable[[chex.ArrayTree, jax.Array], jax.Array]
+    augmented: Callable[[chex.ArrayTree, jax.Array, jax.Array], jax.Array] | None = None
 
 
 class StateReward(nn.Module):
@@ -34,7 +34,7 @@ class StateReward(nn.Module):
     hidden: Sequence[int]
 
     @nn.compact
-    def __call__(self, frames: chex.Array) -> chex.Array:
+    def __call__(self, frames: jax.Array) -> jax.Array:
         x = frames
         for width in self.hidden:
             x = nn.leaky_relu(nn.Dense(width)(x))
@@ -66,7 +66,7 @@ class PixelReward(nn.Module):
     """
 
     @nn.compact
-    def __call__(self, pictures: chex.Array) -> chex.Array:
+    def __call__(self, pictures: jax.Array) -> jax.Array:
         chex.assert_rank(pictures, 4)  # [B, H, W, 3] uint8
         if min(pictures.shape[1:3]) < SMALLEST_PICTURE:
             height, width = pictures.shape[1:3]
@@ -81,7 +81,7 @@ class PixelReward(nn.Module):
 
 
 def pixel_network(
-    draw: Callable[[chex.Array, chex.Array | None], chex.Array],
+    draw: Callable[[jax.Array, jax.Array | None], jax.Array],
     batch: int,
     shift: float = 0.0,
     learnt_at_once: int | None = None,
@@ -98,15 +98,15 @@ def pixel_network(
     """
     net = PixelReward()
 
-    def init(key: chex.PRNGKey, example: chex.Array) -> chex.ArrayTree:
+    def init(key: jax.Array, example: jax.Array) -> chex.ArrayTree:
         return net.init(key, draw(example[None], None))
 
-    def apply(params: chex.ArrayTree, frames: chex.Array) -> chex.Array:
+    def apply(params: chex.ArrayTree, frames: jax.Array) -> jax.Array:
         flat = frames.reshape(-1, frames.shape[-1])
         seen = _in_turn(lambda x: net.apply(params, draw(x, None)), flat, batch)
         return seen.reshape(frames.shape[:-1])
 
-    def augmented(params: chex.ArrayTree, frames: chex.Array, key: chex.PRNGKey) -> chex.Array:
+    def augmented(params: chex.ArrayTree, frames: jax.Array, key: jax.Array) -> jax.Array:
         flat = frames.reshape(-1, frames.shape[-1])
         shifts = jax.random.uniform(key, (flat.shape[0], 2), minval=-shift, maxval=shift)
         if learnt_at_once is None:
@@ -120,8 +120,8 @@ def pixel_network(
 
 
 def _in_turn(
-    look: Callable[[chex.ArrayTree], chex.Array], frames: chex.ArrayTree, size: int
-) -> chex.Array:
+    look: Callable[[chex.ArrayTree], jax.Array], frames: chex.ArrayTree, size: int
+) -> jax.Array:
     """`look` of frames `[B, ...]`, at most `size` of them at once -> [B].
 
     Batches of `lax.map`'s own would compile what is left over a second time.
@@ -131,7 +131,7 @@ def _in_turn(
         return look(frames)
     turns = -(-count // size)
 
-    def split(x: chex.Array) -> chex.Array:
+    def split(x: jax.Array) -> jax.Array:
         # The last turn is filled up with the last frame.
         filled = jnp.pad(x, ((0, turns * size - count), (0, 0)), mode="edge")
         return filled.reshape(turns, size, -1)
@@ -142,21 +142,21 @@ def _in_turn(
 def ensemble(network: Network, members: int) -> Network:
     """`members` independent networks: params and outputs get a leading member axis."""
 
-    def init(key: chex.PRNGKey, example: chex.Array) -> chex.ArrayTree:
+    def init(key: jax.Array, example: jax.Array) -> chex.ArrayTree:
         return jax.vmap(lambda k: network.init(k, example))(jax.random.split(key, members))
 
     augmented = network.augmented and jax.vmap(network.augmented, in_axes=(0, None, None))
     return Network(init, jax.vmap(network.apply, in_axes=(0, None)), augmented)
 
 
-def _all_seen(pictures: chex.Array) -> chex.Array:
+def _all_seen(pictures: jax.Array) -> jax.Array:
     """Pictures `[B, H, W, 3]` whose edges are repeated until the convolutions miss nothing."""
     more = [-(n - SMALLEST_PICTURE) % _STRIDE for n in pictures.shape[1:3]]
     around = [(n // 2, n - n // 2) for n in more]
     return jnp.pad(pictures, ((0, 0), *around, (0, 0)), mode="edge")
 
 
-def _patches(x: chex.Array, kernel: int, stride: int) -> chex.Array:
+def _patches(x: jax.Array, kernel: int, stride: int) -> jax.Array:
     """`[B, H, W, C] -> [B, H', W', kernel * kernel * C]`."""
     height, width = ((n - kernel) // stride + 1 for n in x.shape[1:3])
     rows, columns = stride * (height - 1) + 1, stride * (width - 1) + 1
@@ -170,7 +170,7 @@ def _patches(x: chex.Array, kernel: int, stride: int) -> chex.Array:
     )
 
 
-def _symmetric(limit: float) -> Callable[..., chex.Array]:
+def _symmetric(limit: float) -> Callable[..., jax.Array]:
     def init(key, shape, dtype=jnp.float32):
         return jax.random.uniform(key, shape, dtype, -limit, limit)
 

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from reward_models import networks
+from core_jax.reward_models import networks
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,11 +47,11 @@ class PreferenceConfig:
 class Preferences(NamedTuple):
     """Labelled pairs of clips, padded to M; rows from `count` on are ignored."""
 
-    frames_a: chex.Array  # [M, H, F]
-    frames_b: chex.Array  # [M, H, F]
-    target: chex.Array  # [M] P(B is better): 0, 1, or 0.5 for equal
-    importance_a: chex.Array  # [M, H] the teacher's scores over the clip; zeros if it gave none
-    importance_b: chex.Array  # [M, H]
+    frames_a: jax.Array  # [M, H, F]
+    frames_b: jax.Array  # [M, H, F]
+    target: jax.Array  # [M] P(B is better): 0, 1, or 0.5 for equal
+    importance_a: jax.Array  # [M, H] the teacher's scores over the clip; zeros if it gave none
+    importance_b: jax.Array  # [M, H]
 
 
 @flax.struct.dataclass
@@ -60,8 +60,8 @@ class PreferenceState:
 
     params: chex.ArrayTree
     opt: optax.OptState
-    shift: chex.Array  # [F]
-    scale: chex.Array  # [F]
+    shift: jax.Array  # [F]
+    scale: jax.Array  # [F]
 
 
 class PreferenceModel(NamedTuple):
@@ -75,14 +75,12 @@ class PreferenceModel(NamedTuple):
 
     init: Callable[..., PreferenceState]
     standardise: Callable[..., PreferenceState]
-    predict: Callable[..., chex.Array]
-    members: Callable[..., chex.Array]
-    fit: Callable[..., tuple[PreferenceState, dict[str, chex.Array]]]
+    predict: Callable[..., jax.Array]
+    members: Callable[..., jax.Array]
+    fit: Callable[..., tuple[PreferenceState, dict[str, jax.Array]]]
 
 
-def bradley_terry_loss(
-    return_a: chex.Array, return_b: chex.Array, target: chex.Array
-) -> chex.Array:
+def bradley_terry_loss(return_a: jax.Array, return_b: jax.Array, target: jax.Array) -> jax.Array:
     """Cross-entropy of `P(B better) = sigmoid(return_b - return_a)` with `target`, elementwise.
 
     Args:
@@ -93,7 +91,7 @@ def bradley_terry_loss(
     return optax.sigmoid_binary_cross_entropy(return_b - return_a, target)
 
 
-def importance_loss(scores: chex.Array, rewards: chex.Array) -> chex.Array:
+def importance_loss(scores: jax.Array, rewards: jax.Array) -> jax.Array:
     """KL( softmax_t(scores) || softmax_t(rewards) ) over the last axis.
 
     Args:
@@ -129,23 +127,23 @@ def make_preference(
     net = networks.ensemble(single, config.members)
     optimizer = optax.adam(config.learning_rate)
 
-    def init(key: chex.PRNGKey, example: chex.Array) -> PreferenceState:
+    def init(key: jax.Array, example: jax.Array) -> PreferenceState:
         params = net.init(key, example)
         shift = jnp.zeros_like(example)
         return PreferenceState(params, optimizer.init(params), shift, jnp.ones_like(example))
 
-    def standardise(state: PreferenceState, frames: chex.Array) -> PreferenceState:
+    def standardise(state: PreferenceState, frames: jax.Array) -> PreferenceState:
         # A floor keeps a feature that has not moved yet from being blown up when it first does.
         scale = jnp.maximum(jnp.std(frames, axis=0), 0.05)
         return state.replace(shift=jnp.mean(frames, axis=0), scale=scale)
 
-    def members(state: PreferenceState, frames: chex.Array) -> chex.Array:
+    def members(state: PreferenceState, frames: jax.Array) -> jax.Array:
         return net.apply(state.params, (frames - state.shift) / state.scale)
 
-    def predict(state: PreferenceState, frames: chex.Array) -> chex.Array:
+    def predict(state: PreferenceState, frames: jax.Array) -> jax.Array:
         return jnp.mean(members(state, frames), axis=0)
 
-    def loss(params, batch: Preferences, valid: chex.Array, length: int, key: chex.PRNGKey):
+    def loss(params, batch: Preferences, valid: jax.Array, length: int, key: jax.Array):
         # Each member has its own shuffle: batch leaves are [E, B, ...]; [1, B, ...] if shared.
         chex.assert_equal_shape([batch.frames_a, batch.frames_b])
         both = jnp.concatenate([batch.frames_a, batch.frames_b], axis=1)
@@ -154,7 +152,7 @@ def make_preference(
             rewards = (
                 net.augmented(params, both[0], key) if net.augmented else net.apply(params, both[0])
             )
-            every = lambda x: jnp.broadcast_to(x, (config.members, *x.shape[1:]))  # noqa: E731
+            every = lambda x: jnp.broadcast_to(x, (config.members, *x.shape[1:]))
             batch = jax.tree.map(every, batch._replace(frames_a=None, frames_b=None))
             valid = every(valid)
         else:
@@ -172,7 +170,7 @@ def make_preference(
         total = jnp.sum(jnp.mean(value * valid, axis=1) * valid.shape[1] / jnp.sum(valid, axis=1))
         return total, (jnp.sum(right * decided), jnp.sum(decided))
 
-    def thin(batch: Preferences, key: chex.PRNGKey) -> Preferences:
+    def thin(batch: Preferences, key: jax.Array) -> Preferences:
         """Leaves `clip_frames` frames of each clip."""
         length, kept = batch.importance_a.shape[-1], config.clip_frames
         step = length // kept
@@ -184,7 +182,7 @@ def make_preference(
             importance_b=batch.importance_b[..., at],
         )
 
-    def fit(state: PreferenceState, data: Preferences, count: chex.Array, key: chex.PRNGKey):
+    def fit(state: PreferenceState, data: Preferences, count: jax.Array, key: jax.Array):
         rows = data.target.shape[0]
         size = min(config.batch_size, rows)
         batches = (count + size - 1) // size

@@ -23,17 +23,17 @@ import tyro
 from bench_env import bench_env
 from bench_render import bench_render
 
-import envs
-from agents import sac
-from core import devices
-from core.config import Config, check
-from core.models import ReplayModel
-from core.prompts import formal as prompts
-from core.rewards import batch_function, compiler
-from core.run_folder import device
-from core.training import make_train
-from core.trials import Trials
-from reward_models.formal import FormalReward, RewardError, extract_code
+from core_jax import envs
+from core_jax.agents import sac
+from core_jax.methods.trials import Trials
+from core_jax.models import ReplayModel
+from core_jax.prompts import formal as prompts
+from core_jax.reward_models.formal import FormalReward, RewardError, extract_code
+from core_jax.runs.config import Config, check
+from core_jax.runs.run_folder import device
+from core_jax.training import devices
+from core_jax.training.rewards import batch_function, compiler
+from core_jax.training.train import make_train
 
 
 def seconds(call: Callable[[], Any], repeats: int = 5) -> float:
@@ -61,7 +61,7 @@ def bench_sac(config: Config) -> dict[str, Any]:
         batch = sac.Batch(*(jnp.ones((seeds, size, *s)) * 0.1 for s in shapes))
 
         def run(state, batch, key):
-            body = lambda s, k: sac.update(s, batch, k, c)  # noqa: E731
+            body = lambda s, k: sac.update(s, batch, k, c)
             return jax.lax.scan(body, state, jax.random.split(key, count))
 
         run = jax.jit(jax.vmap(run))
@@ -117,9 +117,9 @@ def update_products(obs: int, action: int, c: sac.SACConfig) -> list[tuple[int, 
         return list(zip(widths[:-1], widths[1:], strict=True))
 
     actor, critic = layers(obs, 2 * action), layers(obs + action, 1)
-    forward = lambda net: [(b, i, o) for i, o in net]  # noqa: E731
-    to_input = lambda net: [(b, o, i) for i, o in net]  # noqa: E731
-    to_kernel = lambda net: [(i, b, o) for i, o in net]  # noqa: E731
+    forward = lambda net: [(b, i, o) for i, o in net]
+    to_input = lambda net: [(b, o, i) for i, o in net]
+    to_kernel = lambda net: [(i, b, o) for i, o in net]
     critic_pass = forward(critic) + to_input(critic[1:]) + to_kernel(critic)
     through_critic = forward(critic) + to_input(critic)
     actor_pass = forward(actor) + to_input(actor[1:]) + to_kernel(actor)

@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
-import envs
+from core_jax import envs
 
 Seconds = Callable[[Callable[[], Any], int], float]
 
@@ -21,7 +21,7 @@ def bench_env(task: str, original: Path | None, seconds: Seconds) -> dict[str, A
     in every preset.
 
     Args:
-        task: one of `envs.names()`.
+        task: one of `core_jax.envs.names()`.
         original: a Python with metaworld==3.1.1 installed, to compare with.
         seconds: (call, repeats) -> median wall seconds.
     """
@@ -91,7 +91,7 @@ def env_rates(
 
 def original_rate(python: Path, task: str) -> float:
     """Steps per second of the original Meta-World, run by a Python that has it installed."""
-    script = Path(__file__).with_name("record_metaworld.py")
+    script = Path(__file__).parent / "tools" / "record_metaworld.py"
     command = [str(python), str(script), "--task", task, "--rate"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return float(done.stdout.strip().splitlines()[-1])

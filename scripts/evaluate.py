@@ -15,7 +15,9 @@ import jax
 import numpy as np
 import tyro
 
-from core import cache, devices, film, restore
+from core_jax.runs import restore
+from core_jax.training import cache, devices
+from core_jax.visual import episodes as film
 
 
 def evaluate(

@@ -15,7 +15,8 @@ import jax
 import numpy as np
 import tyro
 
-from core import cache, devices, restore
+from core_jax.runs import restore
+from core_jax.training import cache, devices
 
 
 def export(

@@ -14,7 +14,8 @@ from typing import Annotated
 
 import tyro
 
-from core import cache, devices, person
+from core_jax.feedback import person
+from core_jax.training import cache, devices
 
 
 def main(

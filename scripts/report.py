@@ -14,7 +14,8 @@ from typing import Annotated
 
 import tyro
 
-from core import cache, devices, report
+from core_jax import report
+from core_jax.training import cache, devices
 
 
 def main(

@@ -19,9 +19,8 @@ from typing import Any
 import numpy as np
 import tyro
 
-import envs
-from core import methods
-from core.config import suggest
+from core_jax import envs, methods
+from core_jax.runs.config import suggest
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Trains: `python scripts/train.py --task drawer-open --method core --seeds 3 --out runs/NAME`.
 
-Every field of `core.config.Config` is a flag; its default is the task's (`core.schedules`), with
-`--resume` the run's. Progress goes to stderr; the last line of stdout is the summary as one JSON
-object.
+Every field of `core_jax.runs.config.Config` is a flag; its default is the task's
+(`core_jax.runs.presets`), with `--resume` the run's. Progress goes to stderr; the last line of
+stdout is the summary as one JSON object.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ import json
 import sys
 from pathlib import Path
 
-from core import cache, devices, methods, schedules
-from core.config import Config, suggest
-from core.models import ChatError
-from core.run import run
+from core_jax import methods
+from core_jax.models import ChatError
+from core_jax.runs import presets as schedules
+from core_jax.runs.config import Config, suggest
+from core_jax.runs.loop import run
+from core_jax.training import cache, devices
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,7 +13,7 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
 # Tests compile much and run little.
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0"
 
-from core import devices  # noqa: E402  JAX reads its environment when it is imported
+from core_jax.training import devices  # noqa: E402  JAX reads its environment when it is imported
 
 devices.prepare_cpu(2)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from core.methods import core, env_dense, env_sparse, eureka, text2reward
-from core.methods.base import Method
+from core_jax.methods import core, env_dense, env_sparse, eureka, text2reward
+from core_jax.methods.base import Method
 
 _MODULES = (core, eureka, text2reward, env_dense, env_sparse)
 _METHODS: dict[str, Method] = {module.METHOD.name: module.METHOD for module in _MODULES}
@@ -15,5 +15,6 @@ def names() -> tuple[str, ...]:
 
 
 def get(name: str) -> Method:
-    """The method of that name; KeyError if there is none (`core.config.check` says it kindly)."""
+    """The method of that name; KeyError if there is none (`core_jax.runs.config.check` says it
+    kindly)."""
     return _METHODS[name]

@@ -3,7 +3,7 @@
 The search is `core/eureka.py`.
 """
 
-from core.methods.base import Method
+from core_jax.methods.base import Method
 
 METHOD = Method(
     name="eureka",

@@ -3,7 +3,7 @@
 A reply that is refused is asked for again, with the refusal; the released code runs it and hopes.
 """
 
-from core.methods.base import Method
+from core_jax.methods.base import Method
 
 METHOD = Method(
     name="text2reward",

@@ -1,8 +1,8 @@
 """Who answers questions: language models (`ChatModel`) and teachers (`Teacher`)."""
 
-from core.models.base import Answer, ChatModel, Question, Reply, Teacher
-from core.models.chat_config import MODELS, ChatConfig, check_chat
-from core.models.factory import (
+from core_jax.models.base import Answer, ChatModel, Question, Reply, Teacher
+from core_jax.models.chat_config import MODELS, ChatConfig, check_chat
+from core_jax.models.factory import (
     Books,
     check_chat_model,
     check_labeller,
@@ -10,11 +10,8 @@ from core.models.factory import (
     make_labeller,
     open_books,
 )
-from core.models.failures import AccessError, BudgetError, ChatError
-from core.models.replay import ReplayModel
-from core.models.scripted import ScriptedConfig, ScriptedTeacher
-from core.models.vlm import VLMTeacher
-from core.models.vlm_config import VLMConfig
+from core_jax.models.failures import AccessError, BudgetError, ChatError
+from core_jax.models.replay import ReplayModel
 
 __all__ = [
     "MODELS",
@@ -28,11 +25,7 @@ __all__ = [
     "Question",
     "ReplayModel",
     "Reply",
-    "ScriptedConfig",
-    "ScriptedTeacher",
     "Teacher",
-    "VLMConfig",
-    "VLMTeacher",
     "check_chat",
     "check_chat_model",
     "check_labeller",

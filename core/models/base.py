@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
-from core.prompts.message import Message
+from core_jax.prompts.message import Message
 
 Schema = Mapping[str, Any]
 

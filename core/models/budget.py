@@ -6,8 +6,8 @@ import contextlib
 import threading
 from collections.abc import Iterator
 
-from core.models.failures import BudgetError
-from core.models.reply_cache import ReplyCache
+from core_jax.models.failures import BudgetError
+from core_jax.models.reply_cache import ReplyCache
 
 
 class Budget:

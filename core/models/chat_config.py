@@ -12,7 +12,7 @@ import math
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from core.prompts.message import Message, Picture
+from core_jax.prompts.message import Message, Picture
 
 MODELS = ("replay", "gemini", "openai")
 DEFAULT_NAMES = {"gemini": "gemini-3.8-flash", "openai": "gpt-4.1-mini"}

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import httpx2
 
-from core import methods
-from core.models.base import ChatModel
-from core.models.budget import Budget
-from core.models.chat_config import ChatConfig
-from core.models.hosted import HostedModel
-from core.models.keys import Key, find_key
-from core.models.replay import ReplayModel
-from core.models.reply_cache import ReplyCache
-from core.models.retry import Patience
-from core.models.service import Service
+from core_jax import methods
+from core_jax.models.base import ChatModel
+from core_jax.models.budget import Budget
+from core_jax.models.chat_config import ChatConfig
+from core_jax.models.hosted import HostedModel
+from core_jax.models.keys import Key, find_key
+from core_jax.models.replay import ReplayModel
+from core_jax.models.reply_cache import ReplyCache
+from core_jax.models.retry import Patience
+from core_jax.models.service import Service
 
 if TYPE_CHECKING:
-    from core.config import Config
+    from core_jax.runs.config import Config
 
 
 class Books(NamedTuple):
@@ -116,9 +116,11 @@ def _key(provider: str, chat: ChatConfig) -> Key:
 
 def _service(provider: str, chat: ChatConfig, key: Key, client: httpx2.Client) -> Service:
     if provider == "gemini":
-        from core.models.gemini import GeminiService  # Google's library takes a second to import
+        from core_jax.models.gemini import (
+            GeminiService,  # Google's library takes a second to import
+        )
 
         return GeminiService(chat, key, client)
-    from core.models.openai_compatible import OpenAIService
+    from core_jax.models.openai_compatible import OpenAIService
 
     return OpenAIService(chat, key, client)

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx2
 
-from core.models.keys import Key
+from core_jax.models.keys import Key
 
 PASSING = frozenset({408, 409, 429})  # and every 5xx
 SHOWN = 300  # characters of a service's own words

@@ -7,15 +7,15 @@ import json
 import threading
 from collections.abc import Sequence
 
-from core.models import chat_config
-from core.models.base import Reply, Schema
-from core.models.budget import Budget
-from core.models.chat_config import ChatConfig
-from core.models.failures import AccessError, ChatError, RequestFailed
-from core.models.reply_cache import Ask, Kept, ReplyCache
-from core.models.retry import Patience, with_patience
-from core.models.service import Service, ServiceAnswer
-from core.prompts.message import Message
+from core_jax.models import chat_config
+from core_jax.models.base import Reply, Schema
+from core_jax.models.budget import Budget
+from core_jax.models.chat_config import ChatConfig
+from core_jax.models.failures import AccessError, ChatError, RequestFailed
+from core_jax.models.reply_cache import Ask, Kept, ReplyCache
+from core_jax.models.retry import Patience, with_patience
+from core_jax.models.service import Service, ServiceAnswer
+from core_jax.prompts.message import Message
 
 # A wrong key, a wrong model or address: whatever else is asked, the answer will be the same.
 HOPELESS = {401, 403, 404}

@@ -9,12 +9,12 @@ from typing import Any
 
 import httpx2
 
-from core.models import failures
-from core.models.base import Schema
-from core.models.chat_config import ChatConfig, model_name
-from core.models.keys import Key
-from core.models.service import Sample, ServiceAnswer, count, malformed, read_text
-from core.prompts.message import Message, Picture
+from core_jax.models import failures
+from core_jax.models.base import Schema
+from core_jax.models.chat_config import ChatConfig, model_name
+from core_jax.models.keys import Key
+from core_jax.models.service import Sample, ServiceAnswer, count, malformed, read_text
+from core_jax.prompts.message import Message, Picture
 
 VENDOR = "https://api.openai.com/v1"
 

@@ -14,8 +14,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from core.models.base import Reply, Schema
-from core.prompts.message import Message
+from core_jax.models.base import Reply, Schema
+from core_jax.prompts.message import Message
 
 REPLIES = Path(__file__).parent / "replies"
 

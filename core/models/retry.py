@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 from typing import TypeVar
 
-from core.models.failures import RequestFailed
+from core_jax.models.failures import RequestFailed
 
 T = TypeVar("T")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
-from core.models.base import Schema
-from core.models.keys import Key
-from core.prompts.message import Message
+from core_jax.models.base import Schema
+from core_jax.models.keys import Key
+from core_jax.prompts.message import Message
 
 Status = Literal["ok", "cut", "refused", "empty", "malformed", "lost"]
 

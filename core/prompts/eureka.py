@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from core.prompts.formal import report, shown_code
-from core.prompts.message import Message
-from reward_models.formal import make_signature
+from core_jax.prompts.formal import report, shown_code
+from core_jax.prompts.message import Message
+from core_jax.reward_models.formal import make_signature
 
 SYSTEM = """\
 You are an expert in reward design for reinforcement learning. You write a reward function in \

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from core.prompts.message import Message
+from core_jax.prompts.message import Message
 
 _REFUSALS_SHOWN = 3
 

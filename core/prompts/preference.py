@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core.prompts.message import Message, Picture
-from core.prompts.verdict import Verdict, read_verdict, verdict_schema
+from core_jax.prompts.message import Message, Picture
+from core_jax.prompts.verdict import Verdict, read_verdict, verdict_schema
 
 UNSURE = "unsure"
 RATINGS = {

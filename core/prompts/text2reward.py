@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.prompts.message import Message
-from reward_models.formal import make_signature
+from core_jax.prompts.message import Message
+from core_jax.reward_models.formal import make_signature
 
 SYSTEM = """\
 You are an expert in robotics, reinforcement learning and code generation. You are given an \

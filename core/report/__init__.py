@@ -1,6 +1,6 @@
 """From runs' folders to a report: curves with confidence intervals, tables, clips, labels, code."""
 
-from core.report.page import write
-from core.report.records import Record, find, load
+from core_jax.report.page import write
+from core_jax.report.records import Record, find, load
 
 __all__ = ["Record", "find", "load", "write"]

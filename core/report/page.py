@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import envs
-from core import question_sheet, run_folder
-from core.label_quality import verdict
-from core.labels import LabelStore
-from core.report import plots, table
-from core.report.records import Record
+from core_jax import envs
+from core_jax.feedback.labels import LabelStore
+from core_jax.feedback.quality import verdict
+from core_jax.report import plots, table
+from core_jax.report.records import Record
+from core_jax.runs import run_folder
+from core_jax.visual import question_sheet
 
 _QUESTIONS = {"right": 3, "wrong": 2, "abstained": 1}  # how many of each are shown of a run
 _STYLE = """

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from core.report import statistics
-from core.report.table import Condition
+from core_jax.report import statistics
+from core_jax.report.table import Condition
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from core.config import Config
-from core.label_quality import Quality, quality
-from core.labels import LabelStore
-from core.metrics import read_rows
+from core_jax.feedback.labels import LabelStore
+from core_jax.feedback.quality import Quality, quality
+from core_jax.runs.config import Config
+from core_jax.runs.metrics import read_rows
 
 # No result depends on these, or they are columns of their own.
 _APART = {

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from core.report import paper, statistics
-from core.report.records import Record
+from core_jax.report import paper, statistics
+from core_jax.report.records import Record
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,7 +123,7 @@ def row(condition: Condition) -> dict[str, Any]:
     ablated = {"frm", "rrm", "importance"} & {
         name for record in condition.records for name in record.settings
     }
-    total = lambda name: sum((r.summary or {}).get(name, 0) for r in condition.records)  # noqa: E731
+    total = lambda name: sum((r.summary or {}).get(name, 0) for r in condition.records)
     minutes = sum(r.rows[-1]["wall_seconds"] for r in condition.records if r.rows) / 60
     return {
         "task": condition.task,
@@ -187,8 +187,8 @@ def cells(row: dict[str, Any]) -> list[str]:
     success = "–" if mean is None else f"{mean:.2f}"
     if interval and interval[0] is not None:
         success += f" [{interval[0]:.2f}, {interval[1]:.2f}]"
-    share = lambda x: "–" if x is None else f"{x:.2f}"  # noqa: E731
-    steps = lambda x: "never" if x is None else f"{x / 1000:g}k"  # noqa: E731
+    share = lambda x: "–" if x is None else f"{x:.2f}"
+    steps = lambda x: "never" if x is None else f"{x / 1000:g}k"
     return [
         row["task"],
         row["protocol"],

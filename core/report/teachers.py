@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from core.label_quality import EDGES, Bin, Quality
-from core.report.plots import COLOURS, MARKERS
+from core_jax.feedback.quality import EDGES, Bin, Quality
+from core_jax.report.plots import COLOURS, MARKERS
 
 _RATES = (
     ("asked", "questions"),

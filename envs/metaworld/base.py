@@ -14,12 +14,12 @@ import jax
 import jax.numpy as jnp
 from brax.envs.base import State
 
-from envs import rendering
-from envs.metaworld import hand
-from envs.metaworld.looks import Looks
-from envs.metaworld.scene import Physics, Scene, SceneXml
-from envs.rendering import Camera
-from envs.task import Field, Judgement, TaskEnv, TaskSpec
+from core_jax.envs import rendering
+from core_jax.envs.metaworld import hand
+from core_jax.envs.metaworld.looks import Looks
+from core_jax.envs.metaworld.scene import Physics, Scene, SceneXml
+from core_jax.envs.rendering import Camera
+from core_jax.envs.task import Field, Judgement, TaskEnv, TaskSpec
 
 # Bounds of the hand in an observation; the original clips to them.
 _HAND_LOW = (-0.525, 0.348, -0.0525)
@@ -181,7 +181,7 @@ class MetaWorldEnv(TaskEnv):
     def __init__(
         self, protocol: str = "paper", reward: str = "dense", goal_observable: bool = True
     ):
-        """Compiles the scene. Use `envs.make`, which checks the arguments.
+        """Compiles the scene. Use `core_jax.envs.make`, which checks the arguments.
 
         Args:
             protocol: `paper` or `random`.

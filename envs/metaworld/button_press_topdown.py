@@ -12,9 +12,9 @@ Nothing here rotates, so fingers are points and what they touch is grown by a fi
 import jax
 import jax.numpy as jnp
 
-from envs.metaworld import base, hand, looks, rewards
-from envs.metaworld.scene import Box, Physics, SceneXml, grown_boxes
-from envs.rendering import Camera
+from core_jax.envs.metaworld import base, hand, looks, rewards
+from core_jax.envs.metaworld.scene import Box, Physics, SceneXml, grown_boxes
+from core_jax.envs.rendering import Camera
 
 _OBJECT = "red button's top"
 

@@ -9,9 +9,9 @@ observation and the reward's margins know the dial where it is now, not where it
 import jax
 import jax.numpy as jnp
 
-from envs.metaworld import base, hand, looks, rewards
-from envs.metaworld.scene import CONTROL_DT, SUBSTEPS, Physics, SceneXml
-from envs.rendering import Camera
+from core_jax.envs.metaworld import base, hand, looks, rewards
+from core_jax.envs.metaworld.scene import CONTROL_DT, SUBSTEPS, Physics, SceneXml
+from core_jax.envs.rendering import Camera
 
 _OBJECT = "tip of the dial's lever, 0.05 m from the dial's axis"
 

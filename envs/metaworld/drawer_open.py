@@ -9,9 +9,9 @@ the original's. Unlike the original, the first observation shows the drawer wher
 import jax
 import jax.numpy as jnp
 
-from envs.metaworld import base, hand, looks, rewards
-from envs.metaworld.scene import Physics, SceneXml
-from envs.rendering import Camera
+from core_jax.envs.metaworld import base, hand, looks, rewards
+from core_jax.envs.metaworld.scene import Physics, SceneXml
+from core_jax.envs.rendering import Camera
 
 CLOSED_HANDLE = (0.0, -0.17, 0.09)  # m, from the drawer to its handle when closed
 TARGET = (0.0, -0.36, 0.09)  # m, from the drawer to where the handle should go

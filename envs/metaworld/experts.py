@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from brax.envs.base import State
 from flax import struct
 
-from envs.task import TaskEnv
+from core_jax.envs.task import TaskEnv
 
 Expert = Callable[[jax.Array], jax.Array]
 
@@ -277,7 +277,7 @@ def _hammer(obs: jax.Array) -> jax.Array:
 def _soccer(obs: jax.Array) -> jax.Array:
     """Pushes a ball that lies straight before the goal; takes any other in its fingers."""
     hand_pos, ball, goal = obs[:3], obs[4:7], obs[36:39]
-    above = lambda at, z: jnp.array([at[0], at[1], z])  # noqa: E731
+    above = lambda at, z: jnp.array([at[0], at[1], z])
     ahead = ball - hand_pos
     push = _move(hand_pos, above(ball, 0.055), 25.0, 1.0)
     approach = _move(hand_pos, above(ball, 0.13), 12.0, -1.0)
@@ -298,7 +298,7 @@ def _soccer(obs: jax.Array) -> jax.Array:
 def _sweep_into(obs: jax.Array) -> jax.Array:
     """Comes down over the cube with open fingers, closes them, and drags it over the hole."""
     hand_pos, cube, goal = obs[:3], obs[4:7], obs[36:39]
-    above = lambda at, z: jnp.array([at[0], at[1], z])  # noqa: E731
+    above = lambda at, z: jnp.array([at[0], at[1], z])
     approach = _move(hand_pos, above(cube, jnp.maximum(cube[2], 0.07) + 0.1), 12.0, -1.0)
     down = _move(hand_pos, above(cube, cube[2] + 0.02), 20.0, -1.0)
     drag = _move(hand_pos, above(goal, 0.1) + jnp.array([0.0, 0.02, 0.0]), 25.0, 1.0)

@@ -10,9 +10,9 @@ lets a hand grasp it, and the handle's middle against the board's corners.
 import jax
 import jax.numpy as jnp
 
-from envs.metaworld import base, hand, looks, rewards
-from envs.metaworld.scene import Physics, SceneXml
-from envs.rendering import Camera
+from core_jax.envs.metaworld import base, hand, looks, rewards
+from core_jax.envs.metaworld.scene import Physics, SceneXml
+from core_jax.envs.rendering import Camera
 
 HEAD = (0.16, 0.06, 0.0)  # m, from the handle to where the reward puts the head, never turned
 BOARD = (0.24, 0.85, 0.0)  # m

@@ -203,7 +203,7 @@ class Gripper(NamedTuple):
 
 def gripper(qpos: jax.Array) -> Gripper:
     """Returns the gripper's points for joint positions [nq], the hand held upright."""
-    at = lambda y, z: qpos[:3] + jnp.array([0.0, y, z])  # noqa: E731
+    at = lambda y, z: qpos[:3] + jnp.array([0.0, y, z])
     right = at(PAD_OFFSET[0], PAD_OFFSET[1]).at[1].add(qpos[3])
     left = at(-PAD_OFFSET[0], PAD_OFFSET[1]).at[1].add(qpos[4])
     return Gripper(tcp=at(0.5 * (qpos[3] + qpos[4]), -0.045), left_pad=left, right_pad=right)

@@ -10,13 +10,13 @@ import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from typing import NamedTuple
 
-import chex
+import jax
 import jax.numpy as jnp
 import mujoco
 import numpy as np
 from mujoco import mjx
 
-from envs.rendering import Scene
+from core_jax.envs.rendering import Scene
 
 Shapes = Mapping[str, str]
 """Body ("world" is one) to the MJCF of its visible geoms, whose `material` is one of `PALETTE`."""
@@ -83,7 +83,7 @@ class Looks:
         )
         self._checks = tuple(c.check for c in colours)
 
-    def scene(self, snapshot: chex.Array) -> Scene:
+    def scene(self, snapshot: jax.Array) -> Scene:
         """Returns the scene of one snapshot: joint positions [nq], then the fixture's place [3]."""
         nq, snapshot = self.mj_model.nq, jnp.asarray(snapshot)
         body_pos = self._model.body_pos.at[self._fixture].set(snapshot[nq:])

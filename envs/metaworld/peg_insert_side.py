@@ -10,9 +10,9 @@ is there once for each of those who can touch it, grown by their half sizes.
 import jax
 import jax.numpy as jnp
 
-from envs.metaworld import base, hand, looks, rewards
-from envs.metaworld.scene import Box, Physics, SceneXml, grown_boxes
-from envs.rendering import Camera
+from core_jax.envs.metaworld import base, hand, looks, rewards
+from core_jax.envs.metaworld.scene import Box, Physics, SceneXml, grown_boxes
+from core_jax.envs.rendering import Camera
 
 GRASP = (0.03, 0.0, 0.01)  # m, from the peg's middle to what an observation shows
 HEAD = (-0.1, 0.0, 0.0)  # m, from the peg's middle to its head
@@ -152,7 +152,7 @@ class PegInsertSide(base.MetaWorldEnv):
         peg = obj - jnp.array(GRASP)  # the original's turns by 0.2 mrad in a long episode
         head = peg + jnp.array(HEAD)
         # y and z weigh more so that the head comes to the hole before it goes in.
-        distance = lambda point: jnp.linalg.norm((point - target) * jnp.array([1.0, 2.0, 2.0]))  # noqa: E731
+        distance = lambda point: jnp.linalg.norm((point - target) * jnp.array([1.0, 2.0, 2.0]))
         error = distance(head)
         in_place = rewards.tolerance(error, 0.0, SUCCESS, distance(jnp.array(HEAD_INIT)))
         block = target - jnp.array(TARGET)

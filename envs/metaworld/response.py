@@ -7,8 +7,8 @@ for what a spring cannot say: the pose-dependent inertia, the tilt, the joint li
 the arm's reach, the sag. The springs are fixed and the rest point is bounded, so the path is
 bounded and smooth whatever the network says, and a hand at rest stays near its target.
 
-Weights: scripts/fit_hand.py, from traces of Meta-World 3.1.1 (MuJoCo 3.3.0) that
-scripts/record_metaworld.py records.
+Weights: scripts/tools/fit_hand.py, from traces of Meta-World 3.1.1 (MuJoCo 3.3.0) that
+scripts/tools/record_metaworld.py records.
 """
 
 import functools
@@ -113,7 +113,7 @@ def _network(weights: Weights, arm: ArmState, target: jax.Array) -> tuple[jax.Ar
     place = (target - jnp.array([0.0, 0.65, 0.25])) / 0.25
     features = jnp.concatenate([place, 10.0 * (target - arm.pos), 2.0 * arm.vel])
     inputs = jnp.concatenate([features, arm.hidden])
-    layer = lambda kernel, x: x @ kernel[:-1] + kernel[-1]  # noqa: E731
+    layer = lambda kernel, x: x @ kernel[:-1] + kernel[-1]
     update, reset = jnp.split(jax.nn.sigmoid(layer(weights.gates, inputs)), 2)
     candidate = jnp.tanh(layer(weights.candidate, jnp.concatenate([features, reset * arm.hidden])))
     hidden = (1.0 - update) * arm.hidden + update * candidate

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from envs.metaworld.hand import Gripper
+from core_jax.envs.metaworld.hand import Gripper
 
 _VALUE_AT_MARGIN = 0.1
 
@@ -70,7 +70,7 @@ def caging(
     pads_y = jnp.stack([gripper.left_pad[1], gripper.right_pad[1]])
     margin = jnp.abs(jnp.abs(pads_y - origin[1]) - pad_reach)
     left, right = tolerance(jnp.abs(pads_y - obj[1]), radius, pad_reach, margin)
-    xz = lambda x: jnp.hypot(x[0], x[2])  # noqa: E731
+    xz = lambda x: jnp.hypot(x[0], x[2])
     near = tolerance(xz(gripper.tcp - obj), 0.0, xz_reach, xz(origin - tcp_init) - xz_reach)
     caged = hamacher(hamacher(left, right), near)
     closing = jnp.where(caged > 0.97, jnp.clip(grip, 0.0, 1.0), 0.0)
@@ -109,10 +109,10 @@ def caged_between_pads(
     reach = 0.05  # m, a caging pad is at most this far from the object's middle
     gaps = (gripper.left_pad[1] - obj[1], obj[1] - gripper.right_pad[1])
     margins = [jnp.abs(jnp.abs(gap) - reach) for gap in gaps]
-    near = lambda high: hamacher(  # noqa: E731
+    near = lambda high: hamacher(
         *(tolerance(gap, radius, high, margin) for gap, margin in zip(gaps, margins, strict=True))
     )
-    across = lambda a, b: jnp.hypot(a[0] - b[0], a[2] - b[2])  # noqa: E731
+    across = lambda a, b: jnp.hypot(a[0] - b[0], a[2] - b[2])
     level = tolerance(across(gripper.tcp, obj), 0.0, xz, across(origin, tcp_init) - xz)
     caging = hamacher(near(reach), level)
     return 0.5 * (caging + jnp.where(caging > 0.95, near(radius + slack), 0.0))

@@ -15,8 +15,8 @@ import mujoco
 from flax import struct
 from mujoco import mjx
 
-from envs.metaworld import hand, response
-from envs.metaworld.looks import Looks, Shapes
+from core_jax.envs.metaworld import hand, response
+from core_jax.envs.metaworld.looks import Looks, Shapes
 
 Box = tuple[tuple[float, float, float], tuple[float, float, float]]
 """A box along the axes: from and to, m."""

@@ -3,9 +3,9 @@
 import jax
 import jax.numpy as jnp
 
-from envs.metaworld import base, hand, looks, rewards
-from envs.metaworld.scene import Box, Physics, SceneXml, grown_box, grown_boxes
-from envs.rendering import Camera
+from core_jax.envs.metaworld import base, hand, looks, rewards
+from core_jax.envs.metaworld.scene import Box, Physics, SceneXml, grown_box, grown_boxes
+from core_jax.envs.rendering import Camera
 
 _OBJECT = "green cube"
 CUBE = (0.0, 0.65, 0.0699355)  # m, where a reset of the original leaves it

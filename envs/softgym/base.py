@@ -10,13 +10,14 @@ import abc
 from typing import Any, ClassVar
 
 import chex
+import jax
 import jax.numpy as jnp
 import numpy as np
 from brax.envs.base import State
 
-from envs.rasterising import Sheet
-from envs.rendering import AMBIENT, LIGHT, Scene
-from envs.task import Judgement, TaskEnv
+from core_jax.envs.rasterising import Sheet
+from core_jax.envs.rendering import AMBIENT, LIGHT, Scene
+from core_jax.envs.task import Judgement, TaskEnv
 
 Colour = tuple[float, float, float]
 WOOD: tuple[Colour, Colour, float] = ((0.80, 0.64, 0.45), (0.77, 0.60, 0.41), 0.1)
@@ -31,7 +32,7 @@ class SoftGymEnv(TaskEnv):
     target: ClassVar[tuple[float, ...]]
 
     def __init__(self, protocol: str = "paper", reward: str = "dense"):
-        """Use `envs.make`, which checks the arguments.
+        """Use `core_jax.envs.make`, which checks the arguments.
 
         Args:
             protocol: `paper` or `random`.
@@ -41,22 +42,22 @@ class SoftGymEnv(TaskEnv):
         self.reward = reward
 
     @abc.abstractmethod
-    def place(self, key: chex.PRNGKey) -> Any:
+    def place(self, key: jax.Array) -> Any:
         """Draws a world at an episode's start."""
 
     @abc.abstractmethod
-    def advance(self, physics: Any, action: chex.Array) -> Any:
+    def advance(self, physics: Any, action: jax.Array) -> Any:
         """Moves a world by one environment step; the action is clipped already."""
 
     @abc.abstractmethod
-    def observe(self, physics: Any) -> chex.Array:
+    def observe(self, physics: Any) -> jax.Array:
         """Returns the observation of a world."""
 
     @abc.abstractmethod
     def judge(self, physics: Any) -> Judgement:
         """Returns the ground truth of a world."""
 
-    def ended(self, physics: Any) -> chex.Array:
+    def ended(self, physics: Any) -> jax.Array:
         """Returns 1 where the task itself is over; time limits belong to wrappers."""
         del physics
         return jnp.zeros(())
@@ -71,7 +72,7 @@ class SoftGymEnv(TaskEnv):
         """The physics engine."""
         return "particles"
 
-    def reset(self, rng: chex.PRNGKey) -> State:
+    def reset(self, rng: jax.Array) -> State:
         """Returns a world at its start.
 
         Args:
@@ -81,7 +82,7 @@ class SoftGymEnv(TaskEnv):
         judged = self.judge(physics)
         return self.started(physics, self.observe(physics), judged, jnp.array(self.target))
 
-    def step(self, state: State, action: chex.Array) -> State:
+    def step(self, state: State, action: jax.Array) -> State:
         """Moves a world by one environment step; see `stepped`.
 
         Args:
@@ -94,17 +95,17 @@ class SoftGymEnv(TaskEnv):
         return self.stepped(state, physics, obs, judged, self.ended(physics))
 
 
-def same(obs: chex.Array) -> chex.Array:
+def same(obs: jax.Array) -> jax.Array:
     """The whole observation, as a `TaskSpec`'s view."""
     return obs
 
 
-def to_picture(x: chex.Array) -> chex.Array:
+def to_picture(x: jax.Array) -> jax.Array:
     """Turns points [3, ...] with y upwards into points with z upwards, x staying x."""
     return jnp.stack([x[0], -x[2], x[1]])
 
 
-def shadow(x: chex.Array, edge: float, nearest: float) -> Sheet:
+def shadow(x: jax.Array, edge: float, nearest: float) -> Sheet:
     """A sheet's shadow on the table, as a sheet: painted things cast none themselves.
 
     Args:
@@ -128,7 +129,7 @@ def primitives_scene(rows: list[tuple[str, Any, Any, Any, Colour]], **more: Any)
     """
     table = ("plane", np.zeros(3), np.eye(3), np.zeros(3), WOOD[0])
     rows = [table, *rows]
-    stack = lambda i: jnp.stack([jnp.asarray(row[i], jnp.float32) for row in rows])  # noqa: E731
+    stack = lambda i: jnp.stack([jnp.asarray(row[i], jnp.float32) for row in rows])
     second = np.array([row[4] for row in rows], np.float32)
     second[0] = WOOD[1]
     return Scene(

@@ -12,13 +12,12 @@ from __future__ import annotations
 
 import dataclasses
 
-import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from envs.softgym import particles, strain
-from envs.softgym.particles import Body, Rows, Spring, inverse_root
+from core_jax.envs.softgym import particles, strain
+from core_jax.envs.softgym.particles import Body, Rows, Spring, inverse_root
 
 SIDE = 39 * 0.00625  # m
 THICKNESS = 0.01125  # m, from layer to layer
@@ -75,7 +74,7 @@ class Cloth:
         shear = (Spring((1, 1), b, 0.9), Spring((1, -1), b, 0.9))
         return edges + shear + (Spring((0, 2), 2 * a, 1.0), Spring((2, 0), 2 * a, 1.0))
 
-    def advance(self, body: Body, corner: chex.Array) -> Body:
+    def advance(self, body: Body, corner: jax.Array) -> Body:
         """One frame, 10 ms.
 
         Args:
@@ -100,17 +99,17 @@ class Cloth:
         rows = Rows((self.side, self.side))
         laid_floor = rows.lay(floor)
 
-        def substep(body: Body, part: chex.Array) -> tuple[Body, None]:
+        def substep(body: Body, part: jax.Array) -> tuple[Body, None]:
             places = (start + part * (corner - start))[:, :, None, None]
 
-            def reach(x: chex.Array) -> chex.Array:
+            def reach(x: jax.Array) -> jax.Array:
                 for k, rest in enumerate(away):
                     d = x - places[:, k]
                     far = inverse_root(d[0] * d[0] + d[1] * d[1] + d[2] * d[2] + 1e-12)
                     x = places[:, k] + d * jnp.minimum(_SLACK * rest * far, 1.0)
                 return x
 
-            def sweep_and_rub(_: int, x: chex.Array) -> chex.Array:
+            def sweep_and_rub(_: int, x: jax.Array) -> jax.Array:
                 x = particles.above(sweep(x), laid_floor)
                 return particles.rub(x, before, held_back, _FRICTION)
 
@@ -136,7 +135,7 @@ class Cloth:
         parts = jnp.arange(1, _SUBSTEPS + 1, dtype=jnp.float32) / _SUBSTEPS
         return jax.lax.scan(substep, body, parts)[0]
 
-    def floors(self, x: chex.Array) -> chex.Array:
+    def floors(self, x: jax.Array) -> jax.Array:
         """Returns how low each particle may sink [side, side], m: onto the ground, or onto the
         highest layer of the cloth that is under it, of the lowest few."""
         pick = self.obstacles()
@@ -153,7 +152,7 @@ class Cloth:
         """Rows (and columns) of the `SHOWN` particles."""
         return np.round(np.linspace(0, self.side - 1, SHOWN)).astype(int)
 
-    def shown(self, x: chex.Array) -> chex.Array:
+    def shown(self, x: jax.Array) -> jax.Array:
         """The `SHOWN` particles of a cloth [3, side, side], xyz by xyz [3 SHOWN^2]."""
         pick = self.obstacles()
         return x[:, pick][:, :, pick].reshape(3, -1).T.ravel()

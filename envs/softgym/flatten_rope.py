@@ -2,8 +2,8 @@
 
 Two pickers hold the ends all the time. An action moves each by up to 1 cm in each of six frames.
 The reward is how far the ends are apart, at most 1.1 times the rope's length. Both protocols start
-from ropes that were dragged about and dropped (`scripts/record_ropes.py`), 1,000 of them, a few of
-which are still falling, as in SoftGym; `random` also turns them about the vertical.
+from ropes that were dragged about and dropped (`scripts/tools/record_ropes.py`), 1,000 of them, a
+few of which are still falling, as in SoftGym; `random` also turns them about the vertical.
 """
 
 from __future__ import annotations
@@ -11,17 +11,16 @@ from __future__ import annotations
 import functools
 from pathlib import Path
 
-import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from envs.rendering import Camera, Scene
-from envs.softgym import rope
-from envs.softgym.base import SoftGymEnv, primitives_scene, same, to_picture
-from envs.softgym.particles import Body
-from envs.task import Field, Judgement, PaperBudget, TaskSpec
+from core_jax.envs.rendering import Camera, Scene
+from core_jax.envs.softgym import rope
+from core_jax.envs.softgym.base import SoftGymEnv, primitives_scene, same, to_picture
+from core_jax.envs.softgym.particles import Body
+from core_jax.envs.task import Field, Judgement, PaperBudget, TaskSpec
 
 KEY_POINTS = (0, 4, 8, 12, 16, 20, 24, 28, 32, 40)
 LONGEST = 1.1 * rope.LENGTH  # m, what counts
@@ -38,7 +37,7 @@ class Ropes:
     """The rope, and how far its ends were apart at the start, m."""
 
     body: Body
-    began: chex.Array
+    began: jax.Array
 
 
 class FlattenRope(SoftGymEnv):
@@ -61,7 +60,7 @@ class FlattenRope(SoftGymEnv):
         """8."""
         return 8
 
-    def place(self, key: chex.PRNGKey) -> Ropes:
+    def place(self, key: jax.Array) -> Ropes:
         """Draws one of the recorded ropes."""
         starts = _starts()
         which_key, turn_key = jax.random.split(key)
@@ -70,11 +69,11 @@ class FlattenRope(SoftGymEnv):
         if self.protocol == "random":
             angle = jax.random.uniform(turn_key, maxval=2.0 * jnp.pi)
             c, s = jnp.cos(angle), jnp.sin(angle)
-            turn = lambda a: jnp.stack([c * a[0] - s * a[2], a[1], s * a[0] + c * a[2]])  # noqa: E731
+            turn = lambda a: jnp.stack([c * a[0] - s * a[2], a[1], s * a[0] + c * a[2]])
             body = jax.tree.map(turn, body)
         return Ropes(body, _between(body.x))
 
-    def advance(self, physics: Ropes, action: chex.Array) -> Ropes:
+    def advance(self, physics: Ropes, action: jax.Array) -> Ropes:
         """Moves the pickers six times; a move that would leave the table does not happen."""
         step = _STEP * action.reshape(2, 4)[:, :3].T
 
@@ -90,7 +89,7 @@ class FlattenRope(SoftGymEnv):
         body = jax.lax.scan(frame, physics.body, length=_FRAMES)[0]
         return physics.replace(body=body)
 
-    def observe(self, physics: Ropes) -> chex.Array:
+    def observe(self, physics: Ropes) -> jax.Array:
         """Returns ten points of the rope and the two pickers [36]."""
         x = physics.body.x
         return jnp.concatenate([x[:, np.array(KEY_POINTS)].T.ravel(), x[:, 0], x[:, -1]])
@@ -107,11 +106,11 @@ class FlattenRope(SoftGymEnv):
             progress=jnp.where(success, 1.0, progress),
         )
 
-    def snapshot(self, pipeline_state: Ropes) -> chex.Array:
+    def snapshot(self, pipeline_state: Ropes) -> jax.Array:
         """Returns the particles' positions, xyz by xyz [123]."""
         return pipeline_state.body.x.T.ravel()
 
-    def view(self, snapshot: chex.Array, gripper: bool = True) -> Scene:
+    def view(self, snapshot: jax.Array, gripper: bool = True) -> Scene:
         """Returns a blue tube on a table, with a small grey ball at each picker."""
         x = to_picture(jnp.asarray(snapshot, jnp.float32).reshape(-1, 3).T)
         x = x.at[2].add(_TUBE)
@@ -126,7 +125,7 @@ class FlattenRope(SoftGymEnv):
         return primitives_scene(rows)
 
 
-def expert(obs: chex.Array) -> chex.Array:
+def expert(obs: jax.Array) -> jax.Array:
     """Draws the ends apart along the line between them, [36] to [8].
 
     Where the table's edge is near it aims inwards: the rope is straight only if all of it fits.
@@ -149,11 +148,11 @@ def expert(obs: chex.Array) -> chex.Array:
     return jnp.concatenate(moves)
 
 
-def _between(x: chex.Array) -> chex.Array:
+def _between(x: jax.Array) -> jax.Array:
     return jnp.linalg.norm(x[:, 0] - x[:, -1])
 
 
-def _between_points(a: chex.Array, b: chex.Array) -> tuple[chex.Array, chex.Array, chex.Array]:
+def _between_points(a: jax.Array, b: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Middle, axes (z along the link) and half length of what joins two points."""
     d = b - a
     length = jnp.linalg.norm(d)
@@ -216,6 +215,6 @@ def _spec() -> TaskSpec:
     )
 
 
-def _key_points(obs: chex.Array) -> chex.Array:
+def _key_points(obs: jax.Array) -> jax.Array:
     """What a picture shows of an observation: the rope."""
     return obs[..., :30]

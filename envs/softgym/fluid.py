@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import dataclasses
 
-import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from envs.softgym import pairs, particles
-from envs.softgym.particles import Body, inverse_root
+from core_jax.envs.softgym import pairs, particles
+from core_jax.envs.softgym.particles import Body, inverse_root
 
 _TINY = 1e-12
 
@@ -61,7 +60,7 @@ class Fluid:
         r2 = sum(a**2 for a in np.meshgrid(u, u, u))
         return float((np.maximum(1.0 - r2, 0.0) ** 3).sum())
 
-    def densities(self, x: chex.Array) -> chex.Array:
+    def densities(self, x: jax.Array) -> jax.Array:
         """Density at each particle next to that of the lattice, [n], for [3, n] m."""
         r2 = pairs.squares(x, x) / self.reach**2
         return jnp.sum(jnp.maximum(1.0 - r2, 0.0) ** 3, axis=0) / self.rest_density
@@ -77,10 +76,10 @@ class Fluid:
         h = particles.FRAME / self.substeps
         correction, mix = particles.one_by_one(self._correction), particles.one_by_one(self._mix)
 
-        def substep(body: Body, part: chex.Array) -> tuple[Body, None]:
+        def substep(body: Body, part: jax.Array) -> tuple[Body, None]:
             x = confine(body.x + h * body.v.at[1].add(-h * particles.GRAVITY), part)
 
-            def sweep(_: int, x: chex.Array) -> chex.Array:
+            def sweep(_: int, x: jax.Array) -> jax.Array:
                 move = self.relaxation * correction(x)
                 limit = 0.2 * self.spacing
                 return jax.lax.optimization_barrier(
@@ -96,12 +95,12 @@ class Fluid:
         parts = jnp.arange(1, self.substeps + 1, dtype=jnp.float32) / self.substeps
         return jax.lax.scan(substep, body, parts)[0]
 
-    def _correction(self, x: chex.Array) -> chex.Array:
+    def _correction(self, x: jax.Array) -> jax.Array:
         """Equations 8 to 12 of the paper: how far each particle is to go, [3, n]."""
         reach, rest = self.reach, self.rest_density
         x = self._centred(x)
 
-        def kernels(r2: chex.Array) -> tuple[chex.Array, ...]:
+        def kernels(r2: jax.Array) -> tuple[jax.Array, ...]:
             inverse = inverse_root(r2 + 1e-6 * reach**2)
             near = jnp.maximum(1.0 - r2 * inverse / reach, 0.0)
             # The gradient's (spiky) is -3 (1 - r/reach)^2 / reach, scaled to the density's sum.
@@ -120,16 +119,16 @@ class Fluid:
         (pulled,) = near.sums(columns * force, None, None)
         return force * gradient + pulled[:3] - x * pulled[3]
 
-    def _centred(self, x: chex.Array) -> chex.Array:
+    def _centred(self, x: jax.Array) -> jax.Array:
         # Sums of differences lose nothing near 0.
         return x - jnp.mean(x, axis=1, keepdims=True)
 
-    def _pairs(self, x: chex.Array, kernels: pairs.Kernels) -> pairs.Pairs:
+    def _pairs(self, x: jax.Array, kernels: pairs.Kernels) -> pairs.Pairs:
         if self.cells is None:
             return pairs.AllPairs(x, kernels)
         return pairs.NearPairs(x, kernels, pairs.Cells(self.reach, *self.cells))
 
-    def _mix(self, x: chex.Array, v: chex.Array) -> tuple[chex.Array, chex.Array]:
+    def _mix(self, x: jax.Array, v: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Velocities after viscosity, m/s, and the push that keeps eddies turning, m/s^2, [3, n].
 
         XSPH, and equations 15 and 16 of the paper.
@@ -137,7 +136,7 @@ class Fluid:
         reach, rest = self.reach, self.rest_density
         x = self._centred(x)
 
-        def kernels(r2: chex.Array) -> tuple[chex.Array, ...]:
+        def kernels(r2: jax.Array) -> tuple[jax.Array, ...]:
             near = jnp.maximum(1.0 - r2 / reach**2, 0.0)
             return near * near, near * near * near
 

@@ -4,7 +4,7 @@ A picker holds one corner all the time. One action is a whole pick-and-place: 6 
 where the action says, 6 cm down, about 90 frames. RL-VLM-F's episodes are one such move
 (`moves=1`), CoRe's are three. There the world itself ends (`done`). The reward is -10 times the
 mean distance of the particles from the goal, which is what our own solver makes of a move to the
-opposite corner (`scripts/record_folds.py`). Both protocols have the one flat start.
+opposite corner (`scripts/tools/record_folds.py`). Both protocols have the one flat start.
 """
 
 from __future__ import annotations
@@ -13,18 +13,17 @@ import functools
 from pathlib import Path
 from typing import Any, ClassVar
 
-import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from envs.rasterising import Sheet
-from envs.rendering import Camera, Scene
-from envs.softgym import cloth
-from envs.softgym.base import SoftGymEnv, primitives_scene, same, shadow, to_picture
-from envs.softgym.particles import Body
-from envs.task import Field, Judgement, PaperBudget, TaskSpec
+from core_jax.envs.rasterising import Sheet
+from core_jax.envs.rendering import Camera, Scene
+from core_jax.envs.softgym import cloth
+from core_jax.envs.softgym.base import SoftGymEnv, primitives_scene, same, shadow, to_picture
+from core_jax.envs.softgym.particles import Body
+from core_jax.envs.task import Field, Judgement, PaperBudget, TaskSpec
 
 PATH = Path(__file__).parent / "folds.npz"
 REACH = 0.15  # m, what an action of 1 means
@@ -43,7 +42,7 @@ class Folding:
     """The cloth, and how many moves have been made."""
 
     body: Body
-    moves: chex.Array
+    moves: jax.Array
 
 
 class FoldCloth(SoftGymEnv):
@@ -63,7 +62,7 @@ class FoldCloth(SoftGymEnv):
         preset: str = "fast",
         moves: int = 3,
     ):
-        """Use `envs.make`, which checks the arguments.
+        """Use `core_jax.envs.make`, which checks the arguments.
 
         Args:
             protocol: `paper` or `random`; the same here.
@@ -91,31 +90,31 @@ class FoldCloth(SoftGymEnv):
         """2."""
         return 2
 
-    def place(self, key: chex.PRNGKey) -> Folding:
+    def place(self, key: jax.Array) -> Folding:
         """Lays the cloth flat."""
         del key
         return Folding(self.cloth.flat(), jnp.int32(0))
 
-    def advance(self, physics: Folding, action: chex.Array) -> Folding:
+    def advance(self, physics: Folding, action: jax.Array) -> Folding:
         """One move of the held corner: up, across, down."""
         start = physics.body.x[:, 0, 0]
         total = carry_frames(start, action)
 
-        def under_way(carry: tuple[chex.Array, Body]) -> chex.Array:
+        def under_way(carry: tuple[jax.Array, Body]) -> jax.Array:
             return carry[0] < total
 
-        def frame(carry: tuple[chex.Array, Body]) -> tuple[chex.Array, Body]:
+        def frame(carry: tuple[jax.Array, Body]) -> tuple[jax.Array, Body]:
             t, body = carry[0] + 1.0, carry[1]
             return t, self.cloth.advance(body, carry_to(start, action, t))
 
         _, body = jax.lax.while_loop(under_way, frame, (jnp.float32(0.0), physics.body))
         return Folding(body, physics.moves + 1)
 
-    def ended(self, physics: Folding) -> chex.Array:
+    def ended(self, physics: Folding) -> jax.Array:
         """Returns 1 after the last move."""
         return (physics.moves >= self._moves).astype(jnp.float32)
 
-    def observe(self, physics: Folding) -> chex.Array:
+    def observe(self, physics: Folding) -> jax.Array:
         """Returns 6 x 6 points of the cloth and the picker [111]."""
         x = physics.body.x
         points = x[:, self._keys][:, :, self._keys]
@@ -131,11 +130,11 @@ class FoldCloth(SoftGymEnv):
             progress=jnp.clip(done, 0.0, 1.0),
         )
 
-    def snapshot(self, pipeline_state: Folding) -> chex.Array:
+    def snapshot(self, pipeline_state: Folding) -> jax.Array:
         """Returns 20 x 20 points of the cloth, xyz by xyz [1200]; float16 is fine to 0.1 mm."""
         return self.cloth.shown(pipeline_state.body.x).astype(jnp.float16)
 
-    def view(self, snapshot: chex.Array, gripper: bool = True) -> Scene:
+    def view(self, snapshot: jax.Array, gripper: bool = True) -> Scene:
         """Returns the cloth on a table, blue above and orange below; a ball is the picker."""
         x = to_picture(
             jnp.asarray(snapshot, jnp.float32)
@@ -150,17 +149,17 @@ class FoldCloth(SoftGymEnv):
             rows.append(("sphere", x[:, 0, 0], np.eye(3), size, (0.9, 0.9, 0.92)))
         return primitives_scene(rows, painted=(shadow(x, edge, _NEAREST), sheet))
 
-    def _distance(self, x: chex.Array) -> chex.Array:
+    def _distance(self, x: jax.Array) -> jax.Array:
         d = x - jnp.asarray(self.goal)
         return jnp.mean(jnp.sqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2]))
 
 
-def carry_frames(start: chex.Array, action: chex.Array) -> chex.Array:
+def carry_frames(start: jax.Array, action: jax.Array) -> jax.Array:
     """Frames that a move takes, for the held corner's place [3] and an action [2]."""
     return jnp.ceil(jnp.linalg.norm(_way(start, action)) / _STRIDE) + 2 * _LIFT_FRAMES
 
 
-def carry_to(start: chex.Array, action: chex.Array, t: chex.Array) -> chex.Array:
+def carry_to(start: jax.Array, action: jax.Array, t: jax.Array) -> jax.Array:
     """Where the picker is after `t` frames of a move: up, across, down [3] m."""
     way = _way(start, action)
     length = jnp.linalg.norm(way)
@@ -170,7 +169,7 @@ def carry_to(start: chex.Array, action: chex.Array, t: chex.Array) -> chex.Array
     return (start + gone * way / jnp.maximum(length, 1e-6)).at[1].add(risen * _LIFT)
 
 
-def expert(obs: chex.Array) -> chex.Array:
+def expert(obs: jax.Array) -> jax.Array:
     """Puts the held corner onto the opposite one, [111] to [2]."""
     del obs
     return jnp.full(2, OPPOSITE)
@@ -197,7 +196,7 @@ def _spec(env: FoldCloth) -> TaskSpec:
         ),
         fields[-1],
     )
-    as_snapshot = lambda x: tuple(float(a) for a in x)  # noqa: E731
+    as_snapshot = lambda x: tuple(float(a) for a in x)
     return TaskSpec(
         name="fold-cloth",
         instruction="fold the cloth diagonally from one corner to the opposite corner",
@@ -231,10 +230,10 @@ def _spec(env: FoldCloth) -> TaskSpec:
     )
 
 
-def _way(start: chex.Array, action: chex.Array) -> chex.Array:
+def _way(start: jax.Array, action: jax.Array) -> jax.Array:
     return jnp.array([REACH * action[0] - start[0], 0.0, REACH * action[1] - start[2]])
 
 
-def _points(obs: chex.Array) -> chex.Array:
+def _points(obs: jax.Array) -> jax.Array:
     """What a picture shows of an observation: the cloth."""
     return obs[..., :108]

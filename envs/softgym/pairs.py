@@ -13,11 +13,10 @@ import dataclasses
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-import chex
 import jax
 import jax.numpy as jnp
 
-Kernels = Callable[[chex.Array], tuple[chex.Array, ...]]
+Kernels = Callable[[jax.Array], tuple[jax.Array, ...]]
 _OWN = 8  # particles of a row; a cell at rest has about as many
 _WIDE = (16, 16)  # cells along x and y; what is farther out shares them, in turns
 _DEEP = 32  # cells along z; what is farther out is in the outermost ones
@@ -28,14 +27,14 @@ _AWAY = 1e3  # m, where a window's empty places are
 class Pairs(Protocol):
     """Pairs of some particles, and their kernels' values."""
 
-    def sums(self, *columns: chex.Array | None) -> list[chex.Array]:
+    def sums(self, *columns: jax.Array | None) -> list[jax.Array]:
         """Returns the sums [C, n] of columns [C, n], one set for each kernel; none for None."""
 
 
 class AllPairs:
     """Every particle with every one, and with itself."""
 
-    def __init__(self, x: chex.Array, kernels: Kernels):
+    def __init__(self, x: jax.Array, kernels: Kernels):
         """Computes the kernels once.
 
         Args:
@@ -44,7 +43,7 @@ class AllPairs:
         """
         self._values = jax.lax.optimization_barrier(kernels(squares(x, x)))
 
-    def sums(self, *columns: chex.Array | None) -> list[chex.Array]:
+    def sums(self, *columns: jax.Array | None) -> list[jax.Array]:
         """See `Pairs`."""
         both = zip(columns, self._values, strict=True)
         return [_product(column, value) for column, value in both if column is not None]
@@ -64,7 +63,7 @@ class Cells:
     rows: int
     window: int
 
-    def sort(self, x: chex.Array) -> Sorted:
+    def sort(self, x: jax.Array) -> Sorted:
         """Sorts particles [3, n] into cells."""
         n, (wide, high) = x.shape[1], _WIDE
         cell = jnp.floor(x / self.reach).astype(jnp.int32)
@@ -107,18 +106,18 @@ class Sorted(NamedTuple):
         missed: how often there was no room for a row, or for a place in a window.
     """
 
-    order: chex.Array
-    start: chex.Array
-    size: chex.Array
-    begin: chex.Array
-    end: chex.Array
-    missed: chex.Array
+    order: jax.Array
+    start: jax.Array
+    size: jax.Array
+    begin: jax.Array
+    end: jax.Array
+    missed: jax.Array
 
 
 class NearPairs:
     """Pairs of particles in the same or in neighbouring cells."""
 
-    def __init__(self, x: chex.Array, kernels: Kernels, cells: Cells):
+    def __init__(self, x: jax.Array, kernels: Kernels, cells: Cells):
         """Sorts the particles.
 
         Args:
@@ -129,7 +128,7 @@ class NearPairs:
         self._x, self._kernels, self._window = x, kernels, cells.window
         self._sorted = cells.sort(x)
 
-    def sums(self, *columns: chex.Array | None) -> list[chex.Array]:
+    def sums(self, *columns: jax.Array | None) -> list[jax.Array]:
         """See `Pairs`."""
         s, n = self._sorted, self._x.shape[1]
         given = [k for k, column in enumerate(columns) if column is not None]
@@ -138,7 +137,7 @@ class NearPairs:
         stacked = jnp.concatenate([stacked, empty], axis=1)
         room = jnp.arange(self._window)
 
-        def rows(row: tuple[chex.Array, ...]) -> chex.Array:
+        def rows(row: tuple[jax.Array, ...]) -> jax.Array:
             start, begin, end = row
             own = _slices(stacked[:3], start, _OWN)  # [B, 3, own]
             near = _slices(stacked, begin.reshape(-1), self._window)
@@ -172,17 +171,17 @@ class NearPairs:
         return jnp.split(sums, ends)
 
 
-def squares(a: chex.Array, b: chex.Array) -> chex.Array:
+def squares(a: jax.Array, b: jax.Array) -> jax.Array:
     """Squared distances [n, m] of points [3, n] and [3, m]."""
     d = [p[:, None] - q[None] for p, q in zip(a, b, strict=True)]
     return d[0] * d[0] + d[1] * d[1] + d[2] * d[2]
 
 
-def _product(columns: chex.Array, values: chex.Array) -> chex.Array:
+def _product(columns: jax.Array, values: jax.Array) -> jax.Array:
     """In whole float32 on accelerators as well: what is near is a small difference of two sums."""
     return jnp.matmul(columns, values, precision=jax.lax.Precision.HIGHEST)
 
 
-def _slices(a: chex.Array, starts: chex.Array, size: int) -> chex.Array:
+def _slices(a: jax.Array, starts: jax.Array, size: int) -> jax.Array:
     """Slices [B, C, size] of [C, n] that begin at `starts` [B]."""
     return jax.vmap(lambda s: jax.lax.dynamic_slice(a, (0, s), (len(a), size)))(starts)

@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -31,8 +30,8 @@ _TINY = 1e-12
 class Body:
     """Positions and velocities, [3, *grid], m and m/s."""
 
-    x: chex.Array
-    v: chex.Array
+    x: jax.Array
+    v: jax.Array
 
 
 class Spring(NamedTuple):
@@ -49,7 +48,7 @@ class Spring(NamedTuple):
     stiffness: float
 
 
-def shift(x: chex.Array, offset: tuple[int, ...]) -> chex.Array:
+def shift(x: jax.Array, offset: tuple[int, ...]) -> jax.Array:
     """Returns, at each place of the grid, what is `offset` further; zeros beyond the edge.
 
     Args:
@@ -79,7 +78,7 @@ class Rows(NamedTuple):
     grid: tuple[int, ...]
     gap: int = 2
 
-    def lay(self, x: chex.Array) -> chex.Array:
+    def lay(self, x: jax.Array) -> jax.Array:
         """Lays out [..., *grid]; gaps are 0. NumPy's arrays stay NumPy's."""
         if len(self.grid) == 1:
             return x
@@ -87,7 +86,7 @@ class Rows(NamedTuple):
         lead = x.shape[: x.ndim - 2]
         return pad_with(x, [(0, 0)] * (x.ndim - 1) + [(0, self.gap)]).reshape(*lead, -1)
 
-    def lift(self, x: chex.Array) -> chex.Array:
+    def lift(self, x: jax.Array) -> jax.Array:
         """The inverse of `lay`."""
         if len(self.grid) == 1:
             return x
@@ -99,7 +98,7 @@ class Rows(NamedTuple):
         return offset[0] * (self.grid[-1] + self.gap) + offset[1] if len(offset) > 1 else offset[0]
 
 
-def pull(springs: tuple[Spring, ...], w: chex.Array, relaxation: float):
+def pull(springs: tuple[Spring, ...], w: jax.Array, relaxation: float):
     """Returns a sweep `x -> x` over springs, all at once (Jacobi); positions are laid by `Rows`.
 
     Each particle moves by the mean of what its springs ask of it, times `relaxation`.
@@ -123,7 +122,7 @@ def pull(springs: tuple[Spring, ...], w: chex.Array, relaxation: float):
     steps = [rows.distance(s.offset) for s in both]
     margin = max(steps)
 
-    def sweep(x: chex.Array) -> chex.Array:
+    def sweep(x: jax.Array) -> jax.Array:
         n = x.shape[1]
         # Without the barrier every neighbour's loop would ask whether it is beyond the end.
         wide = jax.lax.optimization_barrier(jnp.pad(x, ((0, 0), (margin, margin))))
@@ -137,7 +136,7 @@ def pull(springs: tuple[Spring, ...], w: chex.Array, relaxation: float):
     return sweep
 
 
-def inverse_root(x: chex.Array) -> chex.Array:
+def inverse_root(x: jax.Array) -> jax.Array:
     """1 / sqrt(x) to 5e-6 of it, from a first guess in the bits and two of Newton's steps.
 
     XLA's on a CPU, a root and a division, takes longer than all else that is done to a pair.
@@ -157,7 +156,7 @@ def one_by_one(f: Callable[..., Any]) -> Callable[..., Any]:
     return sequential_vmap(f) if jax.default_backend() == "cpu" else f
 
 
-def chain(x: chex.Array, w: chex.Array, length: chex.Array, compliance: float) -> chex.Array:
+def chain(x: jax.Array, w: jax.Array, length: jax.Array, compliance: float) -> jax.Array:
     """One XPBD step on all links of a chain together, solved exactly: `x` with every link mended.
 
     The links' multipliers couple only to their neighbours', a tridiagonal system, which parallel
@@ -184,8 +183,8 @@ def chain(x: chex.Array, w: chex.Array, length: chex.Array, compliance: float) -
 
 
 def tridiagonal(
-    below: chex.Array, middle: chex.Array, above: chex.Array, right: chex.Array
-) -> chex.Array:
+    below: jax.Array, middle: jax.Array, above: jax.Array, right: jax.Array
+) -> jax.Array:
     """Solves a tridiagonal system by parallel cyclic reduction (Hockney 1965), all [n].
 
     Args:
@@ -196,8 +195,8 @@ def tridiagonal(
     """
     step = 1
     while step < middle.shape[0]:
-        before = lambda a, s=step: shift(a, (-s,))  # noqa: E731
-        after = lambda a, s=step: shift(a, (s,))  # noqa: E731
+        before = lambda a, s=step: shift(a, (-s,))
+        after = lambda a, s=step: shift(a, (s,))
         inverse = 1.0 / middle
         down, up = -below * before(inverse), -above * after(inverse)
         middle, right, below, above = (
@@ -210,7 +209,7 @@ def tridiagonal(
     return right / middle
 
 
-def separate(x: chex.Array, w: chex.Array, apart: chex.Array, radius: float) -> chex.Array:
+def separate(x: jax.Array, w: jax.Array, apart: jax.Array, radius: float) -> jax.Array:
     """Keeps particles a radius from each other, every pair tested (for a few dozen particles).
 
     Args:
@@ -228,12 +227,12 @@ def separate(x: chex.Array, w: chex.Array, apart: chex.Array, radius: float) -> 
     return x + jnp.stack([jnp.sum(push * a, axis=0) for a in d]) / count
 
 
-def above(x: chex.Array, floor: chex.Array | float) -> chex.Array:
+def above(x: jax.Array, floor: jax.Array | float) -> jax.Array:
     """Lifts particles that are below a floor, m, onto it."""
     return x.at[1].set(jnp.maximum(x[1], floor))
 
 
-def rub(x: chex.Array, before: chex.Array, depth: chex.Array, friction: float) -> chex.Array:
+def rub(x: jax.Array, before: jax.Array, depth: jax.Array, friction: float) -> jax.Array:
     """Coulomb friction on level ground (Macklin 2014, eq. 24): takes back of a substep's sideways
     motion what friction can hold, which is `friction` times the depth that the ground mended.
 

@@ -3,7 +3,7 @@
 An action moves the glass by up to 1.1 cm in each of eight frames. The reward is minus the distance
 to the target, minus 10 times the part of the water that is no longer in the glass. The original has
 3,100 to 4,200 particles, as has the preset `full`; `fast` has 250 larger ones of the same volume.
-Both protocols start from settled glasses of nine sizes (`scripts/record_water.py`).
+Both protocols start from settled glasses of nine sizes (`scripts/tools/record_water.py`).
 """
 
 from __future__ import annotations
@@ -13,18 +13,17 @@ import functools
 from pathlib import Path
 from typing import Any, ClassVar
 
-import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from envs.rasterising import Balls
-from envs.rendering import Camera, Scene
-from envs.softgym.base import SoftGymEnv, primitives_scene, same, to_picture
-from envs.softgym.fluid import Fluid
-from envs.softgym.particles import Body
-from envs.task import Field, Judgement, PaperBudget, TaskSpec
+from core_jax.envs.rasterising import Balls
+from core_jax.envs.rendering import Camera, Scene
+from core_jax.envs.softgym.base import SoftGymEnv, primitives_scene, same, to_picture
+from core_jax.envs.softgym.fluid import Fluid
+from core_jax.envs.softgym.particles import Body
+from core_jax.envs.task import Field, Judgement, PaperBudget, TaskSpec
 
 PATH = Path(__file__).parent / "water.npz"
 INNER = (0.2025, 0.21, 0.2175)  # m, inner lengths of a glass
@@ -86,8 +85,8 @@ class Pouring:
     """
 
     body: Body
-    glass: chex.Array
-    inner: chex.Array
+    glass: jax.Array
+    inner: jax.Array
 
 
 class PassWater(SoftGymEnv):
@@ -100,7 +99,7 @@ class PassWater(SoftGymEnv):
     target = (TARGET,)
 
     def __init__(self, protocol: str = "paper", reward: str = "dense", preset: str = "fast"):
-        """Use `envs.make`, which checks the arguments.
+        """Use `core_jax.envs.make`, which checks the arguments.
 
         Args:
             protocol: `paper` or `random`; the same here.
@@ -126,7 +125,7 @@ class PassWater(SoftGymEnv):
         """1."""
         return 1
 
-    def place(self, key: chex.PRNGKey) -> Pouring:
+    def place(self, key: jax.Array) -> Pouring:
         """Draws the size of the glass."""
         i, j = jax.random.randint(key, (2,), 0, len(INNER))
         lengths = jnp.array(INNER)
@@ -134,7 +133,7 @@ class PassWater(SoftGymEnv):
         inner = jnp.stack([lengths[i], lengths[j]])
         return Pouring(Body(x, jnp.zeros_like(x)), jnp.zeros(()), inner)
 
-    def advance(self, physics: Pouring, action: chex.Array) -> Pouring:
+    def advance(self, physics: Pouring, action: jax.Array) -> Pouring:
         """Moves the glass eight times."""
 
         def frame(physics: Pouring, _: None) -> tuple[Pouring, None]:
@@ -143,16 +142,16 @@ class PassWater(SoftGymEnv):
 
         return jax.lax.scan(frame, physics, length=_FRAMES)[0]
 
-    def pour(self, physics: Pouring, to: chex.Array) -> Pouring:
+    def pour(self, physics: Pouring, to: jax.Array) -> Pouring:
         """One frame in which the glass goes to x = `to`, m."""
         began, inner = physics.glass, physics.inner
 
-        def confine(x: chex.Array, part: chex.Array) -> chex.Array:
+        def confine(x: jax.Array, part: jax.Array) -> jax.Array:
             return out_of_walls(x, began + part * (to - began), inner, GAP * self.fluid.spacing)
 
         return physics.replace(body=self.fluid.advance(physics.body, confine), glass=to)
 
-    def observe(self, physics: Pouring) -> chex.Array:
+    def observe(self, physics: Pouring) -> jax.Array:
         """Returns glass x, inner lengths, height, highest water, parts inside and outside [7]."""
         kept = inside(physics)
         height = jnp.float32(HEIGHT)
@@ -168,13 +167,13 @@ class PassWater(SoftGymEnv):
             progress=jnp.clip(1.0 + dense / TARGET, 0.0, 1.0),
         )
 
-    def snapshot(self, pipeline_state: Pouring) -> chex.Array:
+    def snapshot(self, pipeline_state: Pouring) -> jax.Array:
         """Returns glass x, inner lengths and shown particles from the glass, float16 [3 + 3 k]."""
         p = pipeline_state
         x = p.body.x[:, :: self.water.stride].at[0].add(-p.glass)
         return jnp.concatenate([p.glass[None], p.inner, x.T.ravel()]).astype(jnp.float16)
 
-    def view(self, snapshot: chex.Array, gripper: bool = True) -> Scene:
+    def view(self, snapshot: jax.Array, gripper: bool = True) -> Scene:
         """Returns a glass with blue water on a table, and a red disc where it should go."""
         del gripper  # the glass moves by itself
         snapshot = jnp.asarray(snapshot, jnp.float32)
@@ -188,7 +187,7 @@ class PassWater(SoftGymEnv):
         return primitives_scene(rows, painted=(balls,), glass=_panes(glass, inner))
 
 
-def inside(physics: Pouring) -> chex.Array:
+def inside(physics: Pouring) -> jax.Array:
     """Part of the water that is in the glass, or above it by at most half a wall's thickness."""
     x = physics.body.x
     away = jnp.stack([jnp.abs(x[0] - physics.glass), jnp.abs(x[2])])
@@ -196,7 +195,7 @@ def inside(physics: Pouring) -> chex.Array:
     return jnp.mean(within & (x[1] < HEIGHT + 0.5 * WALL) & (x[1] > -0.5 * WALL))
 
 
-def out_of_walls(x: chex.Array, glass: chex.Array, inner: chex.Array, gap: float) -> chex.Array:
+def out_of_walls(x: jax.Array, glass: jax.Array, inner: jax.Array, gap: float) -> jax.Array:
     """Pushes particles out of the four walls, the glass's floor and the ground, the shortest way.
 
     Args:
@@ -229,7 +228,7 @@ def out_of_walls(x: chex.Array, glass: chex.Array, inner: chex.Array, gap: float
     return jnp.stack([at[0] + glass, y, at[2]])
 
 
-def expert(obs: chex.Array) -> chex.Array:
+def expert(obs: jax.Array) -> jax.Array:
     """Speeds up, goes on at a speed that the water bears, and slows down in time, [7] to [1]."""
     to_go = TARGET - obs[0]
     start = 0.35 + 2.0 * jnp.abs(obs[0])  # of the speed; from rest and into rest gently
@@ -237,7 +236,7 @@ def expert(obs: chex.Array) -> chex.Array:
     return (jnp.sign(to_go) * jnp.minimum(speed, jnp.abs(to_go) / (_FRAMES * _STEP)))[None]
 
 
-def _panes(glass: chex.Array, inner: chex.Array) -> chex.Array:
+def _panes(glass: jax.Array, inner: jax.Array) -> jax.Array:
     """Middles and half sizes of the glass's walls as pictures show them, [4, 2, 3] m."""
     half, thin = 0.5 * inner, 0.006
     middle, tall = 0.5 * HEIGHT + WALL, 0.5 * HEIGHT
@@ -256,17 +255,17 @@ def _panes(glass: chex.Array, inner: chex.Array) -> chex.Array:
     return jnp.stack([jnp.stack([jnp.stack(a), jnp.stack(b)]) for a, b in rows])
 
 
-def _edges(glass: chex.Array, inner: chex.Array) -> list[tuple[str, Any, Any, Any, Any]]:
+def _edges(glass: jax.Array, inner: jax.Array) -> list[tuple[str, Any, Any, Any, Any]]:
     """The glass's twelve edges, and its floor."""
     half, middle, tall = 0.5 * inner + 0.006, 0.5 * HEIGHT + WALL, 0.5 * HEIGHT
     colour, zero, thin = (0.93, 0.96, 0.98), jnp.zeros(()), jnp.float32(0.0045)
-    point = lambda x, y, z: jnp.stack([glass + x, zero + y, zero + z])  # noqa: E731
+    point = lambda x, y, z: jnp.stack([glass + x, zero + y, zero + z])
     along = {  # axes with z along x, y, z
         "x": np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [-1.0, 0.0, 0.0]]),
         "y": np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]]),
         "z": np.eye(3),
     }
-    rod = lambda length: jnp.stack([thin, zero + length, zero])  # noqa: E731
+    rod = lambda length: jnp.stack([thin, zero + length, zero])
     rows = []
     for a in (-1.0, 1.0):
         for b in (-1.0, 1.0):
@@ -304,7 +303,7 @@ def _spec(env: PassWater) -> TaskSpec:
         Field("part_spilled", 6, 7, "1", "part of the water that is not in the glass, 0 to 1"),
     )
     still = env.starts[1, 1, :, :: env.water.stride].T.ravel()
-    shot = lambda x: (x, INNER[1], INNER[1], *(float(a) for a in still))  # noqa: E731
+    shot = lambda x: (x, INNER[1], INNER[1], *(float(a) for a in still))
     return TaskSpec(
         name="pass-water",
         instruction="move the glass of water onto the red circle without spilling the water",

@@ -6,13 +6,12 @@ with itself by testing all pairs. Measured against plain sweeps in `particles`' 
 
 from __future__ import annotations
 
-import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from envs.softgym import particles
-from envs.softgym.particles import Body, Spring
+from core_jax.envs.softgym import particles
+from core_jax.envs.softgym.particles import Body, Spring
 
 PARTICLES = 41
 LINK = 0.0125 * 1.075  # m
@@ -30,7 +29,7 @@ _INDEX = np.arange(PARTICLES)
 _APART = (np.abs(_INDEX[:, None] - _INDEX) > 1).astype(np.float32)
 
 
-def advance(body: Body, w: chex.Array, goal: chex.Array, substeps: int = _SUBSTEPS) -> Body:
+def advance(body: Body, w: jax.Array, goal: jax.Array, substeps: int = _SUBSTEPS) -> Body:
     """One frame, 10 ms.
 
     Args:
@@ -44,7 +43,7 @@ def advance(body: Body, w: chex.Array, goal: chex.Array, substeps: int = _SUBSTE
     bend = particles.pull((_BEND,), w, 1.0)
     start = body.x
 
-    def substep(body: Body, part: chex.Array) -> tuple[Body, None]:
+    def substep(body: Body, part: jax.Array) -> tuple[Body, None]:
         v = body.v.at[1].add(-h * particles.GRAVITY)
         x = jnp.where(free, body.x + h * v, start + part * (goal - start))
         depth = jnp.where(free, jnp.maximum(GROUND - x[1], 0.0), 0.0)

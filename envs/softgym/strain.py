@@ -14,15 +14,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from envs.softgym import particles
-from envs.softgym.particles import Rows, Spring
+from core_jax.envs.softgym import particles
+from core_jax.envs.softgym.particles import Rows, Spring
 
-Quarters = tuple[chex.Array, chex.Array, chex.Array, chex.Array]
+Quarters = tuple[jax.Array, jax.Array, jax.Array, jax.Array]
 _TINY = 1e-12
 
 
@@ -38,13 +37,13 @@ class _Set(NamedTuple):
     length: float
 
 
-def split(x: chex.Array) -> Quarters:
+def split(x: jax.Array) -> Quarters:
     """The quarters of a sheet [..., n, n], each laid out [..., N]."""
     rows = _rows(x.shape[-1] // 2)
     return tuple(rows.lay(x[..., p::2, q::2]) for p in (0, 1) for q in (0, 1))
 
 
-def join(quarters: Quarters, side: int) -> chex.Array:
+def join(quarters: Quarters, side: int) -> jax.Array:
     """The inverse of `split`, for a sheet of `side` particles along each side."""
     quarters = [_rows(side // 2).lift(x) for x in quarters]
     *lead, half, _ = quarters[0].shape

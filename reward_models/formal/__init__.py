@@ -4,10 +4,10 @@ See CoRe (arXiv 2607.01721, formal reward module) and, for the dict of component
 (arXiv 2310.12931). The text is untrusted: it is interpreted, never executed.
 """
 
-from reward_models.formal.errors import Diagnostic, RewardError
-from reward_models.formal.parse import extract_code
-from reward_models.formal.reward import FormalReward, compile_reward
-from reward_models.formal.signatures import CORE, Signature, make_signature
+from core_jax.reward_models.formal.errors import Diagnostic, RewardError
+from core_jax.reward_models.formal.parse import extract_code
+from core_jax.reward_models.formal.reward import FormalReward, compile_reward
+from core_jax.reward_models.formal.signatures import CORE, Signature, make_signature
 
 __all__ = [
     "CORE",

@@ -1,8 +1,8 @@
 """Compiles a reward for a task and prints its values on states of that task, or what is wrong.
 
-    python -m reward_models.formal reward.py --task drawer-open [--signature eureka]
-    python -m reward_models.formal reply.md --task soccer        # the code block of a reply
-    ... | python -m reward_models.formal - --task soccer
+    python -m core_jax.reward_models.formal reward.py --task drawer-open [--signature eureka]
+    python -m core_jax.reward_models.formal reply.md --task soccer  # the code block of a reply
+    ... | python -m core_jax.reward_models.formal - --task soccer
 
 Exit status: 0 it compiles, 1 it is refused, 2 it could not be tried. This file is a script, not
 part of the library: it alone in `reward_models` imports `envs`, for the task's inputs and states.
@@ -21,16 +21,16 @@ from typing import get_args
 import jax
 import numpy as np
 
-import envs
-from envs import samples
-from reward_models.formal import (
+from core_jax import envs
+from core_jax.envs import samples
+from core_jax.reward_models.formal import (
     FormalReward,
     RewardError,
     compile_reward,
     extract_code,
     make_signature,
 )
-from reward_models.formal.signatures import Kind
+from core_jax.reward_models.formal.signatures import Kind
 
 _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})", re.M)
 
@@ -38,7 +38,7 @@ _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})", re.M)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; its exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m reward_models.formal", description=__doc__.splitlines()[0]
+        prog="python -m core_jax.reward_models.formal", description=__doc__.splitlines()[0]
     )
     parser.add_argument("file", help="Python, or a reply with a fenced block of it; - is stdin")
     parser.add_argument("--task", required=True, choices=envs.names())
@@ -122,10 +122,10 @@ def _drawn(
     observation_size: int, action_size: int, target: tuple[float, ...] | None
 ) -> tuple[samples.Sample, ...]:
     """States for a task of which none have been recorded: normal numbers of scale 0.5."""
-    print("note: no states of this task are recorded (scripts/record_samples.py); numbers drawn")
+    print("note: no states of this task are recorded; numbers drawn at random")
     generator = np.random.default_rng(0)
-    draw = lambda size: np.float32(0.5 * generator.normal(size=size))  # noqa: E731
-    where = lambda: draw(3) if target is None else np.float32(target)  # noqa: E731
+    draw = lambda size: np.float32(0.5 * generator.normal(size=size))
+    where = lambda: draw(3) if target is None else np.float32(target)
     return tuple(
         samples.Sample(f"drawn {i}", draw(observation_size), draw(action_size), where())
         for i in range(1, 5)

@@ -11,12 +11,12 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from reward_models.formal.entries import cast, number, scalar
-from reward_models.formal.iterables import Lazy, Rows, View
-from reward_models.formal.kinds import known
-from reward_models.formal.memory import fresh
-from reward_models.formal.numpy_table import NUMPY
-from reward_models.formal.values import (
+from core_jax.reward_models.formal.entries import cast, number, scalar
+from core_jax.reward_models.formal.iterables import Lazy, Rows, View
+from core_jax.reward_models.formal.kinds import known
+from core_jax.reward_models.formal.memory import fresh
+from core_jax.reward_models.formal.numpy_table import NUMPY
+from core_jax.reward_models.formal.values import (
     MAX_ITEMS,
     Primitive,
     ValueProblem,
@@ -66,7 +66,7 @@ def _extreme(name: str) -> Callable[..., Any]:
 
     def chosen(evaluator: Any, a: Any, b: Any) -> Any:
         result = fresh(joined.call(evaluator, (a, b), {}), (a, b))
-        first = lambda: jnp.logical_not(b > a if name == "max" else b < a)  # noqa: E731
+        first = lambda: jnp.logical_not(b > a if name == "max" else b < a)
         return evaluator.memory.kinds.chosen(first, result, a, b)
 
     return call
@@ -232,7 +232,7 @@ def _isinstance(evaluator: Any, value: Any, kinds: Any) -> bool:
 
 def _on_evaluator(name: str, function: Callable[..., Any]) -> Primitive:
     gives = "python" if name in ("float", "int", "bool", "any", "all") else "own"
-    call = lambda evaluator, args, kwargs: function(evaluator, *args, **kwargs)  # noqa: E731
+    call = lambda evaluator, args, kwargs: function(evaluator, *args, **kwargs)
     return Primitive(name, call, gives)
 
 

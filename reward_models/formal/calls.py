@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from reward_models.formal.builtins_table import BUILTINS
-from reward_models.formal.memory import fresh
-from reward_models.formal.methods_table import MUTATORS, SHAPERS, VIEWS, call_method
-from reward_models.formal.operations import Operations
-from reward_models.formal.values import (
+from core_jax.reward_models.formal.builtins_table import BUILTINS
+from core_jax.reward_models.formal.memory import fresh
+from core_jax.reward_models.formal.methods_table import MUTATORS, SHAPERS, VIEWS, call_method
+from core_jax.reward_models.formal.operations import Operations
+from core_jax.reward_models.formal.values import (
     BoundMethod,
     Frame,
     Function,
@@ -70,7 +70,7 @@ class Calls(Operations):
             if function.name == "asarray" and args and (args[1:] or kwargs):
                 return self.memory.perhaps_viewed(args[0], result)  # a copy if the type differs
             if function.name in VIEWS and args and np.ndim(result):
-                view = lambda places: VIEWS[function.name](places, *args[1:], **kwargs)  # noqa: E731
+                view = lambda places: VIEWS[function.name](places, *args[1:], **kwargs)
                 return self.memory.viewed(args[0], result, view)
             if function.gives == "own":
                 return result
@@ -82,7 +82,7 @@ class Calls(Operations):
             result = call_method(self, owner, name, args, kwargs)
             check_items(owner)
             if name in VIEWS and np.ndim(result):
-                view = lambda places: getattr(places, name)(*args, **kwargs)  # noqa: E731
+                view = lambda places: getattr(places, name)(*args, **kwargs)
                 return self.memory.viewed(owner, result, view)
             result = fresh(result, (owner, *args)) if is_array(owner) else result
             return self._of_kind("like" if name in SHAPERS else "own", result, (owner,))

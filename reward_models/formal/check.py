@@ -13,13 +13,13 @@ import typing
 
 import numpy.typing
 
-from reward_models.formal.builtins_table import BUILTINS
-from reward_models.formal.desugar import EXCEPTIONS, is_errstate
-from reward_models.formal.errors import Diagnostic, diagnostic_for
-from reward_models.formal.methods_table import METHOD_NAMES
-from reward_models.formal.modules_table import MODULES
-from reward_models.formal.numpy_more import FINFO
-from reward_models.formal.signatures import Signature
+from core_jax.reward_models.formal.builtins_table import BUILTINS
+from core_jax.reward_models.formal.desugar import EXCEPTIONS, is_errstate
+from core_jax.reward_models.formal.errors import Diagnostic, diagnostic_for
+from core_jax.reward_models.formal.methods_table import METHOD_NAMES
+from core_jax.reward_models.formal.modules_table import MODULES
+from core_jax.reward_models.formal.numpy_more import FINFO
+from core_jax.reward_models.formal.signatures import Signature
 
 MAX_DIAGNOSTICS = 20
 MAX_EXPONENT = 64

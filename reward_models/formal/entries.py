@@ -15,7 +15,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from reward_models.formal.values import (
+from core_jax.reward_models.formal.values import (
     Primitive,
     ValueProblem,
     describe,

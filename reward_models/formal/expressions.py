@@ -15,14 +15,14 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from reward_models.formal import indexing
-from reward_models.formal.builtins_table import BUILTINS
-from reward_models.formal.calls import Calls
-from reward_models.formal.kinds import known
-from reward_models.formal.memory import Memory, fresh
-from reward_models.formal.methods_table import ARRAY_METHODS, CONTAINER_METHODS, PROPERTIES
-from reward_models.formal.modules_table import MODULES
-from reward_models.formal.values import (
+from core_jax.reward_models.formal import indexing
+from core_jax.reward_models.formal.builtins_table import BUILTINS
+from core_jax.reward_models.formal.calls import Calls
+from core_jax.reward_models.formal.kinds import known
+from core_jax.reward_models.formal.memory import Memory, fresh
+from core_jax.reward_models.formal.methods_table import ARRAY_METHODS, CONTAINER_METHODS, PROPERTIES
+from core_jax.reward_models.formal.modules_table import MODULES
+from core_jax.reward_models.formal.values import (
     BoundMethod,
     Frame,
     Missing,
@@ -151,8 +151,8 @@ class Expressions(Calls):
         truth = self.truth(first)
         if not is_traced(truth):
             return self._bool(conjunction, nodes[1:]) if truth == conjunction else first
-        rest = lambda: self._bool(conjunction, nodes[1:])  # noqa: E731
-        last = lambda: first  # noqa: E731
+        rest = lambda: self._bool(conjunction, nodes[1:])
+        last = lambda: first
         return self.fork(nodes[0], truth, *((rest, last) if conjunction else (last, rest)))
 
     def eval_IfExp(self, node: ast.IfExp) -> Any:

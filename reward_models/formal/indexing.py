@@ -12,7 +12,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from reward_models.formal.values import (
+from core_jax.reward_models.formal.values import (
     ValueProblem,
     check_items,
     describe,

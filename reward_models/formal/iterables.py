@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from reward_models.formal.values import Holder, ValueProblem
+from core_jax.reward_models.formal.values import Holder, ValueProblem
 
 
 @dataclass(eq=False)

@@ -15,7 +15,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from reward_models.formal.values import is_number, is_traced, tidy
+from core_jax.reward_models.formal.values import is_number, is_traced, tidy
 
 
 class Late:

@@ -15,12 +15,20 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from reward_models.formal.iterables import Turns, turns
-from reward_models.formal.memory import Memory
-from reward_models.formal.merge import Snapshot, first_missing, merge, merge_names
-from reward_models.formal.statements import RETURN, Statements
-from reward_models.formal.steps import LOOP, ROUND, Bind, Steps, after, chain, meeting_point
-from reward_models.formal.values import (
+from core_jax.reward_models.formal.iterables import Turns, turns
+from core_jax.reward_models.formal.memory import Memory
+from core_jax.reward_models.formal.merge import Snapshot, first_missing, merge, merge_names
+from core_jax.reward_models.formal.statements import RETURN, Statements
+from core_jax.reward_models.formal.steps import (
+    LOOP,
+    ROUND,
+    Bind,
+    Steps,
+    after,
+    chain,
+    meeting_point,
+)
+from core_jax.reward_models.formal.values import (
     Frame,
     Function,
     Module,
@@ -84,7 +92,7 @@ class Evaluator(Statements):
             return self.fail(function, "the reward is nested too deeply", "simplify it")
         if self.raised:
             gone = reduce(jnp.logical_or, [one.condition for one in self.raised])
-            valued = lambda x: jnp.where(gone, jnp.nan, x)  # noqa: E731
+            valued = lambda x: jnp.where(gone, jnp.nan, x)
             total, parts = valued(total), {name: valued(part) for name, part in parts.items()}
         return total, parts
 

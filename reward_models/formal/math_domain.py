@@ -7,8 +7,8 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from reward_models.formal.raising import power_fails
-from reward_models.formal.values import ValueProblem, is_traced
+from core_jax.reward_models.formal.raising import power_fails
+from core_jax.reward_models.formal.values import ValueProblem, is_traced
 
 _LOG = "a number that is not positive", "add a small number, or take math.log(max(x, 1e-6))"
 _UNIT = "a number outside of [-1, 1]", "clip it first: np.clip(x, -1.0, 1.0)"

@@ -14,8 +14,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from reward_models.formal.kinds import Kinds
-from reward_models.formal.values import (
+from core_jax.reward_models.formal.kinds import Kinds
+from core_jax.reward_models.formal.values import (
     BoundMethod,
     Function,
     Holder,

@@ -11,8 +11,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from reward_models.formal.memory import Memory
-from reward_models.formal.values import (
+from core_jax.reward_models.formal.memory import Memory
+from core_jax.reward_models.formal.values import (
     Missing,
     containers,
     describe,

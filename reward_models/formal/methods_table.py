@@ -8,12 +8,12 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from reward_models.formal.builtins_table import to_dict
-from reward_models.formal.entries import bind, cast, scalar
-from reward_models.formal.iterables import View
-from reward_models.formal.memory import fresh
-from reward_models.formal.numpy_table import NUMPY
-from reward_models.formal.values import (
+from core_jax.reward_models.formal.builtins_table import to_dict
+from core_jax.reward_models.formal.entries import bind, cast, scalar
+from core_jax.reward_models.formal.iterables import View
+from core_jax.reward_models.formal.memory import fresh
+from core_jax.reward_models.formal.numpy_table import NUMPY
+from core_jax.reward_models.formal.values import (
     ValueProblem,
     holds_traced,
     is_array,

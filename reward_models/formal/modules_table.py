@@ -10,11 +10,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from reward_models.formal import math_domain, safe_math
-from reward_models.formal.entries import bind, cast, entry, number
-from reward_models.formal.memory import fresh
-from reward_models.formal.numpy_table import NUMPY
-from reward_models.formal.values import Primitive, ValueProblem, is_traced, to_array, to_jax, weak
+from core_jax.reward_models.formal import math_domain, safe_math
+from core_jax.reward_models.formal.entries import bind, cast, entry, number
+from core_jax.reward_models.formal.memory import fresh
+from core_jax.reward_models.formal.numpy_table import NUMPY
+from core_jax.reward_models.formal.values import (
+    Primitive,
+    ValueProblem,
+    is_traced,
+    to_array,
+    to_jax,
+    weak,
+)
 
 _MAX_SIDE = 16
 

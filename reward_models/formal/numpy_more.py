@@ -8,8 +8,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from reward_models.formal.entries import bind, cast, dtype_of
-from reward_models.formal.values import (
+from core_jax.reward_models.formal.entries import bind, cast, dtype_of
+from core_jax.reward_models.formal.values import (
     MAX_ELEMENTS,
     Namespace,
     Primitive,

@@ -8,8 +8,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from reward_models.formal import safe_math
-from reward_models.formal.entries import (
+from core_jax.reward_models.formal import safe_math
+from core_jax.reward_models.formal.entries import (
     arange,
     array,
     bind,
@@ -23,8 +23,8 @@ from reward_models.formal.entries import (
     repeat,
     sizes_of,
 )
-from reward_models.formal.numpy_more import MORE
-from reward_models.formal.values import (
+from core_jax.reward_models.formal.numpy_more import MORE
+from core_jax.reward_models.formal.values import (
     Primitive,
     ValueProblem,
     holds_traced,

@@ -12,14 +12,14 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from reward_models.formal import safe_math
-from reward_models.formal.entries import scalar
-from reward_models.formal.errors import RewardError, diagnostic_for
-from reward_models.formal.iterables import Lazy, Rows, View
-from reward_models.formal.memory import fresh
-from reward_models.formal.raising import Raising
-from reward_models.formal.texts import percent
-from reward_models.formal.values import (
+from core_jax.reward_models.formal import safe_math
+from core_jax.reward_models.formal.entries import scalar
+from core_jax.reward_models.formal.errors import RewardError, diagnostic_for
+from core_jax.reward_models.formal.iterables import Lazy, Rows, View
+from core_jax.reward_models.formal.memory import fresh
+from core_jax.reward_models.formal.raising import Raising
+from core_jax.reward_models.formal.texts import percent
+from core_jax.reward_models.formal.values import (
     MAX_ITEMS,
     Holder,
     Missing,

@@ -12,8 +12,8 @@ import re
 import warnings
 from collections.abc import Iterator
 
-from reward_models.formal.desugar import without_main
-from reward_models.formal.errors import RewardError, diagnostic_at, diagnostic_for
+from core_jax.reward_models.formal.desugar import without_main
+from core_jax.reward_models.formal.errors import RewardError, diagnostic_at, diagnostic_for
 
 MAX_CHARACTERS = 20_000
 MAX_NODES = 5_000

@@ -20,9 +20,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from reward_models.formal.kinds import known
-from reward_models.formal.memory import Memory
-from reward_models.formal.values import ValueProblem, is_number, is_traced
+from core_jax.reward_models.formal.kinds import known
+from core_jax.reward_models.formal.memory import Memory
+from core_jax.reward_models.formal.values import ValueProblem, is_number, is_traced
 
 _LARGEST_LOG = 709.782712893384  # of what a float of Python can be
 _GUARD = "test for zero first, as in `x / y if y != 0 else 0.0`, or divide by `y + 1e-6`"

@@ -18,13 +18,13 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend.core import jaxpr_as_fun
 
-from reward_models.formal.check import check
-from reward_models.formal.desugar import desugar
-from reward_models.formal.errors import RewardError, diagnostic_at, diagnostic_for
-from reward_models.formal.lower import Evaluator
-from reward_models.formal.parse import parse, returns_of
-from reward_models.formal.raising import Raise
-from reward_models.formal.signatures import CORE, Signature
+from core_jax.reward_models.formal.check import check
+from core_jax.reward_models.formal.desugar import desugar
+from core_jax.reward_models.formal.errors import RewardError, diagnostic_at, diagnostic_for
+from core_jax.reward_models.formal.lower import Evaluator
+from core_jax.reward_models.formal.parse import parse, returns_of
+from core_jax.reward_models.formal.raising import Raise
+from core_jax.reward_models.formal.signatures import CORE, Signature
 
 _SAMPLES = 8
 

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
-from reward_models.formal.values import ValueProblem, is_number
+from core_jax.reward_models.formal.values import ValueProblem, is_number
 
 _TINY = 1e-15
 

@@ -15,8 +15,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from reward_models.formal.errors import RewardError, diagnostic_at, diagnostic_for
-from reward_models.formal.values import Namespace
+from core_jax.reward_models.formal.errors import RewardError, diagnostic_at, diagnostic_for
+from core_jax.reward_models.formal.values import Namespace
 
 Kind = Literal["core", "eureka", "text2reward"]
 OBSERVATION, ACTION, TARGET = range(3)  # the arguments of a FormalReward

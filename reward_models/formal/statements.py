@@ -8,13 +8,13 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from reward_models.formal import indexing, merge
-from reward_models.formal.entries import scalar
-from reward_models.formal.expressions import Expressions
-from reward_models.formal.kinds import known
-from reward_models.formal.memory import fresh
-from reward_models.formal.modules_table import MODULES
-from reward_models.formal.values import (
+from core_jax.reward_models.formal import indexing, merge
+from core_jax.reward_models.formal.entries import scalar
+from core_jax.reward_models.formal.expressions import Expressions
+from core_jax.reward_models.formal.kinds import known
+from core_jax.reward_models.formal.memory import fresh
+from core_jax.reward_models.formal.modules_table import MODULES
+from core_jax.reward_models.formal.values import (
     Frame,
     Function,
     Missing,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
-from reward_models.formal.iterables import Turns
+from core_jax.reward_models.formal.iterables import Turns
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from reward_models.formal.values import ValueProblem, is_number
+from core_jax.reward_models.formal.values import ValueProblem, is_number
 
 _PERCENT = re.compile(r"%(0?\d?\d?(?:\.\d)?[disfeg]|%)")
 

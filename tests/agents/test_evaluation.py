@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from agents import evaluation
+from core_jax.agents import evaluation
 
 
 def reset(key):
@@ -63,7 +63,7 @@ def test_the_last_step_of_a_world_that_ends_counts():
         state = reset(key)
         return state.replace(metrics={**state.metrics, "nonfinite": jnp.float32(0)})
 
-    act = lambda obs, key: obs  # noqa: E731
+    act = lambda obs, key: obs
     got, _ = evaluation.rollout(start, ending, act, jax.random.key(0), 2, 5)
     np.testing.assert_allclose(got.episode_return, 1.0 + 2.0 + 3.0)
     np.testing.assert_array_equal(got.success, 1.0)

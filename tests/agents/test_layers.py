@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from agents import layers
+from core_jax.agents import layers
 
 
 class Reference(nn.Module):
@@ -29,8 +29,8 @@ def test_normed_relu_is_dense_then_layer_norm_then_relu():
         "LayerNorm_0": {"scale": p["scale"], "bias": p["offset"]},
     }
     weight = jax.random.normal(jax.random.key(3), (7, 6))
-    f = lambda p, x: jnp.sum(weight * ours.apply({"params": p}, x))  # noqa: E731
-    g = lambda p, x: jnp.sum(weight * Reference(6).apply({"params": p}, x))  # noqa: E731
+    f = lambda p, x: jnp.sum(weight * ours.apply({"params": p}, x))
+    g = lambda p, x: jnp.sum(weight * Reference(6).apply({"params": p}, x))
     value, (grad, grad_x) = jax.value_and_grad(f, (0, 1))(p, x)
     expected, (wanted, wanted_x) = jax.value_and_grad(g, (0, 1))(theirs, x)
     np.testing.assert_allclose(value, expected, rtol=1e-5)
@@ -44,8 +44,8 @@ def test_normed_relu_is_dense_then_layer_norm_then_relu():
 @pytest.mark.parametrize("argument", [0, 1, 2])
 def test_affine_gradients(argument):
     inputs = [jax.random.normal(jax.random.key(i), s) for i, s in enumerate([(4, 3), (3, 2), (2,)])]
-    plain = lambda x, k, b: jnp.sum(jnp.sin(x @ k + b))  # noqa: E731
-    ours = lambda x, k, b: jnp.sum(jnp.sin(layers.affine(x, k, b)))  # noqa: E731
+    plain = lambda x, k, b: jnp.sum(jnp.sin(x @ k + b))
+    ours = lambda x, k, b: jnp.sum(jnp.sin(layers.affine(x, k, b)))
     np.testing.assert_allclose(
         jax.grad(ours, argument)(*inputs), jax.grad(plain, argument)(*inputs), atol=1e-6
     )

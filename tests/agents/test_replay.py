@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from agents import replay
+from core_jax.agents import replay
 
 ENVS = 2
 EXAMPLE = replay.Transition(

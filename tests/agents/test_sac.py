@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from agents import networks, sac
+from core_jax.agents import networks, sac
 
 SMALL = sac.SACConfig(hidden=(32, 32), batch_size=32)
 
@@ -101,7 +101,7 @@ def test_reset_critic_keeps_actor_and_temperature():
     chex.assert_trees_all_equal(renewed.actor, state.actor)
     chex.assert_trees_all_equal(renewed.actor_opt, state.actor_opt)
     chex.assert_trees_all_equal(renewed.critic, renewed.target_critic)
-    kernel = lambda s: s.critic["params"]["mlp"]["layer_0"]["kernel"]  # noqa: E731
+    kernel = lambda s: s.critic["params"]["mlp"]["layer_0"]["kernel"]
     assert not np.allclose(kernel(renewed), kernel(state))
     assert int(renewed.critic_opt[0].count) == 0
 
@@ -131,7 +131,7 @@ def test_learns_a_bandit(layer_norm):
 
 def test_exploration_noise_is_standard_normal_and_correlated():
     config = sac.SACConfig(noise_correlation=0.9)
-    step = lambda noise, key: 2 * (sac.correlated_noise(noise, key, config),)  # noqa: E731
+    step = lambda noise, key: 2 * (sac.correlated_noise(noise, key, config),)
     start = jax.random.normal(jax.random.key(0), (64, 4))
     run = jax.jit(lambda n, k: jax.lax.scan(step, n, k)[1])
     noise = np.asarray(run(start, jax.random.split(jax.random.key(1), 500)))

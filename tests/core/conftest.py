@@ -5,11 +5,11 @@ import dataclasses
 import pytest
 from services import SECRET, Server
 
-from agents.sac import SACConfig
-from core.config import Config, FeedbackConfig, FormalConfig, check
-from core.models import ScriptedConfig
-from core.training import make_train
-from reward_models.preference import PreferenceConfig
+from core_jax.agents.sac import SACConfig
+from core_jax.feedback.teachers.scripted import ScriptedConfig
+from core_jax.reward_models.preference import PreferenceConfig
+from core_jax.runs.config import Config, FeedbackConfig, FormalConfig, check
+from core_jax.training.train import make_train
 
 SMALL = Config(
     seeds=2,

@@ -22,7 +22,7 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from core.labels import LabelStore
+from core_jax.feedback.labels import LabelStore
 
 PRICES = (1.0, 2.0)  # USD per million tokens
 FAULTS = ("429", "500", "hang", "cut body", "no json", "cut reply", "nonsense", "refusal", "empty")

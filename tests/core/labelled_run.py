@@ -4,12 +4,12 @@ import dataclasses
 
 import numpy as np
 
-import envs
-from core import run_folder
-from core.config import Config
-from core.labels import LabelStore
-from core.models import ScriptedConfig, ScriptedTeacher
-from core.models.base import Clip, Question
+from core_jax import envs
+from core_jax.feedback.labels import LabelStore
+from core_jax.feedback.teachers.scripted import ScriptedConfig, ScriptedTeacher
+from core_jax.models.base import Clip, Question
+from core_jax.runs import run_folder
+from core_jax.runs.config import Config
 
 STEPS = 20
 

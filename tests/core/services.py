@@ -8,10 +8,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx2
 import pytest
 
-from core.config import Config, check
-from core.models import ChatConfig, make_chat_model
-from core.models.retry import Patience
-from core.prompts.message import Message
+from core_jax.models import ChatConfig, make_chat_model
+from core_jax.models.retry import Patience
+from core_jax.prompts.message import Message
+from core_jax.runs.config import Config, check
 
 SECRET = "sk-live-0123456789"
 ASKED = [

@@ -2,7 +2,7 @@
 
 import json
 
-from core.labels import LabelStore
+from core_jax.feedback.labels import LabelStore
 
 
 def check_books(out, fake, summary):

@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import envs
-from envs.metaworld import experts
-from envs.wrappers import TrainingWrapper
+from core_jax import envs
+from core_jax.envs.metaworld import experts
+from core_jax.envs.wrappers import TrainingWrapper
 
 WRAPPED_LENGTH = 5
 WRAPPED_COUNT = 4

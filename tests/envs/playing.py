@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from envs.metaworld import experts
+from core_jax.envs.metaworld import experts
 
 WORLDS, STEPS = 24, 40
 EPISODES, HORIZON = 40, 500

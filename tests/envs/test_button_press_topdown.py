@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from playing import player
 
-import envs
-from envs.metaworld.hand import Gripper, gripper
+from core_jax import envs
+from core_jax.envs.metaworld.hand import Gripper, gripper
 
 TASK = "button-press-topdown"
 HOLD = [0.0, 0.0, 0.0, 1.0]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from playing import player
 
-import envs
-from envs.metaworld.hand import Gripper
+from core_jax import envs
+from core_jax.envs.metaworld.hand import Gripper
 
 TASK = "dial-turn"
 HOLD = [0.0, 0.0, 0.0, 1.0]

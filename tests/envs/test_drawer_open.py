@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import envs
-from envs.metaworld import experts, rewards
-from envs.metaworld.hand import gripper
+from core_jax import envs
+from core_jax.envs.metaworld import experts, rewards
+from core_jax.envs.metaworld.hand import gripper
 
 CLOSE = [0.0, 0.0, 0.0, 1.0]
 OPEN = [0.0, 0.0, 0.0, -1.0]

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from envs.metaworld import experts
-from envs.metaworld.experts import EXPERT, MIDDLING, POOR, Skill
+from core_jax.envs.metaworld import experts
+from core_jax.envs.metaworld.experts import EXPERT, MIDDLING, POOR, Skill
 
 TASK = "drawer-open"
 STEPS, BATCH = 150, 48

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import envs
-from envs.metaworld import experts, hand
+from core_jax import envs
+from core_jax.envs.metaworld import experts, hand
 
 WORLDS = 48
 KEEP_CLOSED = jnp.array([0.0, 0.0, 0.0, 1.0])
@@ -50,7 +50,7 @@ def play(random_hammer):
 @pytest.fixture(scope="module")
 def resets(random_hammer):
     """500 random resets and 8 (equal) paper ones."""
-    start = lambda env, n: jax.jit(jax.vmap(env.reset))(jax.random.split(jax.random.key(7), n))  # noqa: E731
+    start = lambda env, n: jax.jit(jax.vmap(env.reset))(jax.random.split(jax.random.key(7), n))
     return start(random_hammer, 500), start(envs.make("hammer"), 8)
 
 

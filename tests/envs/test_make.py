@@ -1,11 +1,11 @@
-"""What `envs.make` accepts and how it refuses; what a spec says."""
+"""What `core_jax.envs.make` accepts and how it refuses; what a spec says."""
 
 import dataclasses
 
 import numpy as np
 import pytest
 
-import envs
+from core_jax import envs
 
 
 def test_names_are_makeable_and_sorted():

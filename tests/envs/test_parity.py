@@ -1,4 +1,5 @@
-"""The port against numbers recorded in the original Meta-World (scripts/record_metaworld.py)."""
+"""The port against numbers recorded in the original Meta-World
+(scripts/tools/record_metaworld.py)."""
 
 import functools
 from pathlib import Path
@@ -9,8 +10,8 @@ import mujoco
 import numpy as np
 import pytest
 
-import envs
-from envs.metaworld import hand, response
+from core_jax import envs
+from core_jax.envs.metaworld import hand, response
 
 DATA = Path(__file__).parents[1] / "data" / "metaworld"
 HAND_RMSE = 0.005  # m
@@ -197,5 +198,5 @@ def starts(state):
 def kolmogorov_smirnov(a, b):
     """Returns the largest distance between two samples' distribution functions."""
     at = np.sort(np.concatenate([a, b]))
-    below = lambda x: np.searchsorted(np.sort(x), at, side="right") / len(x)  # noqa: E731
+    below = lambda x: np.searchsorted(np.sort(x), at, side="right") / len(x)
     return np.abs(below(a) - below(b)).max()

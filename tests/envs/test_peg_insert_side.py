@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import envs
-from envs.metaworld import experts
-from envs.metaworld.hand import N_JOINTS, Gripper
+from core_jax import envs
+from core_jax.envs.metaworld import experts
+from core_jax.envs.metaworld.hand import N_JOINTS, Gripper
 
 STEPS = 500
 EXPERTS, RANDOMS = 40, 8

@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from envs import rendering
-from envs.rasterising import Balls, Sheet
-from envs.rendering import Camera, Scene
+from core_jax.envs import rendering
+from core_jax.envs.rasterising import Balls, Sheet
+from core_jax.envs.rendering import Camera, Scene
 
 DOWN = Camera((0.0, 0.0, 1.0), (1.0, 0.0, 0.0, 0.0, 1.0, 0.0), 40.0)
 SIZE = 48
@@ -85,7 +85,7 @@ def test_a_pane_takes_half_of_the_lamps_light():
 def test_the_nearer_is_seen_whoever_draws_it():
     high, low = ((0.0, 0.0, z) for z in (0.3, 0.1))
     balls = Balls(jnp.array([low]).T, 0.05, (1.0, 0.0, 0.0), nearest=0.5)
-    box = lambda z: ("box", (0.0, 0.0, z), (0.1, 0.1, 0.01), (0.0, 0.0, 1.0))  # noqa: E731
+    box = lambda z: ("box", (0.0, 0.0, z), (0.1, 0.1, 0.01), (0.0, 0.0, 1.0))
     assert picture([GROUND, box(0.3)], (balls,))[SIZE // 2, SIZE // 2, 0] == 0
     assert picture([GROUND, box(0.01)], (balls,))[SIZE // 2, SIZE // 2, 2] == 0
     two = (Balls(jnp.array([high]).T, 0.05, (0.0, 1.0, 0.0), nearest=0.5), balls)

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-import envs
-from envs import primitives, rendering
-from envs.metaworld import hand
-from envs.rendering import Camera
+from core_jax import envs
+from core_jax.envs import primitives, rendering
+from core_jax.envs.metaworld import hand
+from core_jax.envs.rendering import Camera
 
 CAMERA = Camera.look_at((0.0, -2.0, 1.2), (0.0, 0.0, 0.2), 40.0)
 DOWN = Camera((0.0, 0.0, 2.0), (1.0, 0.0, 0.0, 0.0, 1.0, 0.0), 30.0)
@@ -228,7 +228,7 @@ def test_vmap_gives_the_pixels_of_a_frame_alone():
     env = task_env("drawer-open")
     rng = np.random.default_rng(1)
     snapshots = jnp.array([random_snapshot(env, rng) for _ in range(3)], jnp.float32)
-    draw = lambda s: rendering.render(env.view(s), env.spec.camera, 32, 32)  # noqa: E731
+    draw = lambda s: rendering.render(env.view(s), env.spec.camera, 32, 32)
     together, alone = jax.jit(jax.vmap(draw))(snapshots), jax.jit(draw)
     for i, one in enumerate(snapshots):
         np.testing.assert_array_equal(together[i], alone(one))

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from playing import WORLDS, played, roller, script
 
-import envs
-from envs.metaworld.hand import FINGER_REST, Gripper
-from envs.metaworld.response import init
-from envs.metaworld.soccer import GOAL
+from core_jax import envs
+from core_jax.envs.metaworld.hand import FINGER_REST, Gripper
+from core_jax.envs.metaworld.response import init
+from core_jax.envs.metaworld.soccer import GOAL
 
 OPEN, CLOSE = (0.0, 0.0, 0.0, -1.0), (0.0, 0.0, 0.0, 1.0)
 RADIUS = 0.026
@@ -152,7 +152,7 @@ def test_ball_and_hand_stop_where_the_originals_do(roll, reset):
     away = (0.4, 0.4, RADIUS)
     still = script((160, OPEN))
     wait = (20, CLOSE)
-    push = lambda *action: script(wait, (30, (*action, 1.0)), (110, CLOSE))  # noqa: E731
+    push = lambda *action: script(wait, (30, (*action, 1.0)), (110, CLOSE))
     high, side = (0.00353, 0.82461, 0.29582), (0.24701, 0.80795, 0.10414)
     scenes = [  # ball, its velocity, hand and its target, actions
         ((0.0, 0.72, RADIUS), (0.0, 0.5), None, None, still),

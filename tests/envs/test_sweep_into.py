@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from playing import WORLDS, played, roller, script
 
-import envs
-from envs.metaworld.hand import FINGER_REST, Gripper
-from envs.metaworld.response import init
-from envs.metaworld.sweep_into import HOLE
+from core_jax import envs
+from core_jax.envs.metaworld.hand import FINGER_REST, Gripper
+from core_jax.envs.metaworld.response import init
+from core_jax.envs.metaworld.sweep_into import HOLE
 
 OPEN, CLOSE = (0.0, 0.0, 0.0, -1.0), (0.0, 0.0, 0.0, 1.0)
 FLAT = 0.06994  # m, height of the cube on the table

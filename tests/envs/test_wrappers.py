@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from brax.envs.wrappers import training as brax_training
 
-from envs.wrappers import TrainingWrapper
+from core_jax.envs.wrappers import TrainingWrapper
 
 N, LENGTH = 4, 5
 

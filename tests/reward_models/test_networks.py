@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from reward_models import networks
+from core_jax.reward_models import networks
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_what_is_learnt_in_turns_is_learnt_at_once(pictures, at_once):
         net = networks.ensemble(net, 2)
         params = net.init(jax.random.key(1), jnp.zeros(1))
         wanted = jnp.linspace(-1.0, 1.0, 10).reshape(5, 2)
-        loss = lambda p: jnp.sum((net.augmented(p, frames, jax.random.key(2)) - wanted) ** 2)  # noqa: E731
+        loss = lambda p: jnp.sum((net.augmented(p, frames, jax.random.key(2)) - wanted) ** 2)
         return jax.value_and_grad(loss)(params)
 
     frames = jnp.arange(10.0).reshape(5, 2, 1) % 3

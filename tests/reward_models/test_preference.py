@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from reward_models import combine, preference
-from reward_models.preference import (
+from core_jax.reward_models import combine, preference
+from core_jax.reward_models.preference import (
     PreferenceConfig,
     Preferences,
     bradley_terry_loss,
@@ -142,7 +142,7 @@ def test_fit_vmaps_over_seeds(model, fit):
     keys = jax.random.split(jax.random.key(5), 2)
     states = [jax.jit(model.init)(k, jnp.zeros(3)) for k in keys]
     sets = [data(k, rows=64) for k in keys]
-    stack = lambda *xs: jnp.stack(xs)  # noqa: E731
+    stack = lambda *xs: jnp.stack(xs)
     together, metrics = jax.jit(jax.vmap(model.fit))(
         jax.tree.map(stack, *states), jax.tree.map(stack, *sets), jnp.array([64, 30]), keys
     )

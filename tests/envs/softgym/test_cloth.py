@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import envs
-from agents import evaluation
-from envs.softgym import cloth, fold_cloth
-from envs.softgym.particles import Body
+from core_jax import envs
+from core_jax.agents import evaluation
+from core_jax.envs.softgym import cloth, fold_cloth
+from core_jax.envs.softgym.particles import Body
 
 FAST = cloth.FAST
 
@@ -219,7 +219,7 @@ def test_a_rewards_author_is_told_where_the_points_are(env, start):
 
 def test_the_world_ends_after_the_last_move(env):
     once = envs.make("fold-cloth", moves=1)
-    act = lambda obs, key: jax.vmap(fold_cloth.expert)(obs)  # noqa: E731
+    act = lambda obs, key: jax.vmap(fold_cloth.expert)(obs)
     play = jax.jit(lambda key: evaluation.rollout(once.reset, once.step, act, key, 1, 1))
     got, _ = play(jax.random.key(0))
     assert got.success[0] == 1 and -0.08 < got.episode_return[0] < 0.0

@@ -1,4 +1,5 @@
-"""`scripts/compare_cloth.py`: its shape statistics, and that both engines are told the same."""
+"""`scripts/tools/compare_cloth.py`: its shape statistics, and that both engines are told the
+same."""
 
 import importlib.util
 import sys
@@ -7,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from envs.softgym import cloth
+from core_jax.envs.softgym import cloth
 
 ROOT = Path(__file__).parents[3]
 N, SPACING = cloth.FAST.side, cloth.FAST.spacing
@@ -15,7 +16,7 @@ N, SPACING = cloth.FAST.side, cloth.FAST.spacing
 
 @pytest.fixture(scope="module")
 def compare():
-    path = ROOT / "scripts" / "compare_cloth.py"
+    path = ROOT / "scripts" / "tools" / "compare_cloth.py"
     spec = importlib.util.spec_from_file_location("compare_cloth", path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses look there

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from envs.softgym.pairs import AllPairs, Cells, NearPairs
+from core_jax.envs.softgym.pairs import AllPairs, Cells, NearPairs
 
 REACH = 0.03
 CELLS = Cells(REACH, rows=256, window=40)
@@ -66,6 +66,6 @@ def test_what_has_no_room_is_counted(water):
 def test_worlds_together_are_worlds_alone(water):
     both = jnp.stack([water, water[:, ::-1] * 1.01])
     ones = jnp.ones((1, water.shape[1]))
-    one = lambda x: NearPairs(x, kernels, CELLS).sums(ones, ones)[0]  # noqa: E731
+    one = lambda x: NearPairs(x, kernels, CELLS).sums(ones, ones)[0]
     together = jax.jit(jax.vmap(one))(both)
     np.testing.assert_allclose(together[1], jax.jit(one)(both[1]), atol=1e-5)

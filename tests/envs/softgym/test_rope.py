@@ -10,10 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import envs
-from envs.softgym import flatten_rope, particles, rope
-from envs.softgym.particles import Body, Spring
-from envs.wrappers import TrainingWrapper
+from core_jax import envs
+from core_jax.envs.softgym import flatten_rope, particles, rope
+from core_jax.envs.softgym.particles import Body, Spring
+from core_jax.envs.wrappers import TrainingWrapper
 
 N = 16
 
@@ -185,7 +185,7 @@ def test_starts_have_the_published_statistics():
 
 @pytest.mark.long
 def test_other_starts_have_the_published_statistics():
-    sys.path.insert(0, str(Path(__file__).parents[3] / "scripts"))
+    sys.path.insert(0, str(Path(__file__).parents[3] / "scripts" / "tools"))
     record = importlib.import_module("record_ropes")
     # Tests compile code that is not optimised; here it would run for a quarter of an hour.
     options = {"xla_backend_optimization_level": 3}
@@ -271,7 +271,7 @@ def test_protocol_random_turns_the_rope():
     key = jax.random.key(3)
     plain, other = envs.make("flatten-rope").reset(key), turned.reset(key)
     a, b = (np.asarray(s.pipeline_state.body.x) for s in (plain, other))
-    gram = lambda x: x.T @ x  # noqa: E731
+    gram = lambda x: x.T @ x
     np.testing.assert_allclose(gram(a), gram(b), atol=1e-5)
     np.testing.assert_allclose(a[1], b[1], atol=1e-6)
     assert np.abs(a - b).max() > 0.01

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from envs.softgym import cloth, strain
+from core_jax.envs.softgym import cloth, strain
 
 SHEET = cloth.FAST
 EDGES = SHEET.springs()[:4]

@@ -7,10 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import envs
-from envs.softgym import pairs, pass_water
-from envs.softgym.particles import Body
-from envs.softgym.pass_water import FAST, HEIGHT, LEVEL, TARGET, WALL, Pouring
+from core_jax import envs
+from core_jax.envs.softgym import pairs, pass_water
+from core_jax.envs.softgym.particles import Body
+from core_jax.envs.softgym.pass_water import FAST, HEIGHT, LEVEL, TARGET, WALL, Pouring
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from formal_constructs import GUARDED, LANGUAGE, NUMPY, VIEWS
 
-from reward_models.formal import RewardError, compile_reward
+from core_jax.reward_models.formal import RewardError, compile_reward
 
 
 def program(text: str) -> str:

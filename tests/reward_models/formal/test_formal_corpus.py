@@ -11,12 +11,17 @@ import jax
 import numpy as np
 import pytest
 
-import core.models
-import envs
-from reward_models.formal import CORE, RewardError, compile_reward, extract_code, make_signature
-from reward_models.formal.values import Namespace
+from core_jax import envs
+from core_jax.reward_models.formal import (
+    CORE,
+    RewardError,
+    compile_reward,
+    extract_code,
+    make_signature,
+)
+from core_jax.reward_models.formal.values import Namespace
 
-ROOT = Path(core.models.__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 REPLIES = sorted((ROOT / "core" / "models" / "replies").glob("*.json"))
 # Replies to Eureka's and Text2Reward's questions, which name or picture the state.
 OTHERS = sorted((ROOT / "tests" / "data" / "replies").rglob("*.json"))

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from reward_models.formal import RewardError, compile_reward
+from core_jax.reward_models.formal import RewardError, compile_reward
 
 HEAD = "import numpy as np\ndef compute_reward(observation, action, target_pos):\n"
 TAIL = "\n    return x, {'x': x}\n"

@@ -13,11 +13,11 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture(scope="module")
 def fuzz():
-    sys.path.insert(0, str(ROOT / "scripts"))
+    sys.path.insert(0, str(ROOT / "scripts" / "tools"))
     try:
         yield importlib.import_module("fuzz_formal")
     finally:
-        sys.path.remove(str(ROOT / "scripts"))
+        sys.path.remove(str(ROOT / "scripts" / "tools"))
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,9 @@ def test_the_judge_sees_what_python_raises(fuzz, judge, monkeypatch, value, deta
     head = "import math\nimport numpy as np\ndef f(a, b, c):\n"
     source = f"{head}    x = {value}\n    return x, {{}}\n"
     assert judge(fuzz.Program(source))[0] in ("agrees", "refused")
-    monkeypatch.setattr("reward_models.formal.raising.Raising.raises", lambda *arguments: None)
+    monkeypatch.setattr(
+        "core_jax.reward_models.formal.raising.Raising.raises", lambda *arguments: None
+    )
     outcome, found = judge(fuzz.Program(source))
     assert outcome == "ACCEPTED" and detail in found
 

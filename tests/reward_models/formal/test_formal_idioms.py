@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from reward_models.formal import compile_reward
+from core_jax.reward_models.formal import compile_reward
 
 HEAD = "import math\nimport numpy as np\ndef compute_reward(observation, action, target_pos):\n"
 IDIOMS = [

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from formal_sources import SOURCES
 
-from reward_models.formal import compile_reward
+from core_jax.reward_models.formal import compile_reward
 
 
 def states(count: int, seed: int = 1):

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from reward_models.formal import RewardError, compile_reward
+from core_jax.reward_models.formal import RewardError, compile_reward
 
 HEAD = (
     "import math\nimport numpy as np\nW = np.array([0.5, 1.0, -2.0])\n"
@@ -182,7 +182,7 @@ def test_what_raises_on_a_sample_state_is_named():
     "x = float(any(e > 0 for e in action))",
 ])  # fmt: skip
 def test_nothing_is_added_where_nothing_raises(text, monkeypatch):
-    from reward_models.formal import kinds, lower
+    from core_jax.reward_models.formal import kinds, lower
 
     def steps() -> str:
         reward = compile_reward(source(text))

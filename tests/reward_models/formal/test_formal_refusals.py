@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from formal_sources import PLAIN, SOURCES
 
-from reward_models.formal import FormalReward, RewardError, compile_reward, extract_code
+from core_jax.reward_models.formal import FormalReward, RewardError, compile_reward, extract_code
 
 HEAD = "import numpy as np\ndef compute_reward(observation, action, target_pos):\n"
 TAIL = "\n    return x, {'x': x}\n"

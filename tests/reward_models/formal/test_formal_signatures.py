@@ -7,7 +7,7 @@ import jax
 import numpy as np
 import pytest
 
-from reward_models.formal import CORE, RewardError, compile_reward, make_signature
+from core_jax.reward_models.formal import CORE, RewardError, compile_reward, make_signature
 
 FIELDS = [
     SimpleNamespace(name=name, start=start, stop=stop, unit=unit, description=f"the {name}")

@@ -1,0 +1,1 @@
+"""Feedback: questions, rounds, label store, sampling of pairs, and teachers."""

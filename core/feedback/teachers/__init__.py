@@ -1,0 +1,1 @@
+"""Teachers: scripted, and a vision-language model."""

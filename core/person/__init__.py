@@ -1,6 +1,0 @@
-"""A person as a teacher: a page on this machine plays two clips and asks which is better."""
-
-from core.person.desk import Desk
-from core.person.server import make_server
-
-__all__ = ["Desk", "make_server"]

@@ -1,0 +1,1 @@
+"""Runs: configuration, the loop, run folders, checkpoints and metrics."""

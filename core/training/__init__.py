@@ -1,0 +1,1 @@
+"""Training on the device: seed state, stages, devices."""

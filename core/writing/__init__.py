@@ -1,0 +1,1 @@
+"""Rewards written by a language model: the writer, its history, its report."""

@@ -1,0 +1,220 @@
+"""The programs that `fuzz_formal.py` tries: drawn from a grammar, and mutated replies.
+
+A block of programs is a function of its seed alone. Most mutants have single bytes changed, which
+the parser or the checker settles in a millisecond; the others have tokens moved, and compile more
+often.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from core_jax import envs
+from core_jax.reward_models.formal import CORE, Signature, extract_code, make_signature
+
+ROOT = Path(__file__).parents[2]
+DRAWN = 0.06  # the part of the programs that the grammar draws
+BYTES = 0.75  # the part of the mutants in which bytes are changed
+TOKEN = re.compile(r"\s+|\w+(?:\.\d+)?|==|<=|>=|!=|\*\*|//|[-+*/]=|.", re.S)
+WORDS = (
+    "( ) [ ] { } : , . = + - * / // % ** @ if else for in not and or is None True return break "
+    "continue np math sum len range abs min max -1 0 1 2 0.5 1e9 1e-9 'a' x [0] [1:] [::-1] .T "
+    "observation action target_pos lambda += *= == < >= np.where np.linalg.norm float __class__ "
+    "enumerate zip self obs try: ** := *"
+).split()
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program, how it is called, and what it was made from, if it is a mutant."""
+
+    source: str
+    signature: Signature = CORE
+    origin: str = ""
+
+
+class Grammar:
+    """Draws programs that mostly compile."""
+
+    def __init__(self, generator: random.Random):
+        self.r = generator
+
+    def program(self) -> str:
+        self.scalars = ["observation[3]", "action[0]", "target_pos[2]", "0.5", "-1.5", "2"]
+        self.vectors = ["observation[:3]", "action[1:]", "target_pos", "observation[4:7]"]
+        self.fresh = 0
+        lines = ["import math", "import numpy as np", "W = np.array([0.5, 1.0, -2.0])"]
+        lines += [
+            "def helper(a, b=0.3):",
+            "    if a > b:",
+            f"        return {self.pick('a b 1.0')}",
+        ]
+        lines += [f"    return {self.pick('a*b a-b abs(a)')}"]
+        lines += ["def compute_reward(observation, action, target_pos):", "    parts = {'s': 0.1}"]
+        lines += self.block(1, self.r.randint(3, 9), 2)
+        total = self.scalar(1)
+        lines += [f"    parts['t'] = {self.scalar(2)}"]
+        return "\n".join([*lines, f"    return {total} + sum(parts.values()), parts", ""])
+
+    def pick(self, words: str | list[str]) -> str:
+        return self.r.choice(words.split() if isinstance(words, str) else words)
+
+    def block(self, depth: int, count: int, nesting: int) -> list[str]:
+        pad, lines = "    " * depth, []
+        for _ in range(count):
+            lines += [pad + line for line in self.statement(nesting)]
+        return lines or [pad + "pass"]
+
+    def nested(self, count: int, nesting: int) -> list[str]:
+        scalars, vectors = list(self.scalars), list(self.vectors)
+        lines = self.block(1, count, nesting)
+        self.scalars, self.vectors = scalars, vectors  # what a branch defines stays in it
+        return lines
+
+    def name(self, kind: str) -> str:
+        self.fresh += 1
+        return f"{kind}{self.fresh}"
+
+    def statement(self, nesting: int) -> list[str]:
+        kind = self.r.randrange(12 if nesting else 8)
+        named = [v for v in self.vectors if v.isidentifier()]
+        if kind in (0, 1):
+            value, name = self.scalar(2), self.name("s")
+            self.scalars.append(name)
+            return [f"{name} = {value}"]
+        if kind == 2:
+            value, name = self.vector(2), self.name("v")
+            self.vectors.append(name)
+            return [f"{name} = {value}"]
+        if kind == 3:
+            name = self.pick(named)
+            return [
+                f"{name}[{self.pick('0 1 -1 1: ::2 :')}] {self.pick('= += *=')} {self.scalar(1)}"
+            ]
+        if kind == 4:
+            return [f"{self.pick(named)} {self.pick('+= *= -=')} {self.vector(1)}"]
+        if kind == 5:
+            old = [s for s in self.scalars if s.isidentifier()]
+            if old:
+                return [f"{self.pick(old)} {self.pick('+= *= -= =')} {self.scalar(1)}"]
+        if kind == 6:
+            key = self.pick("s t u")
+            return [f"parts['{key}'] = {self.scalar(2)} + parts.get('{key}', 0.0)"]
+        if kind == 7:
+            return [f"{self.pick(named)}[:2] = {self.vector(1)}[{self.pick('1: :2 ::2 -2: ::-2')}]"]
+        if kind in (8, 9):
+            lines = [f"if {self.truth(1)}:", *self.nested(2, nesting - 1)]
+            return lines + ["else:", *self.nested(1, nesting - 1)] * self.r.randint(0, 1)
+        if kind == 10:
+            count = self.name("i")
+            head = f"for {count} in {self.pick(['range(3)', 'range(2, -1, -1)', '(0, 2)'])}:"
+            jump = [f"    if {self.truth(1)}:", f"        {self.pick('break continue')}"]
+            self.scalars.append(f"target_pos[{count}]")
+            body = self.nested(2, nesting - 1)
+            self.scalars.remove(f"target_pos[{count}]")
+            return [head, *(jump * self.r.randint(0, 1)), *body]
+        return ["def part(a, v):", f"    v[0] = {self.scalar(1)}", "    return a + v[1]",
+                f"parts['s'] = part({self.scalar(1)}, {self.vector(1)})"]  # fmt: skip
+
+    def scalar(self, depth: int) -> str:
+        if not depth or self.r.random() < 0.2:
+            return self.pick(self.scalars)
+        a, b, v = self.scalar(depth - 1), self.scalar(depth - 1), self.vector(depth - 1)
+        return self.pick([
+            f"({a} + {b})", f"({a} - {b})", f"{a} * {b}", f"({a}) / (1.0 + abs({b}))",
+            f"({a}) / ({b}) if ({b}) > 0.1 else {a}", f"({a} if {self.truth(depth - 1)} else {b})",
+            f"np.tanh({a})", f"math.exp(-abs({a}))", f"np.linalg.norm({v})", f"np.sum({v})",
+            f"({v})[{self.pick('0 1 -1')}]", f"min({a}, {b})", f"max({a}, {b}, 0.1)",
+            f"np.clip({a}, -1, 1)", f"helper({a}, {b})", f"float(np.mean({v}))", f"helper({a})",
+            f"np.where({self.truth(depth - 1)}, {a}, {b})", f"np.dot({v}, W)", f"abs({a}) ** 0.5",
+            f"sum(e * e for e in {v})", f"max([e for e in {v}])", f"(lambda q: q * 2)({a})",
+            f"math.sqrt({a} ** 2 + 0.01)", f"np.max({v}) - ({v}).min()", f"round({a}, 2)",
+        ])  # fmt: skip
+
+    def vector(self, depth: int) -> str:
+        if not depth or self.r.random() < 0.3:
+            return self.pick(self.vectors)
+        v, w, a = self.vector(depth - 1), self.vector(depth - 1), self.scalar(depth - 1)
+        return self.pick([
+            f"({v} + {w})", f"({v}) * ({w})", f"({v}) * {a}", f"np.abs({v})", f"({v})[::-1]",
+            f"np.array([{a}, 0.5, 1])", f"({v}).copy()", f"np.cross({v}, W)",
+            f"np.minimum({v}, {w})", f"np.where(({v}) > 0, {v}, {w})", f"np.asarray({v})",
+            f"({v} if {self.truth(0)} else {w})", "np.zeros(3)", f"({v}).reshape(3)",
+            f"np.concatenate([({v})[:1], ({w})[1:]])",
+        ])  # fmt: skip
+
+    def truth(self, depth: int) -> str:
+        a, b, v = self.scalar(depth), self.scalar(depth), self.vector(depth)
+        return self.pick([
+            f"({a} > {b})", f"(-0.5 < {a} <= 0.5)", f"({a} > 0 and {b} > 0)", f"(not {a} > {b})",
+            f"np.any({v} > 0)", f"all(e < 1 for e in {v})",
+        ])  # fmt: skip
+
+
+def recorded() -> list[Program]:
+    """The code of the replies recorded for Meta-World, whose sizes the fuzzer's states have."""
+    spec = envs.make("drawer-open").spec  # all tasks have fields of these names
+    described = spec.formal_fields, spec.action_description, spec.target_description
+    found = []
+    for folder in (ROOT / "core" / "models" / "replies", ROOT / "tests" / "data" / "replies"):
+        paths = (p for p in folder.rglob("*.json") if p.stem in envs.names("metaworld"))
+        for path in sorted(paths):
+            kind = path.parent.name if path.parent.name in ("eureka", "text2reward") else "core"
+            signature = make_signature(kind, *described)
+            recording = json.loads(path.read_text())
+            for part in ("initial", "refinement"):
+                replies = recording.get(part, {"replies": []})["replies"]
+                found += [Program(extract_code(reply), signature) for reply in replies]
+    return found
+
+
+def mutated(generator: random.Random, programs: list[Program]) -> Program:
+    """A recorded reply with a few bytes or tokens deleted, replaced, doubled or moved."""
+    chosen = generator.choice(programs)
+    change = _bytes if generator.random() < BYTES else _tokens
+    return Program(change(generator, chosen.source), chosen.signature, chosen.source)
+
+
+def _bytes(generator: random.Random, source: str) -> str:
+    data = bytearray(source.encode())
+    for _ in range(generator.randint(1, 5)):
+        place = generator.randrange(len(data))
+        if generator.random() < 0.2:
+            del data[place]
+        else:
+            data[place] = generator.choice(data + bytes(range(32, 127)))
+    return data.decode(errors="replace")
+
+
+def _tokens(generator: random.Random, source: str) -> str:
+    parts = TOKEN.findall(source)
+    for _ in range(generator.randint(1, 3)):
+        place, other = generator.randrange(len(parts)), generator.randrange(len(parts))
+        kind = generator.randrange(5)
+        if kind == 0:
+            parts[place] = ""
+        elif kind == 1:
+            parts[place] = generator.choice(WORDS)
+        elif kind == 2:
+            parts[place] = parts[other]
+        elif kind == 3:
+            parts[place], parts[other] = parts[other], parts[place]
+        else:
+            parts.insert(place, generator.choice(WORDS))
+    return "".join(parts)
+
+
+def programs(seed: str, count: int, replies: list[Program]) -> Iterator[Program]:
+    """The first `count` programs of a seed."""
+    generator = random.Random(seed)
+    grammar = Grammar(generator)
+    for _ in range(count):
+        if generator.random() < DRAWN:
+            yield Program(grammar.program())
+        else:
+            yield mutated(generator, replies)

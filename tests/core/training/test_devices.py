@@ -1,0 +1,68 @@
+"""Where seeds are put, and that splitting and joining lose nothing."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from core_jax.training import devices
+
+TREE = {"a": jnp.arange(24.0).reshape(4, 3, 2), "b": jnp.arange(4)}
+
+
+@pytest.mark.parametrize(("lanes", "count"), [(1, 1), (2, 2), (3, 1), (4, 2), (12, 2)])
+def test_mesh_shares_seeds_evenly(lanes, count):
+    mesh = devices.seed_mesh(lanes)
+    assert (1 if mesh is None else mesh.size) == count
+
+
+def test_one_device_needs_no_mesh():
+    assert devices.seed_mesh(4, jax.devices()[:1]) is None
+
+
+@pytest.mark.parametrize("spread", [True, False])
+def test_join_undoes_split(spread):
+    mesh = devices.seed_mesh(4) if spread else None
+    parts = devices.split(devices.place(TREE, mesh), 4, mesh)
+    assert [int(p["b"]) for p in parts] == [0, 1, 2, 3]
+    homes = [next(iter(p["a"].devices())).id for p in parts]
+    assert homes == ([0, 0, 1, 1] if spread else [0] * 4)
+    joined = devices.join([p["a"] for p in parts], mesh)
+    np.testing.assert_array_equal(joined, TREE["a"])
+    assert len(joined.devices()) == (2 if spread else 1)
+
+
+def test_over_seeds_runs_each_share_at_home():
+    mesh = devices.seed_mesh(4)
+    seen = []
+
+    def f(x, scale):
+        seen.append(x.shape)
+        return x * scale
+
+    out = jax.jit(devices.over_seeds(f, mesh, replicated=(1,)))(TREE["a"], 2.0)
+    np.testing.assert_array_equal(out, 2.0 * TREE["a"])
+    assert set(seen) == {(2, 3, 2)} and len(out.devices()) == 2
+
+
+@pytest.mark.parametrize("task", ["drawer-open", "flatten-rope"])
+def test_training_spreads_seeds_over_the_cpu(task):
+    """Nothing before `run` may start the backend, as building a world of SoftGym does."""
+    scripts = Path(__file__).parents[3] / "scripts"
+    program = f"""
+import sys
+sys.path.insert(0, {str(scripts)!r})
+sys.argv = ["train.py", "--task", {task!r}, "--seeds", "2"]
+import jax, train
+from core_jax.runs.config import check
+train.run = lambda config, *_: check(config) and {{"devices": jax.device_count()}}
+sys.exit(train.main())
+"""
+    own = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"} | {"JAX_PLATFORMS": "cpu"}
+    done = subprocess.run([sys.executable, "-c", program], env=own, capture_output=True, text=True)
+    assert done.stdout.strip().endswith('{"devices": 2}'), done.stderr
