@@ -1,0 +1,83 @@
+"""CoRe's settings. Defaults are its paper's schedule on Meta-World."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Le
+
+from core_jax.feedback.config import FeedbackConfig
+from core_jax.reward_models.preference import PreferenceConfig
+from core_jax.training.reward_input import InputKind, PixelConfig
+
+Fraction = Annotated[float, Gt(0), Le(1)]
+
+
+@dataclasses.dataclass(frozen=True)
+class FormalConfig:
+    """How the formal reward is found and refined."""
+
+    file: Path | None = None
+    """Use the reward in this file; nothing is asked of a language model, and nothing refined."""
+    select: Literal["label_agreement", "gt_score"] = "label_agreement"
+    """How the first one is chosen: by agreement with a first round of labels (needs no ground
+    truth), or by ground-truth success after a short training of each (the paper)."""
+    candidates: Annotated[int, Ge(1)] = 4
+    """Replies asked for at once."""
+    attempts: Annotated[int, Ge(1)] = 3
+    """Number of attempts before a refinement is given up."""
+    trial_fraction: Fraction = 0.1
+    """Length of a candidate's training under `gt_score`, as a part of `steps`."""
+    refine_at: tuple[Annotated[int, Ge(1)], ...] = (25_000, 50_000, 75_000, 100_000)
+    """Environment steps at which a better formal reward is looked for."""
+    rollback_margin: Annotated[float, Ge(0)] = 0.2
+    """A refined reward is rolled back if, by its second evaluation, success has dropped by more
+    than this (`gt_score`), or it agrees with that much less of the newer labels than the previous
+    one."""
+
+
+@dataclasses.dataclass(frozen=True)
+class CoreConfig:
+    """CoRe: formal reward + residual reward."""
+
+    frm: bool = True
+    """Use a formal reward (off: an ablation)."""
+    rrm: bool = True
+    """Use a residual reward (off: an ablation)."""
+    importance: bool = True
+    """Use the teacher's per-frame scores (off: an ablation)."""
+    residual_input: InputKind = "state"
+    """What the residual reward reads: what a picture shows, as numbers, or the picture."""
+    formal: FormalConfig = dataclasses.field(default_factory=FormalConfig)
+    feedback: FeedbackConfig = dataclasses.field(default_factory=FeedbackConfig)
+    residual: PreferenceConfig = dataclasses.field(default_factory=PreferenceConfig)
+    pixels: PixelConfig = dataclasses.field(default_factory=PixelConfig)
+
+    @property
+    def selects_by_labels(self) -> bool:
+        """Whether the first formal reward is chosen by agreement with labels."""
+        given = self.formal.file is not None
+        return self.frm and not given and self.formal.select == "label_agreement"
+
+    @property
+    def refines(self) -> bool:
+        """Whether the formal reward is refined during training."""
+        return self.frm and self.formal.file is None and bool(self.formal.refine_at)
+
+    @property
+    def asks(self) -> bool:
+        """Whether labels are asked for."""
+        return self.rrm or self.selects_by_labels or self.refines
+
+
+def pixel_presets() -> dict[str, object]:
+    """Defaults of a residual reward that reads pictures: a fit costs more, so it has fewer batches
+    of fewer frames, and all members read the same ones."""
+    return {
+        "residual.learning_rate": 1e-3,
+        "residual.batches": 12,
+        "residual.clip_frames": 4,
+        "residual.shared_batches": True,
+    }
