@@ -7,13 +7,16 @@ lets a critic take several updates per environment step without diverging.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import chex
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
 
 from core_jax.agents import layers
+from core_jax.agents.types import Params
 
 LOG_STD_MIN, LOG_STD_MAX = -5.0, 2.0
 
@@ -26,7 +29,7 @@ class MLP(nn.Module):
     layer_norm: bool = False
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: Float[Array, "B in"]) -> Float[Array, "B out"]:
         for i, width in enumerate(self.hidden):
             name = f"layer_{i}"
             if self.layer_norm:
@@ -43,7 +46,7 @@ class Actor(nn.Module):
     action_size: int
 
     @nn.compact
-    def __call__(self, obs: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def __call__(self, obs: Float[Array, "B O"]) -> tuple[Float[Array, "B A"], Float[Array, "B A"]]:
         mean, raw = jnp.split(MLP(self.hidden, 2 * self.action_size, name="mlp")(obs), 2, axis=-1)
         span = 0.5 * (LOG_STD_MAX - LOG_STD_MIN)
         return mean, LOG_STD_MIN + span * (jnp.tanh(raw) + 1.0)
@@ -56,22 +59,23 @@ class Critic(nn.Module):
     layer_norm: bool = True
 
     @nn.compact
-    def __call__(self, obs: jax.Array, action: jax.Array) -> jax.Array:
+    def __call__(self, obs: Float[Array, "B O"], action: Float[Array, "B A"]) -> Float[Array, " B"]:
         x = jnp.concatenate([obs, action], axis=-1)
         return MLP(self.hidden, 1, self.layer_norm, name="mlp")(x)[..., 0]
 
 
 def sample_tanh_gaussian(
-    mean: jax.Array, log_std: jax.Array, key: jax.Array
-) -> tuple[jax.Array, jax.Array]:
+    mean: Float[Array, "... A"], log_std: Float[Array, "... A"], key: Key[Array, ""]
+) -> tuple[Float[Array, "... A"], Float[Array, ...]]:
     """Reparametrised sample of tanh(N(mean, std)) and its log-probability.
 
     Args:
-        mean, log_std: [..., A].
+        mean: of the normal distribution before the tanh.
+        log_std: logarithm of its standard deviation.
         key: PRNG key.
 
     Returns:
-        action in (-1, 1) [..., A] and log-probability [...] (Haarnoja et al. 2018, appendix C),
+        Actions in (-1, 1), and their log-probabilities (Haarnoja et al. 2018, appendix C),
         with log(1 - tanh(u)^2) = 2 (log 2 - u - softplus(-2u)), which does not underflow.
     """
     chex.assert_equal_shape([mean, log_std])
@@ -80,3 +84,8 @@ def sample_tanh_gaussian(
     gaussian = -0.5 * jnp.square(noise) - log_std - 0.5 * jnp.log(2.0 * jnp.pi)
     correction = 2.0 * (jnp.log(2.0) - u - jax.nn.softplus(-2.0 * u))
     return jnp.tanh(u), jnp.sum(gaussian - correction, axis=-1)
+
+
+def apply(net: nn.Module, params: Params, *args: Array) -> Any:
+    """What the network returns; Linen's own type for it also allows for mutable variables."""
+    return net.apply(params, *args)

@@ -8,7 +8,7 @@ import numpy as np
 
 from core_jax import envs
 from core_jax.envs.metaworld import experts
-from core_jax.models.base import Clip, Question
+from core_jax.feedback.queries import Clip, Pair
 from core_jax.runs.config import Config
 
 _STEPS = 150
@@ -16,7 +16,7 @@ _STEPS = 150
 
 def expert_questions(
     config: Config, env: envs.TaskEnv, count: int, episodes: int = 48
-) -> list[Question]:
+) -> list[Pair]:
     """Uniform pairs of clips out of episodes of 150 steps, from a perfect expert's to those of one
     that is worse than `experts.POOR`.
 
@@ -52,4 +52,4 @@ def expert_questions(
             progress=part(played.progress),
         )
 
-    return [Question(draw(), draw(), env.spec.instruction, config.seed, 0) for _ in range(count)]
+    return [Pair(draw(), draw(), env.spec.instruction, config.seed, 0) for _ in range(count)]

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from core_jax.models.base import Answer, Question
+from core_jax.feedback.queries import Pair, PairLabel
 from core_jax.reward_models.preference import shown_frames
 
 Verdict = Literal["right", "wrong", "equal", "abstained", "tie"]
@@ -51,17 +51,17 @@ class Quality(NamedTuple):
     cost_usd: float
 
 
-def reward_gap(question: Question) -> float:
+def reward_gap(question: Pair) -> float:
     """B's mean dense reward per step less A's."""
     return float(np.mean(question.b.dense, dtype=np.float64) - np.mean(question.a.dense))
 
 
-def progress_gap(question: Question) -> float:
+def progress_gap(question: Pair) -> float:
     """B's mean progress less A's."""
     return float(np.mean(question.b.progress, dtype=np.float64) - np.mean(question.a.progress))
 
 
-def verdict(question: Question, answer: Answer) -> Verdict:
+def verdict(question: Pair, answer: PairLabel) -> Verdict:
     """What an answer is worth; `tie` where the ground truth prefers neither clip."""
     if answer.preference is None:
         return "abstained"
@@ -74,9 +74,9 @@ def verdict(question: Question, answer: Answer) -> Verdict:
 
 
 def quality(
-    questions: Sequence[Question],
-    answers: Sequence[Answer],
-    turned: Sequence[Answer] | None = None,
+    questions: Sequence[Pair],
+    answers: Sequence[PairLabel],
+    turned: Sequence[PairLabel] | None = None,
 ) -> Quality:
     """Judges a teacher.
 
@@ -114,7 +114,7 @@ def quality(
     )
 
 
-def agreement(first: Sequence[Answer], second: Sequence[Answer]) -> dict[str, Any]:
+def agreement(first: Sequence[PairLabel], second: Sequence[PairLabel]) -> dict[str, Any]:
     """How far two teachers agree on the same questions.
 
     Returns:
@@ -143,14 +143,14 @@ def spearman(x: Sequence[float], y: Sequence[float]) -> float | None:
     return float(np.corrcoef(*ranks)[0, 1])
 
 
-def _consistency(answers: Sequence[Answer], turned: Sequence[Answer]) -> float | None:
+def _consistency(answers: Sequence[PairLabel], turned: Sequence[PairLabel]) -> float | None:
     back = [
         a._replace(preference=None if a.preference is None else 1.0 - a.preference) for a in turned
     ]
     return agreement(answers, back)["agree"]
 
 
-def _score_correlation(questions: Sequence[Question], answers: Sequence[Answer]) -> float | None:
+def _score_correlation(questions: Sequence[Pair], answers: Sequence[PairLabel]) -> float | None:
     scores, truth = [], []
     for question, answer in zip(questions, answers, strict=True):
         sides = ((question.a, answer.scores_a), (question.b, answer.scores_b))

@@ -13,16 +13,26 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, NamedTuple, Protocol
 
 from core_jax.feedback.labels import Exchange, LabelStore
-from core_jax.models.base import Answer, Question, Teacher
+from core_jax.feedback.queries import Label, Query, Teacher
 from core_jax.models.failures import AccessError, BudgetError, ChatError
 
 
 class Entry(NamedTuple):
-    """A question and the seed (its place on the seed axis) whose label it will be."""
+    """A query and the place on the seed axis of the seed that asks it."""
 
-    lane: int
-    question: Question
-    mean_reward: float | None = None
+    seed_index: int
+    query: Query
+    mean_reward: float | None = None  # ground truth per step of recent experience
+
+    @property
+    def lane(self) -> int:
+        """Former name of `seed_index`."""
+        return self.seed_index
+
+    @property
+    def question(self) -> Any:
+        """Former name of `query`."""
+        return self.query
 
 
 class Round(NamedTuple):
@@ -35,10 +45,15 @@ class Round(NamedTuple):
 
 
 class Arrived(NamedTuple):
-    """A round that is done. `answers` belong to its entries; None: the service gave none."""
+    """A round that is done. One label for each of its entries; None: the service gave none."""
 
     round: Round
-    answers: list[Answer | None]
+    labels: list[Label | None]
+
+    @property
+    def answers(self) -> list[Any]:
+        """Former name of `labels`."""
+        return self.labels
 
 
 class SlowTeacher(Teacher, Protocol):
@@ -88,9 +103,9 @@ class AtOnce:
 
     def put(self, round: Round) -> None:
         """Asks and answers a round."""
-        answers: list[Answer | None] = []
+        answers: list[Label | None] = []
         for batch in _by_lane(round.entries):
-            asked = [e.question for e in batch]
+            asked = [e.query for e in batch]
             answers += self._store.ask(self._teacher, asked, round.env_steps, batch[0].mean_reward)
         self._done.append(Arrived(round, answers))
 
@@ -132,14 +147,14 @@ class InBackground:
     def put(self, round: Round) -> None:
         """Writes a round down and starts asking; so it does what had no answer before."""
         for batch in _by_lane(round.entries):
-            asked = [e.question for e in batch]
+            asked = [e.query for e in batch]
             self._store.put(self._teacher.name, asked, round.env_steps, batch[0].mean_reward)
         self.put_again(round._replace(entries=(*self._open, *round.entries)))
         self._open = []
 
     def put_again(self, round: Round) -> None:
         """Starts asking what is written down; what has an answer in the store is not asked."""
-        self._rounds.append((round, [self._future(e.question) for e in round.entries]))
+        self._rounds.append((round, [self._future(e.query) for e in round.entries]))
 
     def collect(self, asked_by: int) -> list[Arrived]:
         """Rounds that are done, in the order asked; waits for those asked by an environment step.
@@ -167,7 +182,7 @@ class InBackground:
         """Rounds that have not been handed back; what had no answer is one of its own."""
         pending = [round for round, _ in self._rounds]
         if self._open:
-            index = max(e.question.round for e in self._open)
+            index = max(e.query.round for e in self._open)
             pending.insert(0, Round(index, 0, False, tuple(self._open)))
         return pending
 
@@ -177,7 +192,7 @@ class InBackground:
         self._teacher.stop()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def _future(self, question: Question) -> Future:
+    def _future(self, question: Query) -> Future:
         """The answer to come; one for all who ask the same."""
         key = question.key()
         under_way = self._futures.get(key)
@@ -185,7 +200,7 @@ class InBackground:
             self._futures[key] = self._pool.submit(self._label, key, question)
         return self._futures[key]
 
-    def _label(self, key: str, question: Question) -> Answer | None:
+    def _label(self, key: str, question: Query) -> Label | None:
         name = self._teacher.name
         known = self._store.find(key, name)
         if known is not None or self.problem is not None:
@@ -210,7 +225,7 @@ def _by_lane(entries: Sequence[Entry]) -> list[list[Entry]]:
     """Entries seed by seed."""
     lanes: dict[int, list[Entry]] = {}
     for entry in entries:
-        lanes.setdefault(entry.lane, []).append(entry)
+        lanes.setdefault(entry.seed_index, []).append(entry)
     return list(lanes.values())
 
 
@@ -221,7 +236,7 @@ def state_of(rounds: Sequence[Round]) -> list[dict[str, Any]]:
             "index": r.index,
             "env_steps": r.env_steps,
             "fits": r.fits,
-            "entries": [[e.lane, e.question.key()] for e in r.entries],
+            "entries": [[e.seed_index, e.query.key()] for e in r.entries],
         }
         for r in rounds
     ]

@@ -31,8 +31,8 @@ from core_jax import envs
 from core_jax.agents import replay
 from core_jax.feedback.expert_pairs import expert_questions
 from core_jax.feedback.labels import LabelStore
+from core_jax.feedback.queries import Pair
 from core_jax.feedback.teachers.scripted import ScriptedTeacher, ground_truth
-from core_jax.models.base import Question
 from core_jax.reward_models.preference import Preferences, interpolate_scores
 from core_jax.runs import restore
 from core_jax.runs.config import Config, check
@@ -168,7 +168,7 @@ def of_task(flags: Flags) -> tuple[dict[str, Any], list[Right]]:
     return {**about, "protocol": config.protocol, "truth": judge}, rows
 
 
-def _labelled(config: Config, questions: list[Question]) -> Preferences:
+def _labelled(config: Config, questions: list[Pair]) -> Preferences:
     teacher = ScriptedTeacher(config.scripted, config.seed, config.feedback.frames_shown)
     answers = teacher.ask(questions)
     spread = lambda scores: interpolate_scores(np.array(scores), config.feedback.clip_length)
@@ -191,7 +191,7 @@ def _fitted(
     fit: Callable,
     predict: Callable,
     labels: Preferences,
-    others: list[Question],
+    others: list[Pair],
 ) -> Right:
     data = labels._replace(
         frames_a=sight.frames(*labels.frames_a), frames_b=sight.frames(*labels.frames_b)

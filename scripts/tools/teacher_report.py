@@ -23,11 +23,11 @@ from core_jax import envs
 from core_jax.feedback.expert_pairs import expert_questions
 from core_jax.feedback.labels import LabelStore
 from core_jax.feedback.quality import Quality, quality
+from core_jax.feedback.queries import Pair, PairLabel
 from core_jax.feedback.rounds import Entry, Round
 from core_jax.feedback.teachers.registry import make_labelling
 from core_jax.feedback.teachers.scripted import PRESETS
 from core_jax.models import ChatError, check_labeller, open_books
-from core_jax.models.base import Answer, Question
 from core_jax.report import teachers
 from core_jax.runs import run_folder
 from core_jax.runs.config import Config, check, suggest
@@ -81,7 +81,7 @@ def judged(run: Path) -> dict[str, Quality]:
         ValueError: it has none.
     """
     store = _labels(run)
-    answered: dict[str, tuple[list[Question], list[Answer]]] = {}
+    answered: dict[str, tuple[list[Pair], list[PairLabel]]] = {}
     for question in _distinct(store):
         for name, answer in store.answers(question.key()).items():
             questions, answers = answered.setdefault(name, ([], []))
@@ -139,7 +139,7 @@ def _configs(flags: Flags) -> list[Config]:
 
 
 def _ask(
-    config: Config, env: envs.TaskEnv, store: LabelStore, out: Path, questions: list[Question]
+    config: Config, env: envs.TaskEnv, store: LabelStore, out: Path, questions: list[Pair]
 ) -> tuple[str, Quality]:
     books = open_books(config, out) if config.teacher == "vlm" else None
     name, labelling = make_labelling(config, env, store, out, books)
@@ -162,7 +162,7 @@ def _ask(
     return name, quality(*([x[i] for i in both] for x in (questions, *answers)))
 
 
-def _turned(question: Question) -> Question:
+def _turned(question: Pair) -> Pair:
     return question._replace(a=question.b, b=question.a, round=1)
 
 
@@ -173,7 +173,7 @@ def _labels(run: Path) -> LabelStore:
     return LabelStore(path)
 
 
-def _distinct(store: LabelStore) -> list[Question]:
+def _distinct(store: LabelStore) -> list[Pair]:
     found = {asked.key: asked.question for asked in store.questions()}
     return list(found.values())
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from core_jax import envs
 from core_jax.feedback.labels import LabelStore
+from core_jax.feedback.queries import Clip, Pair
 from core_jax.feedback.teachers.scripted import ScriptedConfig, ScriptedTeacher
-from core_jax.models.base import Clip, Question
 from core_jax.runs import run_folder
 from core_jax.runs.config import Config
 
@@ -35,7 +35,7 @@ def questions(count, seed=0, round=0):
     for i in range(count):
         better, worse = clip(spec, 0.5 + 0.4 * rng.random(), rng), clip(spec, 0.1, rng)
         pair = (worse, better) if i % 2 else (better, worse)
-        found.append(Question(*pair, spec.instruction, seed, round))
+        found.append(Pair(*pair, spec.instruction, seed, round))
     return found
 
 

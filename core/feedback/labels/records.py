@@ -3,20 +3,41 @@
 from __future__ import annotations
 
 import io
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from core_jax.models.base import Clip, Exchange, Frame, Question
+from core_jax.feedback.queries import Clip, Pair
 
 __all__ = ["Asked", "Counts", "Exchange", "Frame", "pack_clips", "unpack_clips"]
+
+
+class Frame(NamedTuple):
+    """One picture that a teacher is shown. `step` counts from the clip's start."""
+
+    role: Literal["start", "goal", "a", "b"]
+    step: int
+    png: bytes
+
+
+class Exchange(NamedTuple):
+    """One prompt of a teacher's model and its reply, word for word."""
+
+    stage: str
+    model: str
+    prompt: Any  # JSON-able; a picture is {"png": SHA-256}
+    reply: str
+    problem: str = ""
+    tokens: int = 0
+    cost_usd: float = 0.0
+    seconds: float = 0.0
 
 
 class Asked(NamedTuple):
     """A question and when it was drawn. `mean_reward` is ground truth, per step, of then."""
 
     key: str
-    question: Question
+    question: Pair
     position: int  # in its seed's round
     env_steps: int
     mean_reward: float | None
@@ -33,7 +54,7 @@ class Counts(NamedTuple):
     cost_usd: float
 
 
-def pack_clips(question: Question) -> bytes:
+def pack_clips(question: Pair) -> bytes:
     """Both clips as a compressed npz."""
     arrays = {}
     for side in ("a", "b"):

@@ -26,7 +26,7 @@ from core_jax.feedback.labels.records import (
     pack_clips,
     unpack_clips,
 )
-from core_jax.models.base import Answer, Question, Teacher
+from core_jax.feedback.queries import Pair, PairLabel, Teacher
 
 _ANSWER = "preference, scores_a, scores_b, reason, tokens, cost_usd, confidence, ratings, seconds"
 _ASKED = (
@@ -46,10 +46,10 @@ class LabelStore:
     def ask(
         self,
         teacher: Teacher,
-        questions: Sequence[Question],
+        questions: Sequence[Pair],
         env_steps: int,
         mean_reward: float | None,
-    ) -> list[Answer]:
+    ) -> list[PairLabel]:
         """Answers to all questions, in order, at once; only those that the teacher has never
         answered go to it."""
         keys = self.put(teacher.name, questions, env_steps, mean_reward)
@@ -65,7 +65,7 @@ class LabelStore:
     def put(
         self,
         teacher: str,
-        questions: Sequence[Question],
+        questions: Sequence[Pair],
         env_steps: int,
         mean_reward: float | None = None,
     ) -> list[str]:
@@ -89,7 +89,7 @@ class LabelStore:
                 self.put_to(teacher, key)
         return keys
 
-    def keep(self, question: Question) -> str:
+    def keep(self, question: Pair) -> str:
         """Keeps a question that this run has not drawn (yet), such as another run's."""
         key = question.key()
         with self._transaction() as db:
@@ -127,7 +127,7 @@ class LabelStore:
                 + (key, teacher, *content),
             )
 
-    def answer(self, key: str, teacher: str, answer: Answer) -> bool:
+    def answer(self, key: str, teacher: str, answer: PairLabel) -> bool:
         """Keeps a teacher's answer; False if it has answered this question before: the first
         answer stays.
 
@@ -161,11 +161,11 @@ class LabelStore:
             db.execute("DELETE FROM answers WHERE rowid = ?", row[:1])
         return row[1]
 
-    def find(self, key: str, teacher: str) -> Answer | None:
+    def find(self, key: str, teacher: str) -> PairLabel | None:
         """A teacher's answer to a question, if there is one."""
         return self.answers(key).get(teacher)
 
-    def answers(self, key: str) -> dict[str, Answer]:
+    def answers(self, key: str) -> dict[str, PairLabel]:
         """All answers to a question, by teacher."""
         rows = self._all(f"SELECT teacher, {_ANSWER} FROM answers WHERE question = ?", (key,))
         return {teacher: _answer(row) for teacher, *row in rows}
@@ -278,9 +278,9 @@ class LabelStore:
             return self._db.execute(statement, values).fetchall()
 
 
-def _answer(row: Sequence) -> Answer:
+def _answer(row: Sequence) -> PairLabel:
     preference, scores_a, scores_b, reason, tokens, cost_usd, confidence, ratings, seconds = row
-    return Answer(
+    return PairLabel(
         preference,
         tuple(json.loads(scores_a)),
         tuple(json.loads(scores_b)),
@@ -295,5 +295,5 @@ def _answer(row: Sequence) -> Answer:
 
 def _asked(row: Sequence) -> Asked:
     key, clips, instruction, seed, round, position, env_steps, mean_reward = row
-    question = Question(*unpack_clips(clips), instruction, seed, round)
+    question = Pair(*unpack_clips(clips), instruction, seed, round)
     return Asked(key, question, position, env_steps, mean_reward)

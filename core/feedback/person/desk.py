@@ -19,7 +19,7 @@ from PIL import Image
 
 from core_jax import envs
 from core_jax.feedback.labels import LabelStore
-from core_jax.models.base import Answer
+from core_jax.feedback.queries import PairLabel
 from core_jax.runs import run_folder
 from core_jax.visual import episodes as film
 
@@ -112,7 +112,7 @@ class Desk:
         with self._lock:
             if key not in self._keys:
                 raise ValueError("no such question")
-            given = Answer(CHOICES[choice], (), (), reason="", seconds=seconds)
+            given = PairLabel(CHOICES[choice], (), (), reason="", seconds=seconds)
             if not self.store.answer(key, self.teacher, given):
                 raise ValueError("this question has been answered")
             self._answered.add(key)

@@ -31,7 +31,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from core_jax.models.base import Answer, Clip, Question
+from core_jax.feedback.queries import Clip, Pair, PairLabel
 from core_jax.reward_models.preference import shown_frames
 
 Judge = Literal["reward", "progress"]
@@ -121,7 +121,7 @@ class ScriptedTeacher:
         if config.judge is not None:
             self.name += f"-by-{config.judge}"
 
-    def ask(self, questions: Sequence[Question], context: float | None = None) -> list[Answer]:
+    def ask(self, questions: Sequence[Pair], context: float | None = None) -> list[PairLabel]:
         """Answers each question.
 
         Args:
@@ -133,7 +133,7 @@ class ScriptedTeacher:
         answer = self._in_both_orders if self.config.both_orders else self._answer
         return [answer(q, mean_reward) for q in questions]
 
-    def _in_both_orders(self, question: Question, mean_reward: float) -> Answer:
+    def _in_both_orders(self, question: Pair, mean_reward: float) -> PairLabel:
         found = self._answer(question, mean_reward)
         if found.preference is None:
             return found
@@ -144,7 +144,7 @@ class ScriptedTeacher:
             return found._replace(preference=None, reason="the two orders disagree")
         return found
 
-    def _answer(self, question: Question, mean_reward: float) -> Answer:
+    def _answer(self, question: Pair, mean_reward: float) -> PairLabel:
         p = self.config.parameters()
         rng = np.random.default_rng([self.seed, int(question.key()[:12], 16)])
         truth_a, truth_b = (ground_truth(clip, p.judge) for clip in (question.a, question.b))
@@ -154,14 +154,14 @@ class ScriptedTeacher:
         sum_a, sum_b = float(truth_a.sum()), float(truth_b.sum())
         poor = p.skip > 0 and max(sum_a, sum_b) <= p.skip * margin
         if rng.random() < self.config.abstain or poor:
-            return Answer(None, *scores, reason="abstains")
+            return PairLabel(None, *scores, reason="abstains")
         weights = p.gamma ** np.arange(length - 1, -1, -1)
         return_a = float((weights * truth_a).sum())
         return_b = float((weights * truth_b).sum())
         if p.resolution > 0:
             gap = (return_b - return_a) / float(weights.sum())
             preference, reason = self._by_eye(question, gap, p)
-            return Answer(preference, *scores, reason=reason)
+            return PairLabel(preference, *scores, reason=reason)
         if p.beta > 0:
             prefers_b = rng.random() < 1.0 / (1.0 + np.exp(-p.beta * (return_b - return_a)))
         else:
@@ -171,10 +171,10 @@ class ScriptedTeacher:
         reason = f"return {return_a:.3f} for A, {return_b:.3f} for B"
         same = p.beta <= 0 and return_a == return_b
         if same or abs(sum_a - sum_b) < p.equal * margin:
-            return Answer(0.5, *scores, reason=reason)
-        return Answer(float(prefers_b), *scores, reason=reason)
+            return PairLabel(0.5, *scores, reason=reason)
+        return PairLabel(float(prefers_b), *scores, reason=reason)
 
-    def _by_eye(self, question: Question, gap: float, p: Parameters) -> tuple[float | None, str]:
+    def _by_eye(self, question: Pair, gap: float, p: Parameters) -> tuple[float | None, str]:
         """Answer and reason of limited eyes; `gap` is B's mean reward per step less A's."""
         # What a pair looks like does not depend on the order that it is shown in.
         sides = [_digest(clip) for clip in (question.a, question.b)]

@@ -13,8 +13,10 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
+from core_jax.feedback.labels.records import Exchange, Frame
+from core_jax.feedback.queries import Pair, PairLabel
 from core_jax.feedback.teachers.vlm_config import VLMConfig
-from core_jax.models.base import Answer, Exchange, Frame, Question, Schema
+from core_jax.models.base import Schema
 from core_jax.models.hosted import HostedModel
 from core_jax.prompts import preference as prompts
 from core_jax.prompts.message import Message, Picture
@@ -89,7 +91,7 @@ class VLMTeacher:
         """Sends nothing more; what is under way is let finish."""
         self.model.stop()
 
-    def ask(self, questions: Sequence[Question], context: Any = None) -> list[Answer]:
+    def ask(self, questions: Sequence[Pair], context: Any = None) -> list[PairLabel]:
         """One answer per question, in order; `context` is not looked at.
 
         Raises:
@@ -97,7 +99,7 @@ class VLMTeacher:
         """
         return [self._answer(question) for question in questions]
 
-    def _answer(self, question: Question) -> Answer:
+    def _answer(self, question: Pair) -> PairLabel:
         began, key = time.monotonic(), question.key()
         steps = shown_frames(len(question.a.dense), self._shown)
         if self.config.question != "core":
@@ -112,7 +114,7 @@ class VLMTeacher:
         except _NoVerdict as problem:
             opinion = _Opinion(None, ((), ()), None, f"no usable reply: {problem}")
         said = self._journal.exchanges(key, self.name)
-        return Answer(
+        return PairLabel(
             opinion.preference,
             *opinion.scores,
             reason=opinion.reason,

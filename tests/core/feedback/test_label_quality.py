@@ -11,7 +11,7 @@ from core_jax.feedback.quality import (
     spearman,
     verdict,
 )
-from core_jax.models.base import Answer, Clip, Question
+from core_jax.feedback.queries import Clip, Pair, PairLabel
 
 
 def clip(level):
@@ -21,11 +21,11 @@ def clip(level):
 
 
 def pair(a, b):
-    return Question(clip(a), clip(b), "task", 0, 0)
+    return Pair(clip(a), clip(b), "task", 0, 0)
 
 
 def says(preference, confidence=None, scores=((), ()), **more):
-    return Answer(preference, *scores, reason="", confidence=confidence, **more)
+    return PairLabel(preference, *scores, reason="", confidence=confidence, **more)
 
 
 def test_the_ground_truth_is_the_larger_mean_reward():

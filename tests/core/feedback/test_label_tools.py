@@ -15,8 +15,8 @@ from core_jax import envs
 from core_jax.feedback.expert_pairs import expert_questions
 from core_jax.feedback.labels import Exchange, Frame, LabelStore
 from core_jax.feedback.labels.__main__ import take_over
+from core_jax.feedback.queries import PairLabel
 from core_jax.feedback.teachers.scripted import ScriptedConfig, ScriptedTeacher
-from core_jax.models.base import Answer
 from core_jax.runs.config import Config
 
 ROOT = Path(__file__).parents[3]
@@ -66,12 +66,14 @@ def test_another_runs_labels_are_taken_over(run, tmp_path):
     """What was shown and said comes along; answers that are there stay; nothing is paid twice."""
     key = labelled_run.questions(6)[0].key()
     source = LabelStore(run / "labels.sqlite")
-    source.answer(key, "vlm", Answer(0.0, (0.1,), (0.2,), reason="closer", tokens=9, cost_usd=0.1))
+    source.answer(
+        key, "vlm", PairLabel(0.0, (0.1,), (0.2,), reason="closer", tokens=9, cost_usd=0.1)
+    )
     source.show(key, "vlm", [Frame("a", 3, b"png")])
     source.exchange(key, "vlm", Exchange("decision", "model", ["?"], "A"))
     mine = LabelStore(tmp_path / "labels.sqlite")
     mine.keep(labelled_run.questions(6)[0])
-    mine.answer(key, "scripted-mistake", Answer(0.5, (), (), reason="mine"))
+    mine.answer(key, "scripted-mistake", PairLabel(0.5, (), (), reason="mine"))
     assert take_over(mine, source) == {"questions": 6, "answers": 10}  # 6 + 4 + 1, one was there
     assert take_over(mine, source) == {"questions": 6, "answers": 0}
     assert mine.find(key, "vlm") == source.find(key, "vlm")

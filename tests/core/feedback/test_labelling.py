@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from core_jax.feedback.labels import LabelStore
+from core_jax.feedback.queries import Clip, Pair, PairLabel
 from core_jax.feedback.rounds import AtOnce, Entry, InBackground, Round, rounds_of, state_of
 from core_jax.feedback.teachers.scripted import ScriptedConfig, ScriptedTeacher
 from core_jax.models import AccessError, BudgetError, ChatError
-from core_jax.models.base import Answer, Clip, Question
 
 
 def entries(count, round=0, lanes=1):
@@ -21,7 +21,7 @@ def entries(count, round=0, lanes=1):
                 Clip(*(rng.random((3, 2), np.float32) for _ in range(4)), *rng.random((2, 3)))
                 for _ in range(2)
             ]
-            found.append(Entry(lane, Question(*clips, "task", lane, round), 0.5))
+            found.append(Entry(lane, Pair(*clips, "task", lane, round), 0.5))
     return tuple(found)
 
 
@@ -54,7 +54,7 @@ class Slow:
             self._let.wait_for(lambda: question.round in self.free)
         if question.round in self.failing:
             raise self.failing[question.round]
-        return [Answer(1.0, (), (), f"round {question.round}")]
+        return [PairLabel(1.0, (), (), f"round {question.round}")]
 
 
 @pytest.fixture
@@ -172,7 +172,7 @@ def test_what_is_under_way_survives_a_checkpoint(labelling, teacher, store):
     labelling.collect(asked_by=100)
     failed_state = state_of(labelling.pending())
     store.put("slow", [e.question for e in half], 200, 0.5)
-    store.answer(half[1].question.key(), "slow", Answer(0.0, (), (), "before the kill"))
+    store.answer(half[1].question.key(), "slow", PairLabel(0.0, (), (), "before the kill"))
     store.put("slow", [e.question for e in waiting], 300, 0.5)
     rounds = [Round(1, 200, True, half), Round(2, 300, False, waiting)]
     state = failed_state + state_of(rounds)
@@ -192,7 +192,7 @@ def test_what_is_under_way_survives_a_checkpoint(labelling, teacher, store):
 
 def test_the_same_question_twice_is_asked_once(labelling, teacher):
     [entry] = entries(1)
-    labelling.put(Round(0, 100, False, (entry, entry, entry._replace(lane=1))))
+    labelling.put(Round(0, 100, False, (entry, entry, entry._replace(seed_index=1))))
     teacher.let(0)
     [arrived] = labelling.collect(asked_by=100)
     assert len(arrived.answers) == 3 and len(teacher.asked) == 1

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from core_jax.feedback.labels import VERSION, Counts, Exchange, Frame, LabelStore
+from core_jax.feedback.queries import Clip, Pair, PairLabel
 from core_jax.feedback.teachers.scripted import ScriptedConfig, ScriptedTeacher
-from core_jax.models.base import Answer, Clip, Question
 
 ROOT = Path(__file__).parents[3]
 
@@ -28,7 +28,7 @@ def questions(count, offset=0.0, round=1):
         )
         for _ in range(2 * count)
     ]
-    return [Question(clips[2 * i], clips[2 * i + 1], "task", 0, round) for i in range(count)]
+    return [Pair(clips[2 * i], clips[2 * i + 1], "task", 0, round) for i in range(count)]
 
 
 @pytest.fixture
@@ -91,10 +91,10 @@ def test_a_question_comes_back_as_it_was(store):
 
 def test_several_teachers_answer_the_same_question(store):
     [key] = store.put("vlm", questions(1), 0)
-    first = Answer(1.0, (0.1, 0.2), (0.3, 0.4), "closer", 10, 0.5, confidence=0.75, seconds=2.0)
+    first = PairLabel(1.0, (0.1, 0.2), (0.3, 0.4), "closer", 10, 0.5, confidence=0.75, seconds=2.0)
     assert store.answer(key, "vlm", first)
     assert not store.answer(key, "vlm", first._replace(preference=0.0))  # the first one stays
-    ann = Answer(None, (), (), "cannot tell", ratings=(0, 2))
+    ann = PairLabel(None, (), (), "cannot tell", ratings=(0, 2))
     assert store.open("person:ann") == []
     store.put_to("person:ann", key)
     assert store.open("person:ann") == [key]
@@ -133,7 +133,7 @@ def test_threads_share_a_store(store):
                 asked = questions(2, offset=10.0 * i + j, round=10 * i + j)
                 for key in store.put("vlm", asked, 0):
                     store.show(key, "vlm", [Frame("a", 0, key.encode())])
-                    store.answer(key, "vlm", Answer(0.0, (), (), ""))
+                    store.answer(key, "vlm", PairLabel(0.0, (), (), ""))
                 store.progress()
         except Exception as error:
             failed.append(error)
@@ -161,10 +161,10 @@ import os, signal, sys
 sys.path[:0] = sys.argv[1:3]
 from test_labels import questions
 from core_jax.feedback.labels import LabelStore
-from core_jax.models.base import Answer
+from core_jax.feedback.queries import PairLabel
 store = LabelStore(sys.argv[3])
 keys = store.put("vlm", questions(3), 0)
-store.answer(keys[0], "vlm", Answer(1.0, (), (), ""))
+store.answer(keys[0], "vlm", PairLabel(1.0, (), (), ""))
 store._db.execute("BEGIN IMMEDIATE")
 store._db.execute("DELETE FROM answers")
 os.kill(os.getpid(), signal.SIGKILL)

@@ -14,8 +14,8 @@ from PIL import Image
 from core_jax.feedback.labels import LabelStore
 from core_jax.feedback.person import Desk, desk, make_server
 from core_jax.feedback.person.by_hand import ByHand
+from core_jax.feedback.queries import PairLabel
 from core_jax.feedback.rounds import Entry, Round
-from core_jax.models.base import Answer
 from core_jax.visual import episodes as film
 
 SIZE = 32
@@ -248,7 +248,7 @@ def test_a_run_waits_for_a_person_and_a_new_process_goes_on_waiting(tmp_path):
 
     def answer():
         for key, value in zip(keys[:2], (1.0, None), strict=True):
-            page.answer(key, "person", Answer(value, (), (), reason=""))
+            page.answer(key, "person", PairLabel(value, (), (), reason=""))
 
     threading.Timer(1.0, answer).start()
     [arrived] = resumed.collect(1_000)

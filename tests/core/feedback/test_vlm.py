@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from core_jax.feedback.labels import Frame, LabelStore
+from core_jax.feedback.queries import Clip, Pair
 from core_jax.feedback.teachers.vlm import VLMTeacher
 from core_jax.feedback.teachers.vlm_config import VLMConfig
-from core_jax.models.base import Clip, Question, Reply
+from core_jax.models.base import Reply
 from core_jax.prompts.message import Picture
 
 
@@ -45,7 +46,7 @@ def question(length=20):
         wide = rng.random((length, 2)).astype(np.float32)
         snapshot = np.arange(length, dtype=np.float32)[:, None] + offset
         clips.append(Clip(wide, wide, wide, snapshot, wide[:, 0], wide[:, 0]))
-    return Question(*clips, "open the drawer", 0, 0)
+    return Pair(*clips, "open the drawer", 0, 0)
 
 
 @pytest.fixture
