@@ -75,9 +75,7 @@ class RewardSource(Protocol):
 class LearnedSource(RewardSource, Protocol):
     """A source that is fitted to labels."""
 
-    def fit(
-        self, state: Any, labels: Any, count: jax.Array, key: jax.Array
-    ) -> tuple[Any, Metrics]:
+    def fit(self, state: Any, labels: Any, count: jax.Array, key: jax.Array) -> tuple[Any, Metrics]:
         """Fits to the first `count` of the labels; returns the new state and scalar metrics."""
         ...
 

@@ -96,9 +96,7 @@ def best(worth: jax.Array, same: jax.Array, pairs: int) -> jax.Array:
     return jnp.stack([2 * chosen, 2 * chosen + 1], axis=1).reshape(-1)
 
 
-def across_quantiles(
-    first: jax.Array, second: jax.Array, key: jax.Array, pairs: int
-) -> jax.Array:
+def across_quantiles(first: jax.Array, second: jax.Array, key: jax.Array, pairs: int) -> jax.Array:
     """Clips of `pairs` pairs as indices [2 * pairs] into a pool of C clips.
 
     Each pair is a clip from one of `pairs` equal bins of the first reward's ranking, every bin

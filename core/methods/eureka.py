@@ -124,9 +124,7 @@ class EurekaRun(WrittenRun):
             leaders.append((trial.fitness, chosen, parent))
             context.note(f"  iteration {iteration}: {parent}, fitness {trial.fitness:.4f}")
             statistics = statistics_table(trial.statistics)
-            messages = prompts.feedback_messages(
-                spec, reward.source, self._steps, trial.statistics
-            )
+            messages = prompts.feedback_messages(spec, reward.source, self._steps, trial.statistics)
         best, candidate, file = max(leaders, key=lambda leader: leader[0])
         for s in range(context.seeds):
             reason = f"{file} has the highest fitness of all, {best:.4f}"

@@ -72,9 +72,7 @@ class Trials:
         path: where results are kept.
     """
 
-    def __init__(
-        self, context: Context, column: ProgramColumn, width: int, steps: int, path: Path
-    ):
+    def __init__(self, context: Context, column: ProgramColumn, width: int, steps: int, path: Path):
         self._training = dataclasses.replace(
             context.training, seeds=width, steps=steps, replay=steps
         )

@@ -20,7 +20,7 @@ from core_jax import envs
 from core_jax.agents.replay import ReplayState
 from core_jax.envs import rendering
 from core_jax.reward_models import networks, preference
-from core_jax.reward_models.preference import PreferenceModel, PreferenceState, Preferences
+from core_jax.reward_models.preference import PreferenceModel, Preferences, PreferenceState
 from core_jax.reward_models.source import Columns, Metrics
 from core_jax.training.devices import rendering_options
 

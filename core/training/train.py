@@ -127,9 +127,7 @@ class Train:
     ) -> dict[str, jax.Array]:
         """Every reward column of one recorded episode of each seed, [S, T]."""
         columns = {
-            p.name: programs.score_episodes(
-                p, given[p.name], self.env.spec.formal_view, record
-            )
+            p.name: programs.score_episodes(p, given[p.name], self.env.spec.formal_view, record)
             for p in self.rewards.programs
             if p.name in given
         }

@@ -83,9 +83,7 @@ class FormalRewards:
             events.append(f"seed {name}: candidate {best.index} selected, {by} {score}")
         return events
 
-    def agreements(
-        self, candidates: Sequence[Candidate], labels: Labels, s: int
-    ) -> np.ndarray:
+    def agreements(self, candidates: Sequence[Candidate], labels: Labels, s: int) -> np.ndarray:
         """Agreement of each candidate with seed s's labels [K], -inf where it was refused."""
         scores = np.full(len(candidates), -np.inf)
         compiled = [i for i, c in enumerate(candidates) if c.reward]
@@ -146,7 +144,11 @@ class FormalRewards:
         self._watch[s], ended = rollback.evaluated(self._watch[s], env_steps, success)
         if ended is None:
             return None
-        parent, refined, margin = self.compile(ended.parent), written.reward(s), config.rollback_margin
+        parent, refined, margin = (
+            self.compile(ended.parent),
+            written.reward(s),
+            config.rollback_margin,
+        )
         if by_success:
             reason = rollback.success_verdict(ended.before, self._watch[s].best, margin)
         else:
@@ -179,7 +181,9 @@ class FormalRewards:
         written, chosen, parent = self.written, seen[best], self.written.reward(s)
         file, reward = written.files[s], chosen.reward
         assert reward is not None and file is not None
-        reason = f"Agrees with {agreement:.1%} of labels, the previous one with {more['before']:.1%}"
+        reason = (
+            f"Agrees with {agreement:.1%} of labels, the previous one with {more['before']:.1%}"
+        )
         written.use(s, reward, env_steps, f"refinement {chosen.index}: {reason}")
         count = int(labels["count"][s])
         self._watch[s] = rollback.accepted(self._watch[s], parent.source, file, env_steps, count)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-
 from core_jax import envs
 from core_jax.feedback.collector import empty_labels
 from core_jax.methods.base import BaseMethod, Context
