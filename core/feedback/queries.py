@@ -64,9 +64,9 @@ class Pair(NamedTuple):
 
 
 class Single(NamedTuple):
-    """What is one clip worth: a rating, its progress, or whether the task is completed?
+    """How far has one clip come with the task: a rating, its progress, or is the task completed?
 
-    Progress and completion are asked about the clip's last step.
+    All three are about the clip's last step.
     """
 
     clip: Clip
@@ -92,7 +92,7 @@ class Single(NamedTuple):
 
 
 class Order(NamedTuple):
-    """In which order, from the least to the most progress, do some clips come?"""
+    """In which order, from the least to the most progress at their last steps, do clips come?"""
 
     clips: tuple[Clip, ...]
     instruction: str

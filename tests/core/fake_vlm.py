@@ -155,7 +155,7 @@ class FakeVLM:
             store = self._store
         digests = shown["A"] + shown["B"]
         marks = ",".join("?" * len(digests))
-        rows = store._all(
+        rows = store.database.all(
             f"SELECT question, role, step, picture FROM frames WHERE picture IN ({marks}) AND "
             "role IN ('a', 'b')",
             digests,

@@ -1,7 +1,17 @@
-"""Every question and answer ever paid for, on disk: a run's `labels.sqlite`."""
+"""Every question and label of a run, on disk: its `labels.sqlite`."""
 
-from core_jax.feedback.labels.records import Asked, Counts, Exchange, Frame
+from core_jax.feedback.labels.database import LabelFileError
+from core_jax.feedback.labels.records import Asked, Counts, Exchange, Frame, Row
 from core_jax.feedback.labels.schema import VERSION
 from core_jax.feedback.labels.store import LabelStore
 
-__all__ = ["VERSION", "Asked", "Counts", "Exchange", "Frame", "LabelStore"]
+__all__ = [
+    "VERSION",
+    "Asked",
+    "Counts",
+    "Exchange",
+    "Frame",
+    "LabelFileError",
+    "LabelStore",
+    "Row",
+]

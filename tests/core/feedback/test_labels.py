@@ -9,26 +9,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from random_queries import clip, questions, single
 
-from core_jax.feedback.labels import VERSION, Counts, Exchange, Frame, LabelStore
-from core_jax.feedback.queries import Clip, Pair, PairLabel
+from core_jax.feedback.labels import (
+    Counts,
+    Exchange,
+    Frame,
+    LabelStore,
+)
+from core_jax.feedback.queries import (
+    Order,
+    OrderLabel,
+    Pair,
+    PairLabel,
+    SingleLabel,
+)
 from core_jax.feedback.teachers.scripted import ScriptedConfig, ScriptedTeacher
 
 ROOT = Path(__file__).parents[3]
-
-
-def questions(count, offset=0.0, round=1):
-    rng = np.random.default_rng(0)
-    clips = [
-        Clip(
-            *(
-                rng.random(s).astype(np.float32) + offset
-                for s in ((5, 3), (5, 2), (5, 3), (5, 4), 5, 5)
-            )
-        )
-        for _ in range(2 * count)
-    ]
-    return [Pair(clips[2 * i], clips[2 * i + 1], "task", 0, round) for i in range(count)]
 
 
 @pytest.fixture
@@ -36,6 +34,9 @@ def store(tmp_path):
     store = LabelStore(tmp_path / "labels.sqlite")
     yield store
     store.close()
+
+
+LABEL = PairLabel(1.0, (0.1, 1 / 3), (0.2, 0.7), "closer", 12, 0.1, 0.75, (0, 2), 2.5)
 
 
 class Counting:
@@ -159,14 +160,14 @@ def test_a_failed_transaction_leaves_nothing(store):
 KILLED = """
 import os, signal, sys
 sys.path[:0] = sys.argv[1:3]
-from test_labels import questions
+from random_queries import questions
 from core_jax.feedback.labels import LabelStore
 from core_jax.feedback.queries import PairLabel
 store = LabelStore(sys.argv[3])
 keys = store.put("vlm", questions(3), 0)
 store.answer(keys[0], "vlm", PairLabel(1.0, (), (), ""))
-store._db.execute("BEGIN IMMEDIATE")
-store._db.execute("DELETE FROM answers")
+store.database.connection.execute("BEGIN IMMEDIATE")
+store.database.connection.execute("DELETE FROM answers")
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -174,32 +175,69 @@ os.kill(os.getpid(), signal.SIGKILL)
 @pytest.mark.slow
 def test_a_kill_leaves_what_was_written(tmp_path):
     path = tmp_path / "labels.sqlite"
-    code = [sys.executable, "-c", KILLED, str(ROOT), str(Path(__file__).parent), str(path)]
+    code = [sys.executable, "-c", KILLED, str(ROOT), str(Path(__file__).parents[1]), str(path)]
     assert subprocess.run(code).returncode == -signal.SIGKILL
     store = LabelStore(path)
     assert store.progress()["vlm"] == Counts(3, 1, 0, 2, 0, 0.0)
     assert store.open("vlm") == [q.key() for q in questions(3)[1:]]
     # Nor may a commit be lost with the machine's power.
     safe = {"journal_mode": "wal", "synchronous": 2}  # 2: FULL
-    assert {p: store._db.execute(f"PRAGMA {p}").fetchone()[0] for p in safe} == safe
+    assert {p: store.database.connection.execute(f"PRAGMA {p}").fetchone()[0] for p in safe} == safe
     store.close()
 
 
+def test_all_kinds_of_queries_and_labels_come_back_as_they_were(store):
+    asked = [
+        single(clip(0)),
+        single(clip(0, 4), "progress", None),
+        single(clip(1), "completion", None),
+        Order((clip(0), clip(1), clip(2)), "task", 0, 5),
+        Pair(clip(0), clip(1), "task", 0, 5),
+    ]
+    given = [
+        SingleLabel(2.0, "good", 3, 0.25, 0.5, 1.5),
+        SingleLabel(1 / 3, "a third"),
+        SingleLabel(None, "cannot tell"),
+        OrderLabel((2, 0, 1), "", 3, 0.25, 0.5, 1.5),
+        LABEL,
+    ]
+    keys = store.put("vlm", asked, 4_000)
+    for key, label in zip(keys, given, strict=True):
+        assert store.answer(key, "vlm", label)
+    found = list(store.questions())
+    for ours, theirs in zip(asked, found, strict=True):
+        assert type(theirs.question) is type(ours) and theirs.question.key() == ours.key()
+        assert (theirs.question.seed, theirs.question.round) == (0, 5)
+        for role, shown in ours.shown.items():
+            for x, y in zip(shown, theirs.question.shown[role], strict=True):
+                np.testing.assert_array_equal(x, y)
+    assert found[0].question.classes == 3 and found[1].question.asks == "progress"
+    assert [store.find(key, "vlm") for key in keys] == given
+    assert [row.label for row in store.rows()] == given
+    assert store.progress()["vlm"] == Counts(5, 4, 1, 0, 18, 0.6)
+    frames = [Frame(str(i), 0, b"x") for i in range(12)]
+    store.show(keys[3], "vlm", frames[::-1])
+    assert store.frames(keys[3], "vlm") == frames
+
+
 @pytest.mark.parametrize(
-    ("statements", "message"),
+    ("label", "message"),
     [
-        (["CREATE TABLE questions (key)", "CREATE TABLE answers (key)"], "labels of version 1"),
-        (["CREATE TABLE moves (x)"], "labels of version unknown"),
-        (["PRAGMA user_version=9"], f"version 9; this program keeps version {VERSION}"),
+        (PairLabel(7.5, (), (), ""), "preference must be in .0, 1., not 7.5"),
+        (SingleLabel(1.0, ""), "a pair query takes a PairLabel"),
+        (PairLabel(1.0, (), (), "", seconds=float("nan")), "seconds must be a finite number"),
     ],
 )
-def test_another_version_is_refused_by_name(tmp_path, statements, message):
-    path = tmp_path / "labels.sqlite"
-    with sqlite3.connect(path) as db:
-        for statement in statements:
-            db.execute(statement)
+def test_a_label_that_is_no_answer_is_not_kept(store, label, message):
+    [key] = store.put("vlm", questions(1), 0)
     with pytest.raises(ValueError, match=message):
-        LabelStore(path)
-    path.write_text("no database at all, but long enough to be looked at as one" * 10)
-    with pytest.raises(ValueError, match="cannot be read as a label file"):
-        LabelStore(path)
+        store.answer(key, "vlm", label)
+    assert store.answers(key) == {} and store.open("vlm") == [key]
+
+
+def test_text_that_is_not_unicode_is_kept_with_replacements(store):
+    [key] = store.put("vlm", questions(1), 0)
+    store.answer(key, "vlm", PairLabel(1.0, (), (), "half a pair: \ud83d"))
+    store.exchange(key, "vlm", Exchange("verdict", "m", ["\ud83d"], "\ud83d", "\ud83d"))
+    assert store.find(key, "vlm").reason == "half a pair: ?"
+    assert store.exchanges(key, "vlm")[0].reply == "?"
