@@ -94,7 +94,7 @@ def make_parts(
         nonlocal name
         asked = None
         if config.labeller is not None:
-            asked = make_labeller(*config.labeller, folder=out, ledger=ledger)
+            asked = make_labeller(*config.labeller, ledger=ledger)
         name, found = teachers.make_labelling(
             config.teacher,
             config.teacher_settings,
@@ -118,7 +118,7 @@ def make_parts(
         labelling=labelling,
         judge=_judge(config),
         wait_for_labels=config.wait_for_labels,
-        chat_model=lambda kind: _chat_model(config, kind, out, ledger),
+        chat_model=lambda kind: _chat_model(config, kind, ledger),
         note=note,
     )
     method = config.recipe.start(config.settings, context, train)
@@ -129,16 +129,14 @@ def check_outside(config: Config) -> None:
     """Raises a ValueError if a recording or the key of a hosted model is missing."""
     if config.asks_writer:
         check_chat_model(
-            config.model, config.chat, task=config.task, method=config.recipe.prompt_kind()
+            config.model, config.chat, task=config.task, writer=config.recipe.prompt_kind()
         )
     if config.labeller is not None:
         check_labeller(*config.labeller)
 
 
-def _chat_model(config: Config, kind: str, out: Path, ledger: UsageLedger | None) -> Any:
-    return make_chat_model(
-        config.model, config.chat, task=config.task, method=kind, folder=out, ledger=ledger
-    )
+def _chat_model(config: Config, kind: str, ledger: UsageLedger | None) -> Any:
+    return make_chat_model(config.model, config.chat, task=config.task, writer=kind, ledger=ledger)
 
 
 def _judge(config: Config) -> str:

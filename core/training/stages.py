@@ -50,7 +50,7 @@ class Plan:
 
 def init(plan: Plan, key: jax.Array) -> SeedState:
     """A seed's state before the first step."""
-    config, env, learner = plan.config, plan.env, plan.learner
+    config, learner = plan.config, plan.learner
     key, env_key, agent_key, source_key, carry_key = jax.random.split(key, 5)
     env_state = plan.worlds.reset(jax.random.split(env_key, config.envs))
     example = _example(plan, env_state)
