@@ -15,7 +15,6 @@ from pathlib import Path
 from core_jax.models import ChatError
 from core_jax.runs import flags
 from core_jax.runs.loop import run
-from core_jax.training import cache, devices
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,10 +33,8 @@ class Flags:
 
 def main() -> int:
     """Trains; returns 2 for a bad flag or a model that does not answer."""
-    cache.enable()
     try:
         config, own = flags.parse(Flags)
-        devices.prepare_cpu(config.recipe.parallel_seeds(config.settings, config.training))
         summary = run(config, own.out, own.resume, own.quiet)
     except (ValueError, ChatError) as error:
         print(f"error: {error}", file=sys.stderr)
