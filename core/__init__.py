@@ -7,7 +7,8 @@
     restored = core_jax.load_run("runs/drawer")
 
 The folders of the repository are one package: `core_jax` is `core/`, and `core_jax.envs`,
-`core_jax.agents` and `core_jax.reward_models` are the folders of those names; each can be used alone.
+`core_jax.agents` and `core_jax.reward_models` are the folders of those names; each can be used
+alone.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Trains: `python scripts/train.py --task drawer-open --method core --seeds 3 --out runs/NAME`.
 
-`--help` shows the flags of the chosen task, method, teacher and learner; their defaults are the task's
-and the method's, with `--resume` the run's. Progress goes to stderr; the last line of stdout is the
-summary as one JSON object.
+`--help` shows the flags of the chosen task, method, teacher and learner; their defaults are the
+task's and the method's, with `--resume` the run's. Progress goes to stderr; the last line of stdout
+is the summary as one JSON object.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ class Flags:
     out: Path = Path("runs/latest")
     """The run's folder; must not exist yet."""
     resume: bool = False
-    """Continue the run in --out from its last sound checkpoint; flags left out stay as they were."""
+    """Continue the run in --out from its last sound checkpoint; flags left out stay as they
+    were."""
     config: Path | None = None
     """Start from the settings in this JSON or YAML file, such as another run's config.json."""
     quiet: bool = False

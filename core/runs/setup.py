@@ -1,4 +1,5 @@
-"""From a config to the parts of a run: environment, learner, training functions, teacher, method."""
+"""From a config to the parts of a run: environment, learner, training functions, teacher,
+method."""
 
 from __future__ import annotations
 

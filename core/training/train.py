@@ -1,9 +1,9 @@
 """Training as pure functions: `make_train` gives `init`, `train_chunk` and what a method needs.
 
-A chunk is blocks of four stages: collect (act and step the worlds, one jitted scan), score by reward
-programs and host sources, insert (score by device sources, add to replay), learn. Reward programs
-are a stage of their own so that a new one recompiles neither physics nor learner. Every stage is
-pure, has a leading seed axis S and is spread over devices where there are several.
+A chunk is blocks of four stages: collect (act and step the worlds, one jitted scan), score by
+reward programs and host sources, insert (score by device sources, add to replay), learn. Reward
+programs are a stage of their own so that a new one recompiles neither physics nor learner. Every
+stage is pure, has a leading seed axis S and is spread over devices where there are several.
 """
 
 from __future__ import annotations

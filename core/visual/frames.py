@@ -1,4 +1,5 @@
-"""`FrameRenderer`: the one way from snapshots to pictures, for sheets, videos, teachers and pages."""
+"""`FrameRenderer`: the one way from snapshots to pictures, for sheets, videos, teachers and
+pages."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from core_jax import envs
 from core_jax.feedback.collector import empty_labels
 from core_jax.methods.base import BaseMethod, Context
 from core_jax.methods.core.algorithm import CoreRun
-from core_jax.methods.core.config import CoreConfig, pixel_presets
+from core_jax.methods.core.config import CoreConfig, presets
 from core_jax.methods.core.parts import COLUMN, FORMAL, RESIDUAL
 from core_jax.methods.trials import check_trial
 from core_jax.training.config import TrainingConfig
@@ -33,9 +33,8 @@ class Core(BaseMethod):
         return config.frm and config.formal.file is None
 
     def presets(self, config: CoreConfig, task: str) -> Mapping[str, Any]:
-        """A residual reward that reads pictures is fitted differently."""
-        del task
-        return pixel_presets() if config.residual_input == "pixels" else {}
+        """The paper's schedule for the task."""
+        return presets(task, config.rrm and config.residual_input == "pixels")
 
     def unused(self, config: CoreConfig) -> Mapping[str, str]:
         """What the switches turn off."""
