@@ -8,11 +8,14 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from core_jax import envs
 from core_jax.agents import replay
 from core_jax.feedback.collector import CollectorSetup, PairCollector, clip_sampler
 from core_jax.feedback.config import FeedbackConfig
 from core_jax.methods.base import Arrived, BaseRun, Boundary, Context
-from core_jax.training.reward_input import NetworkSource
+from core_jax.reward_models.preference import PreferenceConfig
+from core_jax.training.config import TrainingConfig
+from core_jax.training.reward_input import InputKind, NetworkSource, PixelConfig
 from core_jax.training.state import SeedState
 from core_jax.training.streams import Stream, stream_keys
 from core_jax.training.train import Train
@@ -192,3 +195,41 @@ class PreferenceRun(BaseRun):
     def close(self) -> None:
         """Stops sending queries; waits for replies on their way, which are paid for."""
         self.collector.labelling.close()
+
+
+def check_clips(feedback: FeedbackConfig, training: TrainingConfig, spec: envs.TaskSpec) -> None:
+    """Raises a ValueError unless clips fit into episodes, and replay holds two when the first are
+    drawn."""
+    length, envs_ = feedback.clip_length, training.envs
+    if training.random_steps < 2 * length * envs_:
+        raise ValueError(
+            f"random_steps ({training.random_steps}) must be at least {2 * length * envs_}: two "
+            f"clips of {length} steps in each of {envs_} environments"
+        )
+    if length > spec.horizon:
+        raise ValueError(
+            f"feedback.clip_length ({length}) must be at most {spec.horizon}, an episode of "
+            f"{spec.name}"
+        )
+
+
+def check_input(
+    kind: InputKind,
+    pixels: PixelConfig,
+    fit: PreferenceConfig,
+    feedback: FeedbackConfig,
+    training: TrainingConfig,
+    spec: envs.TaskSpec,
+) -> None:
+    """Raises a ValueError unless a learned reward can read what it is to read."""
+    if kind == "state":
+        return
+    if spec.camera is None:
+        raise ValueError(f"pixels cannot be read: task {spec.name} has no pictures")
+    if training.rollout % pixels.every:
+        raise ValueError(f"pixels.every ({pixels.every}) must divide rollout ({training.rollout})")
+    if fit.clip_frames is not None and feedback.clip_length % fit.clip_frames:
+        raise ValueError(
+            f"clip_frames ({fit.clip_frames}) must divide feedback.clip_length "
+            f"({feedback.clip_length})"
+        )

@@ -10,7 +10,7 @@ from annotated_types import Ge, Gt, Le
 
 from core_jax.feedback.config import FeedbackConfig
 from core_jax.reward_models.preference import PreferenceConfig
-from core_jax.training.reward_input import InputKind, PixelConfig
+from core_jax.training.reward_input import InputKind, PixelConfig, pixel_fit
 
 Fraction = Annotated[float, Gt(0), Le(1)]
 
@@ -82,12 +82,7 @@ def presets(task: str, pixels: bool) -> dict[str, object]:
     """
     found: dict[str, object] = {}
     if pixels:
-        found |= {
-            "residual.learning_rate": 1e-3,
-            "residual.batches": 12,
-            "residual.clip_frames": 4,
-            "residual.shared_batches": True,
-        }
+        found |= pixel_fit("residual", 3 if task in _WINDOWS else 4)
     if task == "peg-insert-side":
         found |= {"feedback.round_every": 11_000, "pixels.shadows": True}
     if task in _WINDOWS:
@@ -108,8 +103,6 @@ def presets(task: str, pixels: bool) -> dict[str, object]:
             "feedback.max_lag": 1_000,
             "formal.refine_at": (2_400, 4_800, 7_200, 9_600),
         }
-    if pixels and task in _WINDOWS:
-        found |= {"residual.clip_frames": 3}
     return found
 
 
