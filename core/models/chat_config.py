@@ -153,8 +153,7 @@ def _check_bounds(name: str, value: Any, bounds: Sequence[BaseMetadata]) -> None
 
 
 def _check_base_url(url: str) -> None:
-    # The config is written into the run's folder, and a key in it would be, too. So the value is not
-    # repeated.
+    # The config is written into the run's folder, where a key must not be: the value is not shown.
     if any(mark in url for mark in "@?#"):
         raise ValueError(
             "chat.base_url must not hold a user, a query or a fragment: a key belongs in the "
