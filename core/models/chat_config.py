@@ -113,6 +113,8 @@ def check_chat(provider: str, chat: ChatConfig, max_cost: float) -> None:
     """Raises a ValueError naming field, value and what is right."""
     if not (max_cost > 0 and math.isfinite(max_cost)):
         raise ValueError(f"max_cost must be a positive amount of USD, not {max_cost}")
+    if chat.name != "".join(chat.name.split()) or not chat.name.isprintable():
+        raise ValueError(f"chat.name must be one word, not {chat.name!r}")
     if chat.base_url:
         _check_base_url(chat.base_url)
         if not chat.name:

@@ -20,7 +20,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from hostile_faults import FAULTS, TRANSIENT, Request, Response, completion, digest_of, read_request
+from hostile_faults import FAULTS, TRANSIENT
+from hostile_protocol import Request, Response, completion, digest_of, read_request
 
 
 class HostileService:

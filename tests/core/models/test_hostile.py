@@ -1,6 +1,7 @@
 """Hosted models against a service that fails in every way: retried, reported, never believed."""
 
 import json
+import threading
 import time
 
 import pytest
@@ -15,8 +16,8 @@ from hostile_faults import (
     TRANSIENT,
     UNCOUNTED,
     UNREADABLE,
-    completion,
 )
+from hostile_protocol import completion
 from hostile_service import HostileService, random_faults
 from services import ASKED, PROVIDERS, SECRET, model_for, status, texts
 
@@ -142,6 +143,9 @@ def test_a_request_has_a_deadline(provider, name, hostile, tmp_path):
     assert texts(model.complete(ASKED, 1)) == ["hello"]
     assert 0.5 <= time.monotonic() - began < 2.0
     assert at_risk(tmp_path) > 0  # the answer may have been billed
+    for thread in [t for t in threading.enumerate() if t.name == "chat request"]:
+        thread.join(2)
+        assert not thread.is_alive()  # its connection has been closed
 
 
 @PROVIDERS
@@ -242,6 +246,25 @@ def test_a_redirect_is_not_followed(provider, hostile, tmp_path):
     assert "HTTP 307: the service has moved to https://elsewhere.example/v1." in said
     assert "Check --chat.base-url" in said and "unknown" not in said
     assert len(service.requests) == 1
+
+
+@PROVIDERS
+def test_a_redirect_without_a_target(provider, server, tmp_path):
+    server.script = [status(302)]
+    with pytest.raises(AccessError, match="the service has moved to an unnamed address"):
+        model_for(provider, server, tmp_path).complete(ASKED, 1)
+
+
+@PROVIDERS
+@pytest.mark.parametrize("depth", [60, 900, 990])
+def test_what_is_nested_is_never_shown(provider, depth, server, tmp_path):
+    deep = "[" * depth + "]" * depth
+    bodies = [f'{{"error": {deep}}}', f'{{"choices": {deep}, "candidates": {deep}}}']
+    bodies += [f'{{"choices": [{{"message": {{"refusal": {deep}}}}}], "candidates": [{deep}]}}']
+    for i, body in enumerate(bodies):
+        server.script = [status(200, body)]
+        with pytest.raises(ChatError, match="the answer is not JSON"):
+            model_for(provider, server, tmp_path, retries=0).complete(ASKED, 1, attempt=i)
 
 
 @PROVIDERS

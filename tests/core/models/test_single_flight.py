@@ -7,7 +7,7 @@ import pytest
 from hostile_service import HostileService
 from services import ASKED, PROVIDERS, chat_for, model_for, texts
 
-from core_jax.models import ChatError, RetryPolicy, make_labeller, open_ledger
+from core_jax.models import ChatError, make_labeller, open_ledger
 from core_jax.models.reply_cache import Ask, Kept, ReplyCache
 from core_jax.models.single_flight import SingleFlight
 
@@ -115,8 +115,22 @@ def test_two_processes_with_the_same_answer(tmp_path):
     assert caches[0].totals() == (7, 0.5) and caches[0].at_risk() == 0.5
 
 
+def test_errors_that_earlier_versions_kept_are_asked_again(tmp_path):
+    ask = Ask("openai", "m", (("user", "hello"),), ("", 1.0, 100), 0)
+    cache = ReplyCache(tmp_path / "replies.sqlite")
+    kept = [
+        Kept(0, "malformed", "", "the service's answer has no choices", 100, 100, 1.0),
+        Kept(1, "empty", "", "the reply is empty: OTHER"),
+        Kept(2, "empty", "", "the reply is empty"),
+        Kept(3, "refused", "", "the model refuses: no"),
+    ]
+    cache.keep(ask, kept)
+    again = ReplyCache(tmp_path / "replies.sqlite")
+    assert [again.find(ask, i) for i in range(4)] == [None, None, *kept[2:]]
+    assert again.totals() == (0, 0.0)
+
+
 def test_a_damaged_file_is_named(tmp_path):
     (tmp_path / "replies.sqlite").write_bytes(b"not a database" * 100)
     with pytest.raises(ChatError, match="replies.sqlite cannot be used: file is not a database"):
         open_ledger(5.0, tmp_path)
-    assert RetryPolicy().retries == 5
