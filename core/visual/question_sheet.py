@@ -10,23 +10,22 @@ import numpy as np
 
 from core_jax import envs
 from core_jax.feedback.quality import reward_gap, verdict
-from core_jax.models.base import Answer, Clip, Question
+from core_jax.feedback.queries import Clip, Pair, PairLabel
 from core_jax.reward_models.preference import shown_frames
-from core_jax.visual import episodes as film
+from core_jax.visual.frames import FrameRenderer
 
 _FRAMES, _SIZE = 3, 160
 _SCORES, _REWARD, _PREFERRED = "#D55E00", "#0072B2", "#009E73"  # told apart by the colour-blind
 
 
-def frames(env: envs.TaskEnv, questions: Sequence[Question], size: int = _SIZE) -> np.ndarray:
+def frames(env: envs.TaskEnv, questions: Sequence[Pair], size: int = _SIZE) -> np.ndarray:
     """First, middle and last frame of both clips, uint8 [Q, 2, 3, size, size, 3]."""
     at = lambda clip: clip.snapshot[shown_frames(len(clip.snapshot), _FRAMES)]
     snapshots = np.stack([np.stack([at(q.a), at(q.b)]) for q in questions])
-    flat = film.pictures(env, snapshots.reshape(-1, snapshots.shape[-1]), size)
-    return flat.reshape(*snapshots.shape[:3], size, size, 3)
+    return FrameRenderer(env, size).render(snapshots)
 
 
-def told(answer: Answer) -> str:
+def told(answer: PairLabel) -> str:
     """An answer in words."""
     words = {None: "can't tell", 0.0: "A is better", 0.5: "equal", 1.0: "B is better"}
     said = words.get(answer.preference, f"P(B better) = {answer.preference}")
@@ -34,9 +33,9 @@ def told(answer: Answer) -> str:
 
 
 def draw(
-    question: Question,
+    question: Pair,
     shots: np.ndarray,
-    answers: Mapping[str, Answer],
+    answers: Mapping[str, PairLabel],
     title: str,
     path: Path,
 ) -> None:

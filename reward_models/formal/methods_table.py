@@ -33,9 +33,7 @@ ARRAY_METHODS = tuple(_FROM_NUMPY.split()) + (
     "item",
     "tolist",
 )
-MUTATORS = frozenset(
-    "update pop setdefault append extend insert sort reverse remove clear".split()
-)
+MUTATORS = frozenset("update pop setdefault append extend insert sort reverse remove clear".split())
 # Functions and methods whose result may share memory with their first argument; these are only
 # run on positions, which tell whether it does.
 VIEWS: dict[str, Callable[..., Any]] = {
