@@ -1,10 +1,4 @@
-
-< << <<< <<<< <<<<< <<<<<< <<<<<<< HEAD
-"""`FrameRenderer`: the one way from snapshots to pictures, for sheets, videos, teachers and
-pages."""
-=======
 """`FrameRenderer`: renders snapshots to pictures, for sheets, videos, teachers and pages."""
->>>>>>> tests1
 
 from __future__ import annotations
 

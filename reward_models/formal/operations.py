@@ -13,9 +13,21 @@ import jax.numpy as jnp
 import numpy as np
 
 from core_jax.reward_models.formal import indexing, safe_math
-from
-core_jax.reward_models.formal.choices import Choice, Masked, conjunction, content_of, depends, negation from core_jax.reward_models.formal.entries import scalar
-from core_jax.reward_models.formal.errors import PythonError, RewardError, diagnostic_for, plain_error
+from core_jax.reward_models.formal.choices import (
+    Choice,
+    Masked,
+    conjunction,
+    content_of,
+    depends,
+    negation,
+)
+from core_jax.reward_models.formal.entries import scalar
+from core_jax.reward_models.formal.errors import (
+    PythonError,
+    RewardError,
+    diagnostic_for,
+    plain_error,
+)
 from core_jax.reward_models.formal.iterables import Lazy, Rows, View
 from core_jax.reward_models.formal.memory import fresh
 from core_jax.reward_models.formal.varied import Containers, kept_of
