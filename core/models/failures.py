@@ -98,18 +98,18 @@ def too_late(seconds: float) -> RequestFailed:
 
 def refused(status: int, headers: Mapping[str, str], body: str, key: Key) -> RequestFailed:
     """An HTTP status other than success, or the same reported by the body of a success."""
-    said = shown(_message(body), key)
+    words = shown(_message(body), key)
     if status == 400 and "API_KEY_INVALID" in body:  # Gemini's way to say 401
         status = 401
     if status in (401, 403):
         what = f"does not accept {key.variable}" if key else f"wants {key.variable} set"
-        return RequestFailed(f"HTTP {status}: the service {what}: {said}", status)
+        return RequestFailed(f"HTTP {status}: the service {what}: {words}", status)
     if status in REDIRECTS:
         target = shown(_without_query(headers.get("location", "")), key) or "an unnamed address"
         return RequestFailed(f"HTTP {status}: the service has moved to {target}", status)
     passing = status in PASSING or status >= 500
     wait = _requested_wait(headers, body)
-    return RequestFailed(f"HTTP {status}: {said}", status, passing=passing, wait=wait)
+    return RequestFailed(f"HTTP {status}: {words}", status, passing=passing, wait=wait)
 
 
 def reported(error: Any, headers: Mapping[str, str], key: Key) -> RequestFailed:
