@@ -71,8 +71,14 @@ def shown(text: str, key: Key, length: int = SHOWN) -> str:
     return key.mask(one_line(text))[:length]
 
 
-def connection_failed(error: Exception, key: Key) -> RequestFailed:
-    """A failure of the connection: not reachable, too slow, cut off."""
+def connection_failed(error: Exception, key: Key, proxies: str = "") -> RequestFailed:
+    """A failure of the connection: not reachable, too slow, cut off.
+
+    Args:
+        error: what the HTTP library raised.
+        key: is masked in its words.
+        proxies: variables of the environment that name a proxy in between.
+    """
     before = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
     never = (httpx2.InvalidURL, httpx2.UnsupportedProtocol, httpx2.LocalProtocolError)
     words = shown(f"{type(error).__name__}: {error}", key)
@@ -80,9 +86,10 @@ def connection_failed(error: Exception, key: Key) -> RequestFailed:
         hint = "set SSL_CERT_FILE to the file of the authority that signed it"
         return RequestFailed(f"the service's certificate is not trusted ({words}): {hint}")
     if isinstance(error, httpx2.ProxyError):
-        return RequestFailed(
-            f"the proxy of HTTPS_PROXY or ALL_PROXY failed ({words})", passing=True
-        )
+        return RequestFailed(f"the proxy of {proxies} failed ({words})", passing=True)
+    if isinstance(error, httpx2.ConnectError):
+        through = f" through the proxy of {proxies}" if proxies else ""
+        return RequestFailed(f"cannot connect{through} ({words})", passing=True)
     late = isinstance(error, httpx2.TimeoutException)
     what = "no answer in time" if late else "connection lost"
     passing = not isinstance(error, never)
