@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from core_jax.reward_models.formal.entries import cast, number, scalar
+from core_jax.reward_models.formal.indexing import constant
 from core_jax.reward_models.formal.iterables import Lazy, Rows, View
 from core_jax.reward_models.formal.kinds import known
 from core_jax.reward_models.formal.memory import fresh
@@ -171,6 +172,12 @@ def to_dict(evaluator: Any, items: Any = (), **named: Any) -> dict:
     return dict(items if isinstance(items, dict) else evaluator.items(items)) | named
 
 
+def from_keys(evaluator: Any, args: tuple, kwargs: dict) -> dict:
+    """`dict.fromkeys(keys, value)`."""
+    keys, value = (*args, None)[:2]
+    return dict.fromkeys((constant(key) for key in evaluator.items(keys)), value)
+
+
 def _zip(evaluator: Any, *sequences: Any, strict: bool = False) -> list:
     parts = [_part(evaluator, values) for values in sequences]
     found = Lazy("zip", parts, lambda *row: row)
@@ -209,9 +216,7 @@ def _sorted_by(evaluator: Any, items: list, keys: list, reverse: bool) -> list:
             for row in (items, keys):
                 a, b = row[i], row[i + 1]
                 if is_traced(wrong):
-                    row[i], row[i + 1] = (
-                        evaluator.merged(wrong, *pair) for pair in ((b, a), (a, b))
-                    )
+                    row[i], row[i + 1] = (evaluator.merged(wrong, *pair) for pair in ((b, a), (a, b)))
                 elif wrong:
                     row[i], row[i + 1] = b, a
     return items
@@ -244,9 +249,7 @@ def _filter(evaluator: Any, function: Any, values: Any) -> list:
     items = evaluator.items(values)
     call = lambda item: item if function is None else evaluator.apply_to(function, item)
     truths = [evaluator.truth(call(item)) for item in items]
-    return evaluator.collected(
-        [(t, x) for t, x in zip(truths, items, strict=True) if t is not False]
-    )
+    return evaluator.collected([(t, x) for t, x in zip(truths, items, strict=True) if t is not False])
 
 
 def _divmod(evaluator: Any, x: Any, y: Any) -> tuple:

@@ -1,4 +1,5 @@
-"""From Python text to a syntax tree, within limits of size. Nothing is executed."""
+"""From Python text to a syntax tree, within limits of size. Nothing is executed.
+"""
 
 from __future__ import annotations
 
