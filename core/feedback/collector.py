@@ -1,7 +1,7 @@
 """`PairCollector`: asks rounds of queries for every seed and keeps the labels as arrays for fits.
 
-Labels live in host arrays of fixed size, one row per usable answer and seed, so that a checkpoint has
-one shape and a fit compiles once.
+Labels live in host arrays of fixed size, one row per usable answer and seed, so that a checkpoint
+has one shape and a fit compiles once.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ Labels = dict[str, np.ndarray]
 
 class Collected(NamedTuple):
     """What `PairCollector.collect` returned. `row` is for the metrics: the latest round, its lag
-    in environment steps from asking to use, and how many answers came, abstained and are missing."""
+    in environment steps from asking to use, and how many answers came, abstained and are
+    missing."""
 
     row: dict[str, Any]
     events: list[str]

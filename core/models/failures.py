@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +17,7 @@ from core_jax.models.text import one_line
 PASSING = frozenset({408, 409, 425, 429})  # and every 5xx
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 SHOWN = 300  # characters of a service's own words
+DEEPEST = 50  # levels of JSON; documented answers have some ten
 
 
 class ChatError(Exception):
@@ -138,15 +139,27 @@ def not_json(body: str, key: Key) -> RequestFailed:
 
 
 def parse_json(body: str | bytes) -> Any:
-    """The JSON in a body that nobody vouches for.
+    """The JSON in a body that may hold anything.
 
     Raises:
-        ValueError: it is none, or nested too deep.
+        ValueError: it is not JSON, or nested too deep to be worked with.
     """
     try:
-        return json.loads(body, parse_int=_integer)
+        content = json.loads(body, parse_int=_integer)
     except RecursionError:
         raise ValueError("nested too deep") from None
+    level = [content]
+    for _ in range(DEEPEST):
+        level = [child for node in level for child in _children(node)]
+    if level:
+        raise ValueError("nested too deep")
+    return content
+
+
+def _children(node: Any) -> Iterable[Any]:
+    if isinstance(node, dict):
+        return node.values()
+    return node if isinstance(node, list) else ()
 
 
 def _integer(digits: str) -> int | float:

@@ -142,9 +142,8 @@ def read_answer(
     if not made:
         raise failures.unanswered(samples[0].reason, key)
     usage = content.get("usageMetadata")
-    if isinstance(
-        usage, dict
-    ):  # a reply that is all reasoning, or blocked, has no count of its own
+    # A reply that is all reasoning, or blocked, has no count of its own.
+    if isinstance(usage, dict):
         usage = {"candidatesTokenCount": 0} | {k: v for k, v in usage.items() if v is not None}
     tokens_out = count(usage, "candidatesTokenCount", "thoughtsTokenCount")
     return ServiceAnswer(made, count(usage, "promptTokenCount"), tokens_out)

@@ -6,7 +6,9 @@ before a vendor's library reads it.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 import ssl
 import threading
 import time
@@ -24,6 +26,24 @@ from core_jax.models.keys import Key
 LARGEST_BODY = 32 * 2**20  # bytes, decompressed
 
 T = TypeVar("T")
+
+
+class _Connection:
+    """The connection that a request has opened, so that another thread can end it."""
+
+    def __init__(self):
+        self._socket: socket.socket | None = None
+
+    def trace(self, event: str, info: dict[str, Any]) -> None:
+        """Hears of a new connection; see `trace` of httpx2's request extensions."""
+        if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
+            self._socket = info["return_value"].get_extra_info("socket")
+
+    def abort(self) -> None:
+        """Ends all reads and writes."""
+        if self._socket is not None:
+            with contextlib.suppress(OSError):  # it may have ended by itself
+                self._socket.shutdown(socket.SHUT_RDWR)
 
 
 class HttpClient(httpx2.Client):
@@ -46,10 +66,12 @@ class HttpClient(httpx2.Client):
             RequestFailed: any other response, or none.
         """
         deadline = time.monotonic() + self._seconds
-        # The library's own timeouts are of single reads; they end a thread that was left behind.
+        # The library's own timeouts are of single reads.
         request.extensions["timeout"] = httpx2.Timeout(self._seconds).as_dict()
+        connection = _Connection()
+        request.extensions["trace"] = connection.trace
         status, headers, body = within(
-            self._seconds + 0.2, lambda: self._exchange(request, deadline)
+            self._seconds, lambda: self._exchange(request, deadline), connection.abort
         )
         if not 200 <= status < 300:
             raise failures.refused(status, headers, body.decode(errors="replace"), self._key)
@@ -100,11 +122,16 @@ def make_client(base_url: str, timeout: float, key: Key) -> HttpClient:
         raise ValueError(_proxy_problem(error)) from None
 
 
-def within(seconds: float, work: Callable[[], T]) -> T:
-    """The result of work, which goes on in a thread that nobody waits for if it takes too long.
+def within(seconds: float, work: Callable[[], T], abort: Callable[[], None]) -> T:
+    """The result of work, which is done in a thread and not waited for if it takes too long.
+
+    Args:
+        seconds: that it may take; work that knows its deadline has a moment to say so itself.
+        work: what to do.
+        abort: is called when it takes too long; ends it.
 
     Raises:
-        RequestFailed: it takes longer than `seconds`.
+        RequestFailed: it takes too long.
         Exception: what the work raises.
     """
     future: Future[T] = Future()
@@ -117,8 +144,9 @@ def within(seconds: float, work: Callable[[], T]) -> T:
 
     threading.Thread(target=run, name="chat request", daemon=True).start()
     try:
-        return future.result(seconds)
+        return future.result(seconds + 0.2)
     except FutureTimeout:
+        abort()
         raise failures.too_late(seconds) from None
 
 

@@ -58,7 +58,7 @@ class Key:
         for start in range(len(self._value) - size + 1):
             part = self._value[start : start + size]
             # Words ("required" in "sk-no-key-required") are no secrets.
-            if size > _PART or not re.fullmatch(r"[a-z_-]+|[A-Z_-]+", part):
+            if not start or size > _PART or not re.fullmatch(r"[a-z_-]+|[A-Z_-]+", part):
                 yield part
 
     def _starred(self, text: str) -> Iterator[tuple[int, int]]:

@@ -78,7 +78,7 @@ def load_config(out: Path) -> Config:
         return from_dict(current_version(stored))
     except ValueError as error:
         raise ValueError(
-            f"{path} cannot be read by this version: {error}; read it with the version that wrote it"
+            f"{path} cannot be read: {error}; read it with the version that wrote it"
         ) from error
 
 

@@ -185,6 +185,7 @@ class Train:
             self.traces[name] += 1  # Python runs this when it traces, not when it runs
             return f(*args)
 
+        options = devices.compiler_options() if options is None else options
         return jax.jit(traced, donate_argnums=0 if donate else (), compiler_options=options)
 
     def _block(

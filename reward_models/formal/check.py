@@ -33,7 +33,7 @@ _ALLOWED = (
     "Continue Assert Import ImportFrom alias BoolOp And Or BinOp Add Sub Mult Div FloorDiv Mod Pow "
     "MatMult BitAnd BitOr BitXor UnaryOp UAdd USub Not Invert IfExp Dict List Tuple Compare Eq "
     "NotEq Lt LtE Gt GtE Is IsNot In NotIn Call keyword Constant Attribute Subscript Slice Name "
-    "Load Store Starred ListComp DictComp GeneratorExp comprehension JoinedStr FormattedValue "
+    "Load Store Del Delete While Starred ListComp DictComp GeneratorExp comprehension JoinedStr FormattedValue "
     "ClassDef Lambda NamedExpr Try ExceptHandler With Raise"
 )
 _TYPES = {"typing": frozenset(typing.__all__), "numpy.typing": frozenset(numpy.typing.__all__)}
@@ -42,11 +42,9 @@ ALLOWED = frozenset(getattr(ast, name) for name in _ALLOWED.split())
 ANNOTATION = frozenset(getattr(ast, name) for name in _ANNOTATION.split())
 
 _REFUSED = {
-    "While": ("`while` loops", "use `for i in range(N)` with a constant N"),
     "TryStar": ("`try` statements", "test for the case beforehand with `if` or np.where"),
     "Global": ("`global`", "pass the value as an argument and return it"),
     "Nonlocal": ("`nonlocal`", "pass the value as an argument and return it"),
-    "Delete": ("`del`", "leave the name as it is"),
     "Yield": ("generators", "collect the values in a list"),
     "YieldFrom": ("generators", "collect the values in a list"),
     "Await": ("`await`", "remove it"),
@@ -67,7 +65,6 @@ _ATTRIBUTE_HINTS = {
     "format": "use an f-string, or a fixed name",
     "errstate": "guard the division itself, as in `x / (y + 1e-6)`",
     "vectorize": "write the arithmetic on whole arrays",
-    "nonzero": "its size depends on the state: use np.where(condition, x, y) or a mask and np.sum",
     "argwhere": "its size depends on the state: use np.where(condition, x, y)",
     "unique": "its size depends on the state: compare the elements with each other",
 }
@@ -193,10 +190,6 @@ class _Checker:
         kinds = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type or ast.Name("")]
         if not all(isinstance(kind, ast.Name) for kind in kinds):
             self.report(node, "this `except` is too complicated", "use `except Exception:`")
-
-    def check_For(self, node: ast.For) -> None:
-        if node.orelse:
-            self.report(node.orelse[0], "`else` of a loop cannot be used", "use a flag variable")
 
     def check_comprehension(self, node: ast.comprehension) -> None:
         if node.is_async:

@@ -23,7 +23,7 @@ from core_jax.reward_models.formal.entries import (
     repeat,
     sizes_of,
 )
-from core_jax.reward_models.formal.numpy_more import MORE
+from core_jax.reward_models.formal.numpy_more import MORE, nonzero
 from core_jax.reward_models.formal.values import (
     Primitive,
     ValueProblem,
@@ -32,6 +32,12 @@ from core_jax.reward_models.formal.values import (
     to_array,
     weak,
 )
+
+
+def _where_call(evaluator: Any, args: tuple, kwargs: dict) -> Any:
+    if len(args) == 1 and not kwargs:
+        return nonzero(args[0])
+    return _WHERE.call(evaluator, args, kwargs)
 
 
 def _where(condition: Any, x: Any = None, y: Any = None) -> Any:
@@ -44,6 +50,9 @@ def _where_static(condition: Any, x: Any = None, y: Any = None, /) -> Any:
     if x is None or y is None:
         raise ValueProblem("np.where needs a value for both cases", "np.where(condition, x, y)")
     return np.where(condition, x, y)
+
+
+_WHERE = entry("where", _where, _where_static, "condition x y")
 
 
 def _ranks(name: str, most: float) -> Primitive:
@@ -140,7 +149,7 @@ def _build() -> dict[str, Any]:
         table[name] = entry(name, *both, "arrays", options, sequence=True)
     table["round"] = entry("round", jnp.round, np.round, "a", "decimals")
     table["around"] = table["round"]
-    table["where"] = entry("where", _where, _where_static, "condition x y", gives="array")
+    table["where"] = Primitive("where", _where_call, gives="array")
     table["interp"] = entry("interp", jnp.interp, np.interp, "x xp fp", "left right")
     for name, most in {"quantile": 1.0, "percentile": 100.0}.items():
         table[name] = _ranks(name, most)

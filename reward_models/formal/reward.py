@@ -22,6 +22,7 @@ from core_jax.reward_models.formal.check import check
 from core_jax.reward_models.formal.desugar import desugar
 from core_jax.reward_models.formal.errors import RewardError, diagnostic_at, diagnostic_for
 from core_jax.reward_models.formal.lower import Evaluator
+from core_jax.reward_models.formal.needed import needed
 from core_jax.reward_models.formal.parse import parse, returns_of
 from core_jax.reward_models.formal.raising import Raise
 from core_jax.reward_models.formal.signatures import CORE, Signature
@@ -70,7 +71,7 @@ class FormalReward:
         shapes = tuple(argument.shape for argument in arguments)
         if shapes != self.shapes:
             raise ValueError(f"reward compiled for shapes {self.shapes}, called with {shapes}")
-        return _run(self.source, self.tree, self.signature, arguments)[0]
+        return _run(self.source, self.tree, self.signature, arguments, self.name)[0]
 
 
 def compile_reward(
@@ -116,16 +117,18 @@ def _compile(
     target: tuple[float, ...] | None,
 ) -> FormalReward:
     tree = parse(source)
+    function = signature.find(source, tree)
+    tree = needed(tree, function)
     found = check(source, tree, signature)
     if found:
         raise RewardError(found)
     tree, dropped = desugar(tree)
-    function = signature.find(source, tree)
+    function = _function(tree, function.name)
     names: list[str] = []
     places: list[Raise] = []
 
     def run(*arguments: jax.Array) -> tuple[Any, list[jax.Array]]:
-        (total, components), raised = _run(source, tree, signature, arguments)
+        (total, components), raised = _run(source, tree, signature, arguments, function.name)
         names[:], places[:] = components, raised
         return (total, components), [one.condition for one in raised]
 
@@ -140,13 +143,22 @@ def _compile(
 
 
 def _run(
-    source: str, tree: ast.Module, signature: Signature, arguments: tuple[Any, ...]
+    source: str,
+    tree: ast.Module,
+    signature: Signature,
+    arguments: tuple[Any, ...],
+    name: str,
 ) -> tuple[tuple[jax.Array, dict[str, jax.Array]], list[Raise]]:
     """The reward and its components; and where Python may raise."""
     evaluator = Evaluator(source, tree, signature.bare)
-    function = signature.find(source, tree)
+    function = _function(tree, name)
     result = evaluator.run(function, *signature.bind(function, arguments))
     return result, evaluator.raised
+
+
+def _function(tree: ast.Module, name: str) -> ast.FunctionDef:
+    """The last function of a module with this name."""
+    return [n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == name][-1]
 
 
 def _sample_states(

@@ -1,11 +1,10 @@
 """Compiles a reward for a task and prints its values on states of that task, or what is wrong.
 
-    python -m core_jax.reward_models.formal reward.py --task drawer-open [--signature eureka]
-    python -m core_jax.reward_models.formal reply.md --task soccer  # the code block of a reply
-    ... | python -m core_jax.reward_models.formal - --task soccer
+    python scripts/compile_reward.py reward.py --task drawer-open [--signature eureka]
+    python scripts/compile_reward.py reply.md --task soccer  # the code block of a reply
+    ... | python scripts/compile_reward.py - --task soccer
 
-Exit status: 0 it compiles, 1 it is refused, 2 it could not be tried. This file is a script, not
-part of the library: it alone in `reward_models` imports `envs`, for the task's inputs and states.
+Exit status: 0 it compiles, 1 it is refused, 2 it could not be tried.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})", re.M)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; its exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m core_jax.reward_models.formal", description=__doc__.splitlines()[0]
+        prog="python scripts/compile_reward.py", description=__doc__.splitlines()[0]
     )
     parser.add_argument("file", help="Python, or a reply with a fenced block of it; - is stdin")
     parser.add_argument("--task", required=True, choices=envs.names())
