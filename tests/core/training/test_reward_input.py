@@ -182,7 +182,7 @@ def test_a_fit_on_pictures_learns_which_clip_is_better(source, state, steps):
         ({"pixels": {"every": 3}}, r"pixels.every \(3\) must divide rollout \(5\)"),
         (
             {"residual": {"clip_frames": 3}},
-            r"residual.clip_frames \(3\) must divide feedback.clip_length \(20\)",
+            r"clip_frames \(3\) must divide feedback.clip_length \(20\)",
         ),
     ],
 )
