@@ -104,7 +104,6 @@ class CollectorSetup:
         judge: what a scripted teacher compares: `reward` or `progress`.
         importance: whether per-frame scores are kept.
         wait: whether a round must be answered before training continues.
-        chunk: environment steps between two boundaries.
     """
 
     config: FeedbackConfig
