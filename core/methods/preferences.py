@@ -160,7 +160,7 @@ class PreferenceRun(BaseRun):
 
     def fit(self, at: Boundary) -> None:
         """Fits the reward; its first fit switches it on."""
-        if at.arrived is None or not at.arrived.fits:
+        if at.arrived is None or not at.arrived.fits or not self.collector.complete:
             return
         labels = self.collector.labels
         at.seeds, metrics = self.learned.fit(at.seeds, self.collector, int(labels["fits"]))

@@ -216,7 +216,9 @@ def _sorted_by(evaluator: Any, items: list, keys: list, reverse: bool) -> list:
             for row in (items, keys):
                 a, b = row[i], row[i + 1]
                 if is_traced(wrong):
-                    row[i], row[i + 1] = (evaluator.merged(wrong, *pair) for pair in ((b, a), (a, b)))
+                    row[i], row[i + 1] = (
+                        evaluator.merged(wrong, *pair) for pair in ((b, a), (a, b))
+                    )
                 elif wrong:
                     row[i], row[i + 1] = b, a
     return items
@@ -249,7 +251,9 @@ def _filter(evaluator: Any, function: Any, values: Any) -> list:
     items = evaluator.items(values)
     call = lambda item: item if function is None else evaluator.apply_to(function, item)
     truths = [evaluator.truth(call(item)) for item in items]
-    return evaluator.collected([(t, x) for t, x in zip(truths, items, strict=True) if t is not False])
+    return evaluator.collected(
+        [(t, x) for t, x in zip(truths, items, strict=True) if t is not False]
+    )
 
 
 def _divmod(evaluator: Any, x: Any, y: Any) -> tuple:

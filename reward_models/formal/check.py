@@ -30,7 +30,17 @@ _DECORATORS = ("torch.jit.script", "torch.jit.export", "torch.no_grad()", "torch
 ATTRIBUTES = (
     METHOD_NAMES
     | TORCH_METHODS
-    | {"linalg", "reduce", "accumulate", "outer", "flat", "fill", "fromkeys", *FINFO, *ROTATION_METHODS}
+    | {
+        "linalg",
+        "reduce",
+        "accumulate",
+        "outer",
+        "flat",
+        "fill",
+        "fromkeys",
+        *FINFO,
+        *ROTATION_METHODS,
+    }
     | {part for path in MODULES for part in path.split(".")}
     | {name for table in MODULES.values() for name in table}
 )

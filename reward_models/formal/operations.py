@@ -13,12 +13,23 @@ import jax.numpy as jnp
 import numpy as np
 
 from core_jax.reward_models.formal import indexing, safe_math
-from core_jax.reward_models.formal.choices import Choice, Masked, conjunction, content_of, depends, negation
+from core_jax.reward_models.formal.choices import (
+    Choice,
+    Masked,
+    conjunction,
+    content_of,
+    depends,
+    negation,
+)
 from core_jax.reward_models.formal.entries import scalar
-from core_jax.reward_models.formal.errors import PythonError, RewardError, diagnostic_for, plain_error
+from core_jax.reward_models.formal.errors import (
+    PythonError,
+    RewardError,
+    diagnostic_for,
+    plain_error,
+)
 from core_jax.reward_models.formal.iterables import Lazy, Rows, View
 from core_jax.reward_models.formal.memory import fresh
-from core_jax.reward_models.formal.varied import Containers, kept_of
 from core_jax.reward_models.formal.rotation import Rotation
 from core_jax.reward_models.formal.texts import percent
 from core_jax.reward_models.formal.values import (
@@ -37,6 +48,7 @@ from core_jax.reward_models.formal.values import (
     to_array,
     weak,
 )
+from core_jax.reward_models.formal.varied import Containers, kept_of
 
 MAX_OPERATIONS = 8_000
 MAX_WORK = 400_000

@@ -15,7 +15,6 @@ from core_jax.reward_models.formal.expressions import Expressions
 from core_jax.reward_models.formal.kinds import known
 from core_jax.reward_models.formal.memory import fresh
 from core_jax.reward_models.formal.modules import MODULES
-from core_jax.reward_models.formal.varied import kept_of
 from core_jax.reward_models.formal.values import (
     Frame,
     Function,
@@ -30,6 +29,7 @@ from core_jax.reward_models.formal.values import (
     is_traced,
     to_jax,
 )
+from core_jax.reward_models.formal.varied import kept_of
 
 RETURN = "return the total reward and a dict of its named components: `return total, {...}`"
 EITHER = "return the total reward, or a pair: the total and a dict of its named components"
