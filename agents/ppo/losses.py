@@ -36,7 +36,9 @@ def gae(
     Returns:
         Advantages, and the returns `advantage + value` that the value network learns.
     """
-    error = reward + gamma * discount * next_value - value
+    # A select: the successor of a world that ended may hold anything, NaN too.
+    bootstrap = jnp.where(discount > 0, gamma * discount * next_value, 0.0)
+    error = reward + bootstrap - value
     keep = gamma * gae_lambda * discount * (1.0 - cut)
 
     def body(later, step):

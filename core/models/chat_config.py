@@ -36,7 +36,7 @@ LARGEST_PICTURE = 512
 PICTURE_TOKENS = {"gemini": 2_304, "openai": 8_704}
 
 
-# Hosts that get their own vendor's key whoever wrote the address into a config.
+# Where each provider's own service is; a key is sent there without asking for consent.
 VENDORS = {
     "gemini": "https://generativelanguage.googleapis.com",
     "openai": "https://api.openai.com/v1",

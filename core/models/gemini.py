@@ -157,8 +157,8 @@ def _read_candidate(candidate: Any, limit: int) -> Sample:
         return Sample("", "refused", f"the service stopped the reply: {why}")
     if not isinstance(why, str | None) or why not in WHOLE:
         words = candidate.get("finishMessage")
-        said = f": {words}" if isinstance(words, str) else ""
-        return failed(f"ends with the finish reason {why}{said}")
+        details = f": {words}" if isinstance(words, str) else ""
+        return failed(f"ends with the finish reason {why}{details}")
     parts = content.get("parts") if isinstance(content, dict) else content
     if parts is not None and not isinstance(parts, list):
         return malformed("has a candidate without parts")

@@ -52,12 +52,13 @@ class HttpClient(httpx2.Client):
     Args:
         timeout: seconds from the start of a request to the last byte of its answer.
         key: is masked in errors.
+        proxies: variables of the environment that name a proxy, for errors.
         settings: of `httpx2.Client`.
     """
 
-    def __init__(self, timeout: float, key: Key, **settings: Any):
+    def __init__(self, timeout: float, key: Key, proxies: str = "", **settings: Any):
         super().__init__(**settings)
-        self._seconds, self._key = timeout, key
+        self._seconds, self._key, self._proxies = timeout, key, proxies
 
     def send(self, request: httpx2.Request, **_: Any) -> httpx2.Response:
         """A response with status 200 and a whole body; it is never a stream.
@@ -95,7 +96,7 @@ class HttpClient(httpx2.Client):
             finally:
                 response.close()
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-            raise failures.connection_failed(error, self._key) from None
+            raise failures.connection_failed(error, self._key, self._proxies) from None
         return response.status_code, response.headers, bytes(body)
 
 
@@ -117,7 +118,8 @@ def make_client(base_url: str, timeout: float, key: Key) -> HttpClient:
     except OSError as error:
         raise ValueError(_certificate_problem(error)) from None
     try:
-        return HttpClient(timeout, key, verify=context, trust_env=not local)
+        proxies = "" if local else ", ".join(_proxy_variables())
+        return HttpClient(timeout, key, proxies, verify=context, trust_env=not local)
     except (ImportError, ValueError, httpx2.InvalidURL) as error:
         raise ValueError(_proxy_problem(error)) from None
 
@@ -159,10 +161,15 @@ def _certificate_problem(error: Exception) -> str:
     return f"{given} cannot be used ({what}): set it to a file of PEM certificates, or unset it"
 
 
+def _proxy_variables() -> list[str]:
+    known = ("all_proxy", "https_proxy", "http_proxy")
+    return sorted(n for n, value in os.environ.items() if n.lower() in known and value)
+
+
 def _proxy_problem(error: Exception) -> str:
     """Names the variable, but not its value, which may hold a password."""
-    names = [n for n in os.environ if n.lower() in ("all_proxy", "https_proxy", "http_proxy")]
-    schemes = [f"{n} ({os.environ[n].partition('://')[0][:10]}://...)" for n in sorted(names)]
+    names = _proxy_variables()
+    schemes = [f"{n} ({os.environ[n].partition('://')[0][:10]}://...)" for n in names]
     given = ", ".join(schemes) or "the system's proxy"
     if isinstance(error, ImportError):
         return f"{given}: a SOCKS proxy needs `pip install httpx2[socks]`; or unset the variable"

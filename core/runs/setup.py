@@ -106,7 +106,7 @@ def make_parts(
 
     def labelling(frames_shown: int) -> Labelling:
         nonlocal name
-        asked = None
+        asked, feedback = None, getattr(config.settings, "feedback", None)
         if config.labeller is not None:
             asked = make_labeller(*config.labeller, ledger=ledger)
         name, found = teachers.make_labelling(
@@ -114,8 +114,10 @@ def make_parts(
             config.teacher_settings,
             env=env,
             store=store,
+            folder=out,
             frames_shown=frames_shown,
             seed=config.seed,
+            max_unanswered_rounds=getattr(feedback, "max_unanswered_rounds", 3),
             labeller=asked,
         )
         made.append(found)

@@ -1,4 +1,4 @@
-"""A question as one picture: frames of both clips, the ground truth, and what was answered."""
+"""A question as one picture: frames of both clips, the ground truth, and the labels."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from core_jax import envs
 from core_jax.feedback.quality import reward_gap, verdict
 from core_jax.feedback.queries import Clip, Pair, PairLabel
 from core_jax.reward_models.preference import shown_frames
+from core_jax.visual.figures import new_figure
 from core_jax.visual.frames import FrameRenderer
 
 _FRAMES, _SIZE = 3, 160
@@ -25,8 +26,8 @@ def frames(env: envs.TaskEnv, questions: Sequence[Pair], size: int = _SIZE) -> n
     return FrameRenderer(env, size).render(snapshots)
 
 
-def told(answer: PairLabel) -> str:
-    """An answer in words."""
+def in_words(answer: PairLabel) -> str:
+    """A label in words."""
     words = {None: "can't tell", 0.0: "A is better", 0.5: "equal", 1.0: "B is better"}
     said = words.get(answer.preference, f"P(B better) = {answer.preference}")
     return said if answer.confidence is None else f"{said} (confidence {answer.confidence:.2f})"
@@ -48,11 +49,6 @@ def draw(
         title: of the picture.
         path: to write.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
     gap = reward_gap(question)
     truth = "neither" if gap == 0 else f"{'B' if gap > 0 else 'A'} by {abs(gap):.3f} a step"
     lines = [f"ground truth: {truth}"]
@@ -60,10 +56,9 @@ def draw(
         judged = verdict(question, answer)
         judged = f" – {judged}" if judged in ("right", "wrong") else ""
         reason = f': "{answer.reason}"' if answer.reason else ""
-        lines += textwrap.wrap(f"{name}: {told(answer)}{judged}{reason}", 120, max_lines=2)
-    figure, axes = plt.subplots(
-        2, 2, figsize=(8.4, 3.9 + 0.17 * len(lines)), width_ratios=[3.0, 1.5], layout="constrained"
-    )
+        lines += textwrap.wrap(f"{name}: {in_words(answer)}{judged}{reason}", 120, max_lines=2)
+    figure = new_figure(figsize=(8.4, 3.9 + 0.17 * len(lines)), layout="constrained")
+    axes = figure.subplots(2, 2, width_ratios=[3.0, 1.5])
     first = next(iter(answers.values()), None)
     sides = (("A", question.a, 0.0), ("B", question.b, 1.0))
     for i, (name, clip, won) in enumerate(sides):
@@ -84,7 +79,6 @@ def draw(
     figure.suptitle(textwrap.shorten(title, 70), fontsize=9, x=0.01, ha="left")
     figure.supxlabel("\n".join(lines), fontsize=8, x=0.01, ha="left")
     figure.savefig(path, dpi=100)
-    plt.close(figure)
 
 
 def _curve(axis, clip: Clip, scores: Sequence[float]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from core_jax.reward_models.formal.choices import depends, options
-from core_jax.reward_models.formal.errors import PythonError
+from core_jax.reward_models.formal.errors import PythonError, RewardError, plain_error
 from core_jax.reward_models.formal.merge import Merger, Snapshot
 from core_jax.reward_models.formal.raising import Raising
 from core_jax.reward_models.formal.values import PythonRaises, ValueProblem
@@ -69,12 +69,15 @@ class Branching(Raising):
     def _of(function: Callable[[Any], Any], option: Any) -> Any:
         try:
             return function(option)
-        except PythonRaises:
+        except (PythonRaises, RewardError, RecursionError):
             raise
         except ValueProblem as problem:
             if option is None:  # Python has no operation of None that is not here
                 raise PythonRaises(problem.message, problem.hint) from None
             raise
+        except Exception as error:  # NumPy and JAX refuse shapes and types in many ways
+            message, python = plain_error(error)
+            raise (PythonRaises if python else ValueProblem)(message) from None
 
     def lifted(self, function: Callable[..., Any], *operands: Any, pure: bool = True) -> Any:
         """`function(*operands)`, for each of the values that an operand may have."""

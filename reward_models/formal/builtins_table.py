@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from core_jax.reward_models.formal.entries import cast, number, scalar
+from core_jax.reward_models.formal.indexing import constant
 from core_jax.reward_models.formal.iterables import Lazy, Rows, View
 from core_jax.reward_models.formal.kinds import known
 from core_jax.reward_models.formal.memory import fresh
@@ -169,6 +170,12 @@ def _range(evaluator: Any, *bounds: Any) -> tuple | list:
 
 def to_dict(evaluator: Any, items: Any = (), **named: Any) -> dict:
     return dict(items if isinstance(items, dict) else evaluator.items(items)) | named
+
+
+def from_keys(evaluator: Any, args: tuple, kwargs: dict) -> dict:
+    """`dict.fromkeys(keys, value)`."""
+    keys, value = (*args, None)[:2]
+    return dict.fromkeys((constant(key) for key in evaluator.items(keys)), value)
 
 
 def _zip(evaluator: Any, *sequences: Any, strict: bool = False) -> list:

@@ -8,7 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from core_jax.reward_models.formal import safe_math
+from core_jax.reward_models.formal import rotation, safe_math, ufuncs
 from core_jax.reward_models.formal.builtins_table import BUILTINS, to_dict
 from core_jax.reward_models.formal.choices import (
     Choice,
@@ -21,8 +21,9 @@ from core_jax.reward_models.formal.choices import (
 from core_jax.reward_models.formal.iterables import View
 from core_jax.reward_models.formal.memory import fresh
 from core_jax.reward_models.formal.methods_table import MUTATORS, SHAPERS, VIEWS, call_method
-from core_jax.reward_models.formal.modules_table import MODULES
+from core_jax.reward_models.formal.modules import MODULES
 from core_jax.reward_models.formal.subscripts import Subscripts
+from core_jax.reward_models.formal.torch_table import TORCH_METHODS, torch_method
 from core_jax.reward_models.formal.values import (
     BoundMethod,
     Frame,
@@ -51,6 +52,9 @@ IMPURE = frozenset(
 ELEMENTWISE = frozenset(
     "abs absolute fabs exp square sqrt tanh sin cos sign floor ceil negative log log1p".split()
 )
+COSTLY = dict.fromkeys("sort argsort median quantile percentile nanmedian".split(), 16)
+COSTLY |= dict.fromkeys("inv solve det svd eigvalsh eigh pinv lstsq einsum".split(), 32)
+COUNTING = frozenset("count_nonzero argmax argmin sum".split())
 SHORT_CUTS = (BUILTINS["any"], BUILTINS["all"])
 
 
@@ -63,6 +67,7 @@ class Calls(Subscripts):
     calls: list[ast.FunctionDef]
     remembered: dict[int, Any]
     lambdas: dict[int, ast.FunctionDef]
+    torch: bool
     held: list[list]
 
     def eval_Call(self, node: ast.Call) -> Any:
@@ -101,7 +106,13 @@ class Calls(Subscripts):
             found = self._dependent(function.name, args, kwargs)
             if found is not None:
                 return self._apply_over(node, function, args, kwargs, found)
+            if kwargs and ufuncs.has_options(function, kwargs):
+                return ufuncs.call(self, function, args, kwargs)
+            if function.name in COSTLY and args and is_array(args[0]):
+                self.work(COSTLY[function.name] * args[0].size)
             result = function.call(self, args, kwargs)
+            if function.name in COUNTING and is_traced(result) and args:
+                self._note_count(function.name, args[0], result)
             if function.name == "asarray" and args and (args[1:] or kwargs):
                 return self.memory.perhaps_viewed(args[0], result)  # a copy if the type differs
             if function.name in VIEWS and args and np.ndim(result):
@@ -131,6 +142,10 @@ class Calls(Subscripts):
                     return self.apply(node, function, *replaced((args, kwargs), found, one))
 
                 return self.over(found, chosen, pure=True)
+            if isinstance(owner, rotation.Rotation):
+                return rotation.call_method(self, owner, name, args, kwargs)
+            if self.torch and name in TORCH_METHODS:
+                return fresh(torch_method(self, owner, name, args, kwargs), args)
             result = call_method(self, owner, name, args, kwargs)
             check_items(owner)
             if name in VIEWS and np.ndim(result):
@@ -146,6 +161,12 @@ class Calls(Subscripts):
                 self.fail(node, f"`{function.name}` takes its constants only, by name")
             return Namespace(function.name, function.names | kwargs) if kwargs else function
         return self.fail(node, f"{describe(function)} cannot be called", "call a function")
+
+    def _note_count(self, name: str, array: Any, result: Any) -> None:
+        """A count of elements, or a place among them, is no larger than their number."""
+        if name == "sum" and getattr(array, "dtype", None) != np.bool_ or not is_array(array):
+            return
+        self.bounds[id(result)] = (result, int(np.size(array)))
 
     def _dependent(self, name: str, args: tuple, kwargs: dict) -> Any:
         """An argument of a function of the tables whose structure depends on the state."""

@@ -17,15 +17,32 @@ from core_jax.reward_models.formal.builtins_table import BUILTINS
 from core_jax.reward_models.formal.desugar import EXCEPTIONS, is_errstate
 from core_jax.reward_models.formal.errors import Diagnostic, diagnostic_for
 from core_jax.reward_models.formal.methods_table import METHOD_NAMES
-from core_jax.reward_models.formal.modules_table import MODULES
+from core_jax.reward_models.formal.modules import MODULES
 from core_jax.reward_models.formal.numpy_more import FINFO
+from core_jax.reward_models.formal.rotation import METHODS as ROTATION_METHODS
 from core_jax.reward_models.formal.signatures import Signature
+from core_jax.reward_models.formal.torch_table import TORCH_METHODS
 
 MAX_DIAGNOSTICS = 20
 MAX_EXPONENT = 64
-_MODULE_NAMES = {"np", "numpy", "math"}
+_MODULE_NAMES = {"np", "numpy", "math", "torch"}
+_DECORATORS = ("torch.jit.script", "torch.jit.export", "torch.no_grad()", "torch.jit.ignore")
 ATTRIBUTES = (
-    METHOD_NAMES | {"linalg", *FINFO} | {name for table in MODULES.values() for name in table}
+    METHOD_NAMES
+    | TORCH_METHODS
+    | {
+        "linalg",
+        "reduce",
+        "accumulate",
+        "outer",
+        "flat",
+        "fill",
+        "fromkeys",
+        *FINFO,
+        *ROTATION_METHODS,
+    }
+    | {part for path in MODULES for part in path.split(".")}
+    | {name for table in MODULES.values() for name in table}
 )
 
 _ALLOWED = (
@@ -62,17 +79,12 @@ _REFUSED = {
 _DETERMINISTIC = "a reward is a function of its arguments: remove the randomness"
 _ATTRIBUTE_HINTS = {
     "random": _DETERMINISTIC,
-    "format": "use an f-string, or a fixed name",
     "errstate": "guard the division itself, as in `x / (y + 1e-6)`",
-    "vectorize": "write the arithmetic on whole arrays",
-    "argwhere": "its size depends on the state: use np.where(condition, x, y)",
     "unique": "its size depends on the state: compare the elements with each other",
 }
 _NAME_HINTS = {
-    "scipy": "write the formula out in NumPy",
     "random": _DETERMINISTIC,
     "set": "use a tuple or a list",
-    "next": "use a `for` loop with a `break`",
     "iter": "loop over the list itself",
     "getattr": "name the value directly",
     "hasattr": "the inputs are NumPy arrays: remove the test",
@@ -152,6 +164,9 @@ class _Checker:
 
     def check_FunctionDef(self, node: ast.FunctionDef) -> None:
         self.check_identifier(node, node.name)
+        node.decorator_list[:] = [
+            one for one in node.decorator_list if ast.unparse(one) not in _DECORATORS
+        ]
         if node.decorator_list:
             self.report(node.decorator_list[0], "decorators cannot be used", "remove it")
             node.decorator_list[:] = []
@@ -212,8 +227,8 @@ class _Checker:
 
     def check_Import(self, node: ast.Import) -> None:
         for alias in node.names:
-            if alias.name not in ("numpy", "math", "typing", "numpy.typing"):
-                hint = "only numpy and math can be used; remove this import"
+            if alias.name not in (*MODULES, "typing", "numpy.typing"):
+                hint = "only numpy, math, scipy and torch can be used; remove this import"
                 self.report(node, f"`{alias.name}` cannot be imported", hint)
             if alias.asname:
                 self.check_identifier(node, alias.asname)
@@ -224,17 +239,11 @@ class _Checker:
             return
         table = _TYPES.get(node.module or "") or MODULES.get(node.module or "")
         for alias in node.names:
-            known = table is not None and (
-                alias.name in table
-                or (node.module, alias.name)
-                == (
-                    "numpy",
-                    "linalg",
-                )
-            )
+            known = f"{node.module}.{alias.name}" in MODULES
+            known |= table is not None and alias.name in table
             if node.level or not known:
                 what = f"{node.module or '.'}.{alias.name}"
-                hint = "only names of numpy, math and typing can be; remove this import"
+                hint = "only names of numpy, math, scipy, torch and typing can be"
                 self.report(node, f"`{what}` cannot be imported", hint)
             if alias.asname:
                 self.check_identifier(node, alias.asname)

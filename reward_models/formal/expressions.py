@@ -15,20 +15,24 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from core_jax.reward_models.formal.builtins_table import BUILTINS
+from core_jax.reward_models.formal.builtins_table import BUILTINS, from_keys
 from core_jax.reward_models.formal.calls import Calls
 from core_jax.reward_models.formal.choices import Choice, content_of
 from core_jax.reward_models.formal.kinds import known
 from core_jax.reward_models.formal.memory import Memory, fresh
 from core_jax.reward_models.formal.methods_table import ARRAY_METHODS, CONTAINER_METHODS, PROPERTIES
-from core_jax.reward_models.formal.modules_table import MODULES
+from core_jax.reward_models.formal.modules import MODULES
+from core_jax.reward_models.formal.numpy_wide import ufunc_method
+from core_jax.reward_models.formal.rotation import METHODS, Rotation
 from core_jax.reward_models.formal.texts import formatted, joined_text
+from core_jax.reward_models.formal.torch_table import TORCH_METHODS
 from core_jax.reward_models.formal.values import (
     BoundMethod,
     Frame,
     Missing,
     Module,
     Namespace,
+    Primitive,
     PythonRaises,
     ValueProblem,
     describe,
@@ -51,6 +55,8 @@ class Expressions(Calls):
     module: Frame
     remembered: dict[int, Any]
     lambdas: dict[int, ast.FunctionDef]
+    watched: list[ast.AST] | None
+    torch: bool
 
     def value(self, node: ast.expr) -> Any:
         """The value of an expression; counted, tidied, and located if it fails."""
@@ -61,7 +67,20 @@ class Expressions(Calls):
         result = self.at(node, lambda: self._checked(method(node)))
         if isinstance(result, Missing):
             return self.fail(node, result.reason, result.hint)
+        if self.watched is not None and isinstance(node, ast.BinOp | ast.Call):
+            self._watch(node, result)
+        if is_traced(result) and result.ndim:
+            self.at(node, lambda: self.work(result.size))
         return result
+
+    def _watch(self, node: ast.expr, result: Any) -> None:
+        """Note an operation on numbers that gives NaN or infinity, if the program comes there."""
+        if not is_traced(result) or not jnp.issubdtype(result.dtype, jnp.floating):
+            return
+        taken = self.active is None or bool(self.active)
+        if taken and not bool(jnp.all(jnp.isfinite(result))):
+            assert self.watched is not None
+            self.watched.append(node)
 
     def eval_Constant(self, node: ast.Constant) -> Any:
         return node.value
@@ -93,11 +112,19 @@ class Expressions(Calls):
             if node.attr in MODULES[owner.name]:
                 return MODULES[owner.name][node.attr]
             return self.fail(node, f"`{path}` is not available", "use another NumPy function")
+        if self.torch and is_array(owner) and node.attr in TORCH_METHODS:
+            plain = {"device": None, "dtype": BUILTINS["float"]}
+            return plain[node.attr] if node.attr in plain else BoundMethod(owner, node.attr)
+        if self.torch and isinstance(owner, tuple) and node.attr in ("values", "indices"):
+            return owner[node.attr == "indices"]
         if is_array(owner) or is_number(owner):
             if not isinstance(owner, int):  # constants of NumPy are no longer told from Python's
                 message = f"a number of Python has no `.{node.attr}`"
                 hint = "leave it out, or use the function of np"
                 self.raises(known(self.memory.kinds.python(owner)), message, hint)
+            if node.attr == "flat":
+                flat = to_array(owner).reshape(-1)
+                return self.memory.viewed(owner, flat, lambda places: places.reshape(-1))
             if node.attr in PROPERTIES:
                 result = getattr(owner if is_array(owner) else np.asarray(owner), node.attr)
                 if is_array(result) and not result.ndim:
@@ -110,6 +137,14 @@ class Expressions(Calls):
                 return owner.names[node.attr]
             hint = f"it has {', '.join(owner.names)}"
             return self.fail(node, f"`{owner.name}` has no `.{node.attr}`", hint)
+        elif isinstance(owner, Primitive) and owner.name == "dict" and node.attr == "fromkeys":
+            return Primitive("fromkeys", from_keys, "own")
+        elif isinstance(owner, Primitive):
+            found = ufunc_method(MODULES["numpy"], owner.name, node.attr)
+            if found is not None:
+                return found
+        elif isinstance(owner, Rotation) and node.attr in METHODS:
+            return BoundMethod(owner, node.attr)
         elif node.attr in CONTAINER_METHODS.get(type(owner), ()):
             return BoundMethod(owner, node.attr)
         return self.fail(node, f"{describe(owner)} has no `.{node.attr}` here", "use np functions")

@@ -42,6 +42,7 @@ from core_jax.reward_models.formal.values import (
 MAX_TRIPS = 1_000
 MAX_OPEN_TRIPS = 60  # of a `while` whose condition depends on the state
 MAX_CALLS = 20
+MAX_DEPTH = 12  # of a function in itself
 _LEFT = "<loop left by break>"  # no name of Python, so no name of a source
 
 
@@ -59,16 +60,19 @@ class Evaluator(Statements):
         self.source, self.tree, self.bare = source, tree, bare
         self.active = None
         self.passed, self.place, self.raised = [], None, []
-        self.operations = 0
+        self.operations = self.elements = 0
         self.calls: list[ast.FunctionDef] = []
         self.memory = Memory()
         self.held: list[list] = []
+        self.watched: list[ast.AST] | None = None
         self.bounds: dict[int, tuple[Any, int]] = {}
         self.callers: list[Frame] = []
         self.lambdas: dict[int, ast.FunctionDef] = {}
         self.remembered: dict[int, Any] = {}
         self.module = Frame({})
+        self.torch = any(isinstance(n, ast.Name) and n.id == "torch" for n in ast.walk(tree))
         modules = {"np": Module("numpy"), "numpy": Module("numpy"), "math": Module("math")}
+        modules |= {"torch": Module("torch")} if self.torch else {}
         self.frame = Frame(modules)
 
     def run(
@@ -104,8 +108,9 @@ class Evaluator(Statements):
     ) -> Any:
         """Call a function of the source."""
         definition = function.node
-        if definition in self.calls:
-            self.fail(node, f"`{definition.name}` calls itself", "use a `for` loop")
+        if self.calls.count(definition) >= MAX_DEPTH:
+            message = f"`{definition.name}` calls itself more than {MAX_DEPTH} times in each other"
+            self.fail(node, message, "use a `for` loop")
         if len(self.calls) >= MAX_CALLS:
             self.fail(node, "the calls are nested too deeply")
         names = self._arguments(node, function, args, kwargs)

@@ -24,6 +24,7 @@ from core_jax.reward_models.formal.memory import Memory
 from core_jax.reward_models.formal.values import (
     MAX_ITEMS,
     Missing,
+    Record,
     ValueProblem,
     containers,
     is_array,
@@ -75,6 +76,8 @@ class Merger:
             return yes == no
         if isinstance(yes, tuple):
             return len(yes) == len(no) and all(map(self._fit_or_same, yes, no))
+        if isinstance(yes, Record):
+            return True
         if isinstance(yes, list | dict):
             return id(yes) not in self.old and id(no) not in self.old
         return False
@@ -88,6 +91,8 @@ class Merger:
         if isinstance(yes, tuple):
             pairs = zip(yes, no, strict=True)
             return tuple(self.merge(a, b, f"an item of {what}") for a, b in pairs)
+        if isinstance(yes, Record):
+            return yes.made(self._joined(yes.parts(), no.parts(), what))
         if isinstance(yes, list | dict):
             return self._container(yes, no, what)
         if is_number(yes) and type(yes) is type(no) and yes == no:

@@ -13,11 +13,13 @@ from core_jax.reward_models.formal.memory import fresh
 from core_jax.reward_models.formal.numpy_table import NUMPY
 from core_jax.reward_models.formal.texts import braces
 from core_jax.reward_models.formal.values import (
+    PythonRaises,
     Text,
     ValueProblem,
     is_array,
     is_number,
     is_traced,
+    to_array,
     to_jax,
 )
 
@@ -32,8 +34,22 @@ ARRAY_METHODS = tuple(_FROM_NUMPY.split()) + (
     "reshape",
     "item",
     "tolist",
+    "fill",
+    "sort",
+    "argsort",
+    "nonzero",
+    "take",
+    "repeat",
+    "swapaxes",
+    "diagonal",
+    "trace",
+    "ptp",
+    "cumprod",
+    "conj",
 )
-MUTATORS = frozenset("update pop setdefault append extend insert sort reverse remove clear".split())
+MUTATORS = frozenset(
+    "fill update pop setdefault append extend insert sort reverse remove clear".split()
+)
 # Functions and methods whose result may share memory with their first argument; these are only
 # run on positions, which tell whether it does.
 VIEWS: dict[str, Callable[..., Any]] = {
@@ -41,7 +57,7 @@ VIEWS: dict[str, Callable[..., Any]] = {
     for name in "asarray ravel reshape transpose squeeze expand_dims atleast_1d flip diag".split()
 }
 SHAPERS = ("astype", "copy", "reshape", "squeeze", "transpose")
-PROPERTIES = ("shape", "size", "T", "ndim")
+PROPERTIES = ("shape", "size", "T", "ndim", "flat")
 CONTAINER_METHODS = {
     dict: ("values", "items", "keys", "get", "update", "copy", "pop", "setdefault", "clear"),
     list: tuple("append extend copy index insert pop sort reverse count remove clear".split()),
@@ -68,6 +84,18 @@ def call_method(evaluator: Any, owner: Any, name: str, args: tuple, kwargs: dict
     if name == "clip":
         bound = bind("clip", ("min", "max"), args, kwargs)
         return NUMPY[name].call(evaluator, (owner, bound.get("min"), bound.get("max")), {})
+    if name == "fill":
+        return evaluator.set_item(owner, slice(None) if np.ndim(owner) else (), *args)
+    if name == "sort":
+        if kwargs or args:
+            raise ValueProblem(".sort() takes no options here", "use np.sort(x, axis)")
+        return evaluator.set_item(owner, slice(None), NUMPY["sort"].call(evaluator, (owner,), {}))
+    if name == "conj":
+        return owner
+    if name == "item" and len(args) == 1 and not kwargs and isinstance(args[0], int):
+        if not -np.size(owner) <= args[0] < np.size(owner):
+            raise PythonRaises(f"index {args[0]} is out of range for {np.size(owner)} elements")
+        return kinds.as_python(fresh(to_array(owner).reshape(-1)[args[0]], (owner,)))
     if name == "astype":
         return cast(owner, bind("astype", ("dtype",), args, kwargs)["dtype"])
     if name == "tolist" and not args:

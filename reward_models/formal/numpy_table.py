@@ -24,6 +24,7 @@ from core_jax.reward_models.formal.entries import (
     sizes_of,
 )
 from core_jax.reward_models.formal.numpy_more import MORE, nonzero
+from core_jax.reward_models.formal.numpy_wide import WIDE
 from core_jax.reward_models.formal.values import (
     Primitive,
     ValueProblem,
@@ -125,7 +126,8 @@ def _build() -> dict[str, Any]:
         "greater greater_equal less less_equal equal not_equal heaviside copysign dot inner outer "
         "matmul vdot logaddexp searchsorted polyval"
     ).split():
-        table[name] = entry(name, getattr(jnp, name), getattr(np, name), "x y")
+        library = safe_math if name == "multiply" else jnp
+        table[name] = entry(name, getattr(library, name), getattr(np, name), "x y")
     for name, function in {"divide": safe_math.divide, "true_divide": safe_math.divide}.items():
         table[name] = entry(name, function, np.divide, "x y", guards={1: 1.0})
     for name in ("mod", "remainder", "fmod", "floor_divide"):
@@ -191,7 +193,10 @@ def _build() -> dict[str, Any]:
     table["full_like"] = creator("full_like", "a fill_value", like(None))
     table["arange"] = creator("arange", "start stop step", arange)
     table["linspace"] = creator("linspace", "start stop num endpoint", linspace)
-    for name in "float16 float32 float64 int8 int16 int32 int64 intp bool_ bool double".split():
+    for name in (
+        "float16 float32 float64 int8 int16 int32 int64 intp bool_ bool double float_ int_ "
+        "single half longdouble bool8"
+    ).split():
         table[name] = cast_entry(name)
     for new, old in {
         "concat": "concatenate",
@@ -208,6 +213,7 @@ def _build() -> dict[str, Any]:
     return (
         table
         | MORE
+        | WIDE
         | {"pi": math.pi, "e": math.e, "inf": math.inf, "nan": math.nan, "newaxis": None}
     )
 

@@ -30,7 +30,7 @@ from core_jax.reward_models.formal.errors import (
 )
 from core_jax.reward_models.formal.iterables import Lazy, Rows, View
 from core_jax.reward_models.formal.memory import fresh
-from core_jax.reward_models.formal.varied import Containers, kept_of
+from core_jax.reward_models.formal.rotation import Rotation
 from core_jax.reward_models.formal.texts import percent
 from core_jax.reward_models.formal.values import (
     MAX_ITEMS,
@@ -48,8 +48,10 @@ from core_jax.reward_models.formal.values import (
     to_array,
     weak,
 )
+from core_jax.reward_models.formal.varied import Containers, kept_of
 
 MAX_OPERATIONS = 8_000
+MAX_WORK = 400_000
 _FOLD_ELEMENTS = 128
 _OPERANDS = "check the shapes and types of the operands"
 
@@ -69,7 +71,7 @@ _STATIC = {
 _TRACED = {
     "Add": jnp.add,
     "Sub": jnp.subtract,
-    "Mult": jnp.multiply,
+    "Mult": safe_math.multiply,
     "Div": safe_math.divide,
     "FloorDiv": jnp.floor_divide,
     "Mod": jnp.mod,
@@ -81,6 +83,8 @@ _TRACED = {
 }
 NO_TEXT = "a text made from numbers of the state is only known at run time"
 TEXT_HINT = "use the numbers themselves; such a text can only be printed or be a message"
+_GROWING = frozenset({"Add", "Sub", "Mult", "Pow"})
+UNKNOWN = 2**30  # int() gives no larger one
 _COMPARE = {
     "Eq": operator.eq,
     "NotEq": operator.ne,
@@ -104,6 +108,7 @@ class Operations(Containers):
     source: str
     held: list[list]
     operations: int
+    elements: int
 
     def fail(self, node: ast.AST, message: str, hint: str = "") -> Any:
         raise RewardError([diagnostic_for(self.source, node, message, hint)])
@@ -134,6 +139,17 @@ class Operations(Containers):
         if isinstance(value, str) and len(value) > 1_000:
             raise ValueProblem("the string is too long")
         return tidy(value)
+
+    def work(self, elements: int) -> None:
+        """Count the elements that the program computes, which every state of a batch costs.
+
+        Raises:
+            ValueProblem: there are too many.
+        """
+        self.elements += elements
+        if self.elements > MAX_WORK:
+            message = f"the reward computes more than {MAX_WORK} numbers for each state"
+            raise ValueProblem(message, "use smaller arrays")
 
     def spend(self, operations: int) -> None:
         """Count what the program costs; a thousand operations take some tens of milliseconds.
@@ -244,6 +260,8 @@ class Operations(Containers):
                     return self._checked(kind(left) + kind(right))
             if all(isinstance(side, str | Text) for side in (left, right)):
                 return Text()
+        if isinstance(left, Rotation) and isinstance(right, Rotation) and name == "Mult":
+            return left.times(right)
         if name == "Mod" and isinstance(left, str):
             return percent(left, right)
         if name == "Mult" and isinstance(right, list | tuple) and isinstance(left, int):
@@ -279,7 +297,32 @@ class Operations(Containers):
         if name == "Sub" and is_number(left) and isinstance(left, bool):
             left = int(left)
         result = fresh(tidy(_TRACED[name](weak(left), weak(right))), (left, right))
-        return self.memory.kinds.of_all(result, operands)
+        result = self.memory.kinds.of_all(result, operands)
+        if result.dtype == np.int32 and name in _GROWING:
+            self._bound(name, left, right, result)
+        return result
+
+    def magnitude(self, value: Any) -> int:
+        """A bound of the size of a whole number, or of all of an array."""
+        if not is_traced(value):
+            return int(np.max(np.abs(value), initial=0)) if np.size(value) else 0
+        if value.dtype == np.bool_:
+            return 1
+        return self.bounds.get(id(value), (value, UNKNOWN))[1]
+
+    def _bound(self, name: str, left: Any, right: Any, result: Any) -> None:
+        """Note how large a whole number may be; refuse where it leaves int32, as Python's do not."""
+        a, b = self.magnitude(left), self.magnitude(right)
+        if name == "Pow":
+            most = a**b if b < 64 else 2**64
+        else:
+            most = a * b if name == "Mult" else a + b
+        if most >= 2**31:
+            wide = [jnp.asarray(weak(side), jnp.float32) for side in (left, right)]
+            beyond = jnp.any(jnp.abs(_TRACED[name](*wide)) >= 2.0**31)
+            self.raises(beyond, "a whole number beyond 2**31", "use floats: float(x)")
+            most = UNKNOWN
+        self.bounds[id(result)] = (result, most)
 
     def compare(self, name: str, left: Any, right: Any) -> Any:
         """A comparison, by the name of its `ast` operator."""

@@ -68,11 +68,11 @@ class Input:
         return self.start is not None and self.stop - self.start == 1
 
     def read(self, arguments: tuple[Any, Any, Any]) -> Any:
-        """Its value, from the three arrays."""
+        """Its value, from the three arrays; these may have a leading axis of a batch."""
         array = arguments[self.argument]
         if self.start is None:
             return array
-        return array[self.start] if self.is_number else array[self.start : self.stop]
+        return array[..., self.start] if self.is_number else array[..., self.start : self.stop]
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,7 @@ from core_jax.reward_models.formal.entries import scalar
 from core_jax.reward_models.formal.expressions import Expressions
 from core_jax.reward_models.formal.kinds import known
 from core_jax.reward_models.formal.memory import fresh
-from core_jax.reward_models.formal.modules_table import MODULES
-from core_jax.reward_models.formal.varied import kept_of
+from core_jax.reward_models.formal.modules import MODULES
 from core_jax.reward_models.formal.values import (
     Frame,
     Function,
@@ -30,6 +29,7 @@ from core_jax.reward_models.formal.values import (
     is_traced,
     to_jax,
 )
+from core_jax.reward_models.formal.varied import kept_of
 
 RETURN = "return the total reward and a dict of its named components: `return total, {...}`"
 EITHER = "return the total reward, or a pair: the total and a dict of its named components"
@@ -38,6 +38,7 @@ EITHER = "return the total reward, or a pair: the total and a dict of its named 
 class Statements(Expressions):
     """Statement half of the evaluator, without control flow."""
 
+    torch: bool  # whether the program is written for tensors with a batch axis
     bare: bool  # whether the reward may be a total without components
 
     def _arguments(self, node: ast.AST, function: Function, args: tuple, kwargs: dict) -> dict:
@@ -200,7 +201,8 @@ class Statements(Expressions):
         for alias in node.names:
             if isinstance(node, ast.Import):
                 if alias.name in MODULES:
-                    self.frame.names[alias.asname or alias.name] = Module(alias.name)
+                    path = alias.name if alias.asname else alias.name.split(".")[0]
+                    self.frame.names[alias.asname or path] = Module(path)
             elif node.module in MODULES:
                 path = f"{node.module}.{alias.name}"
                 found = Module(path) if path in MODULES else MODULES[node.module][alias.name]
@@ -265,6 +267,8 @@ class Statements(Expressions):
         if isinstance(value, Missing):
             self.fail(node, value.reason, value.hint)
         shape = getattr(value, "shape", ()) if is_array(value) else ()
+        if self.torch and shape and np.size(value) == 1:
+            value, shape = value.reshape(()), ()
         try:
             if shape == () and not isinstance(value, list | tuple):
                 return to_jax(scalar(value)).astype(jnp.float32)

@@ -16,6 +16,7 @@ from core_jax.reward_models.formal.choices import (
     first_dependent,
     replaced,
 )
+from core_jax.reward_models.formal.numpy_wide import Gather
 from core_jax.reward_models.formal.operations import Operations
 from core_jax.reward_models.formal.values import (
     PythonRaises,
@@ -52,6 +53,8 @@ class Subscripts(Operations):
             return self.over(found, chosen, pure=True)
         if is_array(owner):
             return self._array_item(owner, key)
+        if isinstance(owner, Gather):
+            return owner.item(key)
         if isinstance(owner, dict):
             if is_traced(key):
                 return self._looked_up(owner, key)

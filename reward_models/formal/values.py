@@ -90,6 +90,18 @@ class Holder:
         raise NotImplementedError
 
 
+class Record:
+    """A value made of a fixed number of arrays."""
+
+    def parts(self) -> tuple:
+        """The arrays."""
+        raise NotImplementedError
+
+    def made(self, parts: tuple) -> Any:
+        """One of the same kind, of other arrays."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True)
 class Text:
     """A text that shows numbers of the state: it can be printed or be a message, no more."""

@@ -61,6 +61,14 @@ def test_a_time_limit_bootstraps_and_a_termination_does_not():
     np.testing.assert_allclose(change[:, 1], expected, atol=1e-5)
 
 
+def test_a_nonfinite_successor_of_a_world_that_ended_is_not_read():
+    reward, value, next_value, discount, cut = episodes()
+    expected, _ = ours(reward, value, next_value, discount, cut)
+    next_value[2, 0] = np.nan
+    advantage, _ = ours(reward, value, next_value, discount, cut)
+    np.testing.assert_array_equal(advantage, expected)
+
+
 def test_nothing_of_the_next_episode_reaches_across_a_cut():
     reward, value, next_value, discount, cut = episodes()
     before, _ = ours(reward, value, next_value, discount, cut)

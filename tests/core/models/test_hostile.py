@@ -141,7 +141,7 @@ def test_a_request_has_a_deadline(provider, name, hostile, tmp_path):
     model = model_for(provider, service, tmp_path, timeout=0.5)
     began = time.monotonic()
     assert texts(model.complete(ASKED, 1)) == ["hello"]
-    assert 0.5 <= time.monotonic() - began < 2.0
+    assert 0.5 <= time.monotonic() - began < 8.0  # whole, it would take 20
     assert at_risk(tmp_path) > 0  # the answer may have been billed
     for thread in [t for t in threading.enumerate() if t.name == "chat request"]:
         thread.join(2)

@@ -97,7 +97,7 @@ def test_the_environment_does_not_move_gemini(server, tmp_path, monkeypatch):
     ("error", "words", "tries"),
     [
         (httpx2.ConnectError("[SSL: CERTIFICATE_VERIFY_FAILED] no"), "set SSL_CERT_FILE to", 1),
-        (httpx2.ProxyError("403 Forbidden"), "proxy of HTTPS_PROXY or ALL_PROXY failed", 3),
+        (httpx2.ProxyError("403 Forbidden"), "the proxy of .* failed .ProxyError: 403", 3),
         (httpx2.RemoteProtocolError("peer closed"), "connection lost .RemoteProtocolError", 3),
         (httpx2.InvalidURL("bad"), "connection lost .InvalidURL", 1),
     ],
@@ -117,6 +117,14 @@ def test_failures_of_the_connection_are_named(error, words, tries, tmp_path):
     with pytest.raises(ChatError, match=words):
         model.complete(ASKED, 1)
     assert len(sent) == tries
+
+
+def test_a_proxy_that_is_gone_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "http://u:pw@127.0.0.1:1")
+    model = make_labeller("openai", ChatConfig(retries=0), ledger=open_ledger(5.0, tmp_path))
+    with pytest.raises(ChatError, match="connect through the proxy of HTTPS_PROXY") as caught:
+        model.complete(ASKED, 1)
+    assert "pw" not in str(caught.value)
 
 
 def test_an_answer_that_is_too_large_is_not_read(monkeypatch):

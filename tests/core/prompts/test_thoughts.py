@@ -51,7 +51,7 @@ def test_the_answer_of_a_reply(reply, text, unfinished):
 def test_long_replies_take_no_time(reply):
     began = time.monotonic()
     without_thoughts(reply)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5
 
 
 def verdict(choice, **more):

@@ -18,7 +18,7 @@ import numpy as np
 
 from core_jax import envs
 from core_jax.envs import rendering
-from core_jax.training.reward_input import looking_options
+from core_jax.training.devices import rendering_options
 
 _STATES, _SIZE, _BATCH = 50, 128, 64
 
@@ -41,7 +41,7 @@ def bench_render(task: str, gl: str, seconds: Callable[..., float]) -> dict[str,
         def draw(x, samples=samples, shadows=shadows):
             return rendering.render(env.view(x), env.spec.camera, 64, 64, samples, shadows)
 
-        many = jax.jit(jax.vmap(draw), compiler_options=looking_options())
+        many = jax.jit(jax.vmap(draw), compiler_options=rendering_options())
         began = time.perf_counter()
         jax.block_until_ready(many(batch))
         compiled = time.perf_counter() - began
@@ -84,7 +84,7 @@ def mujoco_answer(env: envs.TaskEnv, snapshots: np.ndarray, gl: str) -> dict[str
         mujoco.mj_saveModel(env.scene.looks().mj_model, f"{folder}/model.mjb", None)
         np.savez(f"{folder}/asked.npz", snapshots=snapshots, size=_SIZE, timed=64, pos=camera.pos,
                  forward=forward, fovy=camera.fovy)  # fmt: skip
-        script = Path(__file__).with_name("mujoco_renderer.py")
+        script = Path(__file__).parent / "tools" / "mujoco_renderer.py"
         variables = {**os.environ, "MUJOCO_GL": gl, "PYOPENGL_PLATFORM": gl}
         done = subprocess.run([sys.executable, str(script), folder], env=variables,
                               capture_output=True, text=True)  # fmt: skip

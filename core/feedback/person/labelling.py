@@ -8,17 +8,21 @@ import time
 from pathlib import Path
 
 from core_jax.feedback.labels import LabelStore
-from core_jax.feedback.rounds import Arrived, Round
+from core_jax.feedback.queries import check_answers
+from core_jax.feedback.rounds import Arrived, Round, by_seed
+from core_jax.models.failures import ChatError
 
 NAME = "person"
-_EVERY = 0.5  # seconds between two looks
+ANSWERS = frozenset({"pair", "rating", "completion"})
+_EVERY = 0.5  # seconds between two looks at the label file
 
 
-class ByHand:
-    """Implements `core_jax.feedback.rounds.Labelling`. An answer that has been used stays used:
+class PersonLabelling:
+    """Implements `core_jax.feedback.rounds.Labelling`. A label that has been used stays used:
     undoing it later changes what is stored, not what was learned."""
 
-    problem, failure = None, ""
+    problem: ChatError | None = None
+    failure = ""
 
     def __init__(self, store: LabelStore):
         self.waited = 0.0
@@ -27,25 +31,24 @@ class ByHand:
 
     def put(self, round: Round) -> None:
         """Writes a round down for the person."""
-        lanes = dict.fromkeys(entry.lane for entry in round.entries)
-        for lane in lanes:
-            some = [entry for entry in round.entries if entry.lane == lane]
-            asked = [entry.question for entry in some]
-            self._store.put(NAME, asked, round.env_steps, some[0].mean_reward)
+        check_answers(NAME, ANSWERS, [e.query for e in round.entries])
+        for batch in by_seed(round.entries):
+            asked = [entry.query for entry in batch]
+            self._store.put(NAME, asked, round.env_steps, batch[0].mean_reward)
         self.put_again(round)
 
     def put_again(self, round: Round) -> None:
-        """Takes up a round that is written down."""
+        """Waits for a round that is written down already."""
         self._rounds.append(round)
 
     def collect(self, asked_by: int) -> list[Arrived]:
         """Rounds that are answered; waits for those asked by an environment step."""
-        began, told = time.monotonic(), False
+        began, printed = time.monotonic(), False
         while any(r.env_steps <= asked_by and self._open(r) for r in self._rounds):
-            if not told:
+            if not printed:
                 run = Path(self._store.path).parent
                 print(f"\nwaiting for answers: python scripts/label.py {run}", file=sys.stderr)
-                told = True
+                printed = True
             time.sleep(_EVERY)
         self.waited += time.monotonic() - began
         arrived, pending = [], []
@@ -53,18 +56,18 @@ class ByHand:
             if self._open(round):
                 pending.append(round)
                 continue
-            answers = [self._store.find(e.question.key(), NAME) for e in round.entries]
-            arrived.append(Arrived(round, answers))
+            labels = [self._store.find(e.query.key(), NAME) for e in round.entries]
+            arrived.append(Arrived(round, labels))
         self._rounds = pending
         return arrived
 
     def pending(self) -> list[Round]:
-        """Rounds that have not been handed back."""
+        """Rounds that have not been returned."""
         return list(self._rounds)
 
     def close(self) -> None:
-        """Nothing to end: questions stay open on disk."""
+        """Nothing to close: questions stay open on disk."""
 
     def _open(self, round: Round) -> bool:
-        still = set(self._store.open(NAME))
-        return any(entry.question.key() in still for entry in round.entries)
+        unanswered = set(self._store.open(NAME))
+        return any(entry.query.key() in unanswered for entry in round.entries)
