@@ -18,14 +18,19 @@ EPSILON = 1e-6
 
 
 class Dense(nn.Module):
-    """`x [B, in] @ kernel [in, out] + bias [out]`, as `flax.linen.Dense`."""
+    """`x [B, in] @ kernel [in, out] + bias [out]`, as `flax.linen.Dense`.
+
+    The initial kernel is LeCun's times `scale`.
+    """
 
     width: int
+    scale: float = 1.0
 
     @nn.compact
     def __call__(self, x: Float[Array, "B in"]) -> Float[Array, "B width"]:
         shape = (x.shape[-1], self.width)
-        kernel = self.param("kernel", nn.initializers.lecun_normal(), shape)
+        lecun = nn.initializers.variance_scaling(self.scale**2, "fan_in", "truncated_normal")
+        kernel = self.param("kernel", lecun, shape)
         bias = self.param("bias", nn.initializers.zeros, (self.width,))
         return affine(x, kernel, bias)
 

@@ -21,7 +21,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 from jaxtyping import Array, Bool, Float, Key, Num, PyTree
 
-from core_jax.agents import sac
+from core_jax.agents import ppo, sac
 from core_jax.agents.types import ActionSpace, Metrics, Params, Rollout
 
 __all__ = [
@@ -115,6 +115,7 @@ class _Entry:
 
 _LEARNERS = {
     "sac": _Entry(sac.SACConfig, sac.SAC),
+    "ppo": _Entry(ppo.PPOConfig, ppo.PPO),
 }
 
 

@@ -22,8 +22,10 @@ def combine(weights: Mapping[str, jax.Array], rewards: Mapping[str, jax.Array]) 
     Raises:
         ValueError: no weights, or a weight for a column that does not exist.
     """
+    if not weights:
+        raise ValueError(f"no weights of reward columns; there are columns {sorted(rewards)}")
     missing = sorted(set(weights) - set(rewards))
-    if missing or not weights:
+    if missing:
         raise ValueError(f"no reward column {missing}; there are {sorted(rewards)}")
     first, *others = sorted(weights)
     total = weights[first] * rewards[first]

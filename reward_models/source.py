@@ -142,7 +142,14 @@ class GroundTruth(StatelessSource):
         return {self.column: getattr(steps.truth, self.field)}, {}
 
 
-def columns_of(sources: Sequence[RewardSource | HostSource]) -> tuple[str, ...]:
+class FillsColumns(Protocol):
+    """Anything that fills reward columns."""
+
+    @property
+    def columns(self) -> tuple[str, ...]: ...
+
+
+def columns_of(sources: Sequence[FillsColumns]) -> tuple[str, ...]:
     """All columns of some sources.
 
     Raises:

@@ -1,21 +1,29 @@
 """Lets a person answer a run's questions: `python scripts/label.py RUN`, on the page that it opens.
 
-The page plays two clips side by side; a key says which is better. Answers go to the run's own
-labels, beside those of its teacher. Ctrl-C ends it; the last line of stdout is one JSON object.
+The page plays clips; a key says which of two is better, or how good one is. Answers go to the run's
+own labels, beside those of its teacher. Ctrl-C ends it; the last line of stdout is one JSON object.
 """
 
 from __future__ import annotations
 
 import json
+import shutil
+import signal
 import sys
+import tempfile
 import webbrowser
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 
+from core_jax import envs
 from core_jax.feedback import person
+from core_jax.runs import run_folder
 from core_jax.training import cache, devices
+from core_jax.visual import episodes
+
+_SIZE = 320  # pixels, height and width of a frame
 
 
 def main(
@@ -35,25 +43,47 @@ def main(
     devices.prepare_cpu(1)
     cache.enable()
     try:
-        desk = person.Desk(run, name)
-        server = person.make_server(desk, port)
+        config = run_folder.load_config(run)
+        env = envs.make(config.task, protocol=config.protocol)
+        session = person.LabelSession(run, env, episodes.painter(env, _SIZE), name)
+        try:
+            server = person.make_server(session, port)
+        except ValueError:
+            session.close()
+            raise
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    address = f"http://127.0.0.1:{server.server_port}/"
-    print(f"{address} asks {desk.teacher}; Ctrl-C ends", file=sys.stderr, flush=True)
-    if browser:
-        webbrowser.open(address)
+    print(f"{server.address} asks {session.teacher}; Ctrl-C ends", file=sys.stderr, flush=True)
+    folder = _open(server.address) if browser else None
     try:
         server.serve_forever()
     except KeyboardInterrupt:
-        print(file=sys.stderr)
+        print("\nclosing", file=sys.stderr)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a picture being rendered is waited for
     server.server_close()
-    state = desk.state()
-    desk.close()
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)
+    try:
+        state = session.state()
+    except ValueError as error:  # the label file has become unreadable
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    finally:
+        session.close()
     counts = {k: state[k] for k in ("teacher", "answered", "total")}
     print(json.dumps({"run": str(run), **counts}))
     return 0
+
+
+def _open(address: str) -> Path:
+    """Opens the page by a file that only this user can read: the address holds the session's
+    secret, and a browser's command line is visible to every user of the machine."""
+    folder = Path(tempfile.mkdtemp(prefix="core-jax-label-"))  # mode 0700
+    page = folder / "open.html"
+    page.write_text(f'<!doctype html><meta http-equiv="refresh" content="0;url={address}">')
+    webbrowser.open(page.as_uri())
+    return folder
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Trains: `python scripts/train.py --task drawer-open --method core --seeds 3 --out runs/NAME`.
 
-`--help` shows the flags of the chosen task, method, teacher and learner; their defaults are the task's
-and the method's, with `--resume` the run's. Progress goes to stderr; the last line of stdout is the
-summary as one JSON object.
+`--help` shows the flags of the chosen task, method, teacher and learner; their defaults are the
+task's and the method's, with `--resume` the run's. Progress goes to stderr; the last line of stdout
+is the summary as one JSON object.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from pathlib import Path
 from core_jax.models import ChatError
 from core_jax.runs import flags
 from core_jax.runs.loop import run
-from core_jax.training import cache, devices
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +24,8 @@ class Flags:
     out: Path = Path("runs/latest")
     """The run's folder; must not exist yet."""
     resume: bool = False
-    """Continue the run in --out from its last sound checkpoint; flags left out stay as they were."""
+    """Continue the run in --out from its last sound checkpoint; flags left out stay as they
+    were."""
     config: Path | None = None
     """Start from the settings in this JSON or YAML file, such as another run's config.json."""
     quiet: bool = False
@@ -34,10 +34,8 @@ class Flags:
 
 def main() -> int:
     """Trains; returns 2 for a bad flag or a model that does not answer."""
-    cache.enable()
     try:
         config, own = flags.parse(Flags)
-        devices.prepare_cpu(config.recipe.parallel_seeds(config.settings, config.training))
         summary = run(config, own.out, own.resume, own.quiet)
     except (ValueError, ChatError) as error:
         print(f"error: {error}", file=sys.stderr)

@@ -1,13 +1,13 @@
 """`PairCollector`: asks rounds of queries for every seed and keeps the labels as arrays for fits.
 
-Labels live in host arrays of fixed size, one row per usable answer and seed, so that a checkpoint has
-one shape and a fit compiles once.
+Labels live in host arrays of fixed size, one row per usable answer and seed, so that a checkpoint
+has one shape and a fit compiles once.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
@@ -16,7 +16,7 @@ import numpy as np
 
 from core_jax import envs
 from core_jax.agents import replay
-from core_jax.feedback import sampling
+from core_jax.feedback import health, sampling
 from core_jax.feedback.config import FeedbackConfig
 from core_jax.feedback.labels import LabelStore
 from core_jax.feedback.queries import Clip, Pair, PairLabel
@@ -31,7 +31,8 @@ Labels = dict[str, np.ndarray]
 
 class Collected(NamedTuple):
     """What `PairCollector.collect` returned. `row` is for the metrics: the latest round, its lag
-    in environment steps from asking to use, and how many answers came, abstained and are missing."""
+    in environment steps from asking to use, and how many answers came, abstained and are
+    missing."""
 
     row: dict[str, Any]
     events: list[str]
@@ -103,7 +104,6 @@ class CollectorSetup:
         judge: what a scripted teacher compares: `reward` or `progress`.
         importance: whether per-frame scores are kept.
         wait: whether a round must be answered before training continues.
-        chunk: environment steps between two boundaries.
     """
 
     config: FeedbackConfig
@@ -135,7 +135,7 @@ class PairCollector:
         store: LabelStore,
     ):
         self.setup, self.labelling = setup, labelling
-        self._draw, self._store = draw, store
+        self._draw, self._store, self._tally = draw, store, health.Tally()
         self.labels = empty_labels(setup.seeds, setup.config, train.env)
 
     @property
@@ -152,6 +152,11 @@ class PairCollector:
     def pending(self) -> int:
         """Queries under way, over all seeds."""
         return sum(len(r.entries) for r in self.labelling.pending())
+
+    @property
+    def complete(self) -> bool:
+        """Whether every seed has a decided label, so that a reward can be fitted."""
+        return bool(self.labels["count"].min() > 0)
 
     @property
     def exhausted(self) -> bool:
@@ -194,12 +199,15 @@ class PairCollector:
         lag = 0 if self.setup.wait else config.max_lag
         arrived = self.labelling.collect(env_steps - lag)
         answers = [a for round in arrived for a in round.answers]
+        events: list[str] = []
         for round, given in arrived:
             for entry, label in zip(round.entries, given, strict=True):
                 if label is not None and label.decided:
                     self._keep(entry[0], entry[1], label)
+            before = self._tally
+            self._tally = before.add([e.query for e in round.entries], given)
+            events += [event] if (event := health.one_sided_event(before, self._tally)) else []
         row: dict[str, Any] = {"labels_pending": self.pending}
-        events = []
         if missing := sum(a is None for a in answers):
             why = self.labelling.failure
             events.append(f"{missing} of {len(answers)} queries had no answer: {why}")
@@ -230,14 +238,15 @@ class PairCollector:
         """Usable labels of each seed [S]."""
         return jnp.asarray(self.labels["count"])
 
-    def state(self) -> list[dict[str, Any]]:
+    def state(self) -> dict[str, Any]:
         """What is under way, JSON-able, for a checkpoint; the rest of it is `labels`."""
-        return state_of(self.labelling.pending())
+        return {"rounds": state_of(self.labelling.pending()), "tally": self._tally._asdict()}
 
-    def restore(self, labels: Mapping[str, Any], state: Sequence[dict[str, Any]]) -> None:
+    def restore(self, labels: Mapping[str, Any], state: Mapping[str, Any]) -> None:
         """Takes over a checkpoint's labels and asks what was under way and has no answer yet."""
         self.labels = {k: np.array(v) for k, v in labels.items()}
-        for round in rounds_of(state, self._store):
+        self._tally = health.Tally(**state["tally"])
+        for round in rounds_of(state["rounds"], self._store):
             self.labelling.put_again(round)
 
     def _pair(self, drawn: replay.Transition, s: int, first: int, index: int) -> Pair:

@@ -1,6 +1,8 @@
-"""Pairs of clips to try a teacher on, without a run: scripted experts of all skills play a task."""
+"""Pairs of clips to evaluate a teacher on, without a run: scripted experts of all skills."""
 
 from __future__ import annotations
+
+import dataclasses
 
 import jax
 import jax.numpy as jnp
@@ -9,47 +11,58 @@ import numpy as np
 from core_jax import envs
 from core_jax.envs.metaworld import experts
 from core_jax.feedback.queries import Clip, Pair
-from core_jax.runs.config import Config
 
 _STEPS = 150
 
 
 def expert_questions(
-    config: Config, env: envs.TaskEnv, count: int, episodes: int = 48
+    env: envs.TaskEnv,
+    count: int,
+    *,
+    clip_length: int,
+    dense_scale: float,
+    seed: int,
+    episodes: int = 48,
 ) -> list[Pair]:
     """Uniform pairs of clips out of episodes of 150 steps, from a perfect expert's to those of one
     that is worse than `experts.POOR`.
 
     Args:
-        config: gives the length of a clip, the scale of the dense reward and the seed.
-        env: the world; its task must have an expert.
-        count: how many.
-        episodes: of how many. Clips of one episode are alike: where it is stuck, they are the same.
+        env: the environment; its task must have an expert.
+        count: number of pairs.
+        clip_length: steps of a clip, at most 150.
+        dense_scale: the ground-truth dense reward is multiplied by this.
+        seed: of the episodes and of the choice of clips.
+        episodes: number of episodes. Clips of one episode are alike: while it is stuck, they are
+            the same.
 
     Raises:
-        ValueError: there is no expert for the task.
+        ValueError: there is no expert for the task, or a clip is too long.
     """
     experts.expert(env.spec.name)
-    length = config.feedback.clip_length
-    lack = jnp.linspace(0.0, 1.3, episodes)  # of skill, in units of what POOR lacks
+    if not 1 <= clip_length <= _STEPS:
+        raise ValueError(f"clip_length must be in 1..{_STEPS}, not {clip_length}")
+    deficit = jnp.linspace(0.0, 1.3, episodes)  # of skill; POOR's is 1
     poor = experts.POOR
-    skills = poor.replace(noise=lack * poor.noise, slip=lack * poor.slip, stop=lack * poor.stop)
-    skills = jax.tree.map(lambda x: jnp.broadcast_to(x, lack.shape), skills)
-    keys = jax.random.split(jax.random.key(config.seed), episodes)
+    skills = dataclasses.replace(
+        poor, noise=deficit * poor.noise, slip=deficit * poor.slip, stop=deficit * poor.stop
+    )
+    skills = jax.tree.map(lambda x: jnp.broadcast_to(x, deficit.shape), skills)
+    keys = jax.random.split(jax.random.key(seed), episodes)
     play = jax.jit(jax.vmap(lambda key, skill: experts.rollout(env, key, skill, _STEPS)))
     played = jax.device_get(play(keys, skills))
-    rng = np.random.default_rng(config.seed)
+    rng = np.random.default_rng(seed)
 
     def draw() -> Clip:
-        episode, start = rng.integers(episodes), rng.integers(_STEPS - length + 1)
-        part = lambda x: x[episode, start : start + length]
+        episode, start = rng.integers(episodes), rng.integers(_STEPS - clip_length + 1)
+        part = lambda x: x[episode, start : start + clip_length]
         return Clip(
             next_obs=part(played.next_obs),
             action=part(played.action),
-            target=np.repeat(played.target[episode][None], length, axis=0),
+            target=np.repeat(played.target[episode][None], clip_length, axis=0),
             snapshot=part(played.snapshot),
-            dense=config.dense_scale * part(played.dense),
+            dense=dense_scale * part(played.dense),
             progress=part(played.progress),
         )
 
-    return [Pair(draw(), draw(), env.spec.instruction, config.seed, 0) for _ in range(count)]
+    return [Pair(draw(), draw(), env.spec.instruction, seed, 0) for _ in range(count)]

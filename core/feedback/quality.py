@@ -1,7 +1,9 @@
-"""How good a teacher is: its answers beside the ground truth, another's, and its own turned round.
+"""How good a teacher is: its labels against the ground truth, against another teacher's, and
+against its own with the clips exchanged.
 
-The ground truth of a pair is which clip has the larger summed dense reward: what the `oracle` says.
-All of it is computed on the host, from answers that exist; nothing here asks anybody anything.
+The ground truth of a pair is which clip has the larger mean dense reward, as the `oracle` answers;
+that of a single clip is its progress at the last step. Everything is computed on the host from
+labels that exist; no teacher is asked.
 """
 
 from __future__ import annotations
@@ -12,7 +14,8 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from core_jax.feedback.queries import Pair, PairLabel
+from core_jax.feedback.queries import Pair, PairLabel, Single, SingleLabel
+from core_jax.feedback.teachers.scripted_values import true_value
 from core_jax.reward_models.preference import shown_frames
 
 Verdict = Literal["right", "wrong", "equal", "abstained", "tie"]
@@ -28,6 +31,17 @@ class Bin(NamedTuple):
     high: float
     count: int
     right: float
+
+
+class ValueQuality(NamedTuple):
+    """One teacher's labels of single clips of one kind. None where nothing was there to count."""
+
+    asked: int
+    decided: int
+    abstained: int
+    accuracy: float | None  # of ratings and completion: the ground truth's class
+    mean_error: float | None  # mean |label - ground truth|, in classes or in progress
+    correlation: float | None  # Spearman, labels with ground-truth progress
 
 
 class Quality(NamedTuple):
@@ -62,7 +76,7 @@ def progress_gap(question: Pair) -> float:
 
 
 def verdict(question: Pair, answer: PairLabel) -> Verdict:
-    """What an answer is worth; `tie` where the ground truth prefers neither clip."""
+    """Whether a label is right; `tie` where the ground truth prefers neither clip."""
     if answer.preference is None:
         return "abstained"
     if answer.preference == 0.5:
@@ -78,7 +92,7 @@ def quality(
     answers: Sequence[PairLabel],
     turned: Sequence[PairLabel] | None = None,
 ) -> Quality:
-    """Judges a teacher.
+    """Quality of one teacher's labels of pairs.
 
     Args:
         questions: pairs of clips with their ground truth.
@@ -89,10 +103,11 @@ def quality(
     judged = [i for i, v in enumerate(verdicts) if v in ("right", "wrong")]
     right = np.array([verdicts[i] == "right" for i in judged], bool)
     gaps = {f: np.array([abs(f(questions[i])) for i in judged]) for f in (reward_gap, progress_gap)}
-    decided = [a for a in answers if a.preference not in (None, 0.5)]
+    preferred = [a.preference for a in answers if a.preference is not None]
+    decided = [p for p in preferred if p != 0.5]
     sure = [i for i in range(len(judged)) if answers[judged[i]].confidence is not None]
     confidence = np.array([answers[judged[i]].confidence for i in sure])
-    calibration = _bins(confidence, right[sure], np.linspace(0.0, 1.0, 6))
+    calibration = _bins(confidence, right[sure], np.linspace(0.0, 1.0, 6).tolist())
     seconds = [a.seconds for a in answers]
     return Quality(
         asked=len(answers),
@@ -103,7 +118,7 @@ def quality(
         accuracy=_mean(right),
         by_reward_gap=_bins(gaps[reward_gap], right, EDGES),
         by_progress_gap=_bins(gaps[progress_gap], right, EDGES),
-        prefers_second=_mean([a.preference > 0.5 for a in decided]),
+        prefers_second=_mean([p > 0.5 for p in decided]),
         order_consistency=None if turned is None else _consistency(answers, turned),
         calibration=calibration,
         calibration_error=_calibration_error(confidence, right[sure], calibration),
@@ -111,6 +126,32 @@ def quality(
         seconds=_mean(seconds) if any(seconds) else None,
         tokens=sum(a.tokens for a in answers),
         cost_usd=math.fsum(a.cost_usd for a in answers),
+    )
+
+
+def value_quality(queries: Sequence[Single], labels: Sequence[SingleLabel]) -> ValueQuality:
+    """Quality of one teacher's labels of single clips that were asked the same.
+
+    Args:
+        queries: single clips with their ground truth; ratings of one number of classes.
+        labels: one for each.
+
+    Raises:
+        ValueError: the queries ask different things.
+    """
+    if len(kinds := {(q.asks, q.classes) for q in queries}) > 1:
+        raise ValueError(f"queries ask different things: {sorted(map(str, kinds))}")
+    given = [(true_value(q), x.value, q) for q, x in zip(queries, labels, strict=True)]
+    decided = [(truth, value, q) for truth, value, q in given if value is not None]
+    classes = [truth == value for truth, value, q in decided if q.asks != "progress"]
+    progress = [float(q.clip.progress[-1]) for _, _, q in decided]
+    return ValueQuality(
+        asked=len(labels),
+        decided=len(decided),
+        abstained=len(labels) - len(decided),
+        accuracy=_mean(classes),
+        mean_error=_mean([abs(truth - value) for truth, value, _ in decided]),
+        correlation=spearman([value for _, value, _ in decided], progress),
     )
 
 
@@ -124,11 +165,12 @@ def agreement(first: Sequence[PairLabel], second: Sequence[PairLabel]) -> dict[s
     both = [
         (x.preference > 0.5, y.preference > 0.5)
         for x, y in zip(first, second, strict=True)
-        if x.preference not in (None, 0.5) and y.preference not in (None, 0.5)
+        if x.preference is not None and y.preference is not None
+        if x.preference != 0.5 and y.preference != 0.5
     ]
     same = _mean([x == y for x, y in both])
     kappa = None
-    if both:
+    if same is not None:
         p, q = (float(np.mean(side)) for side in zip(*both, strict=True))
         chance = p * q + (1 - p) * (1 - q)
         kappa = None if chance == 1.0 else (same - chance) / (1.0 - chance)
@@ -140,7 +182,7 @@ def spearman(x: Sequence[float], y: Sequence[float]) -> float | None:
     ranks = [_ranks(np.asarray(values, np.float64)) for values in (x, y)]
     if len(x) < 2 or any(np.ptp(r) == 0 for r in ranks):
         return None
-    return float(np.corrcoef(*ranks)[0, 1])
+    return float(np.corrcoef(ranks[0], ranks[1])[0, 1])
 
 
 def _consistency(answers: Sequence[PairLabel], turned: Sequence[PairLabel]) -> float | None:

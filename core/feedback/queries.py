@@ -194,6 +194,14 @@ class Teacher(Protocol):
         ...
 
 
+def check_answers(teacher: str, answers: frozenset[str], queries: Sequence[Query]) -> None:
+    """Raises ValueError if a teacher of this name and these `answers` cannot answer a query."""
+    for query in queries:
+        if query.asks not in answers:
+            valid = ", ".join(sorted(answers))
+            raise ValueError(f"teacher {teacher} cannot answer {query.asks!r}; it answers: {valid}")
+
+
 def check_query(query: Query) -> None:
     """Raises ValueError if a query cannot be asked: no clip, empty clips, or wrong classes."""
     if not query.shown:

@@ -1,9 +1,9 @@
 """Which pairs of clips a teacher is asked about.
 
 `uniform` is the paper's. `disagreement` and `entropy` draw a pool ten times as large and keep the
-pairs over which the ensemble disagrees, or about which its members are least certain, as B-Pref does
-(Lee et al. 2021). `recent` prefers clips of the newest policies. `quantiles` takes clips from all
-quantiles of two reward columns, so that a round covers high, middling and low values of both.
+pairs over which the ensemble disagrees, or about which its members are least certain, as B-Pref
+does (Lee et al. 2021). `recent` prefers clips of the newest policies. `quantiles` takes clips from
+all quantiles of two reward columns, so that a round covers high, middling and low values of both.
 
 Before the learned reward's first fit nothing is known of a pair: then `disagreement` and `entropy`
 take the first pairs of the pool, which are uniform (as PEBBLE's first round is).

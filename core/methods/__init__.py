@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core_jax.methods.base import Method
+from core_jax.methods.code import Code
 from core_jax.methods.core import Core
 from core_jax.methods.env_reward import EnvDense, EnvSparse
 from core_jax.methods.eureka import Eureka
@@ -36,5 +37,5 @@ def get(name: str) -> Method:
     return _METHODS[name]
 
 
-for _method in (Core(), Eureka(), Text2Reward(), EnvDense(), EnvSparse()):
+for _method in (Core(), Eureka(), Text2Reward(), Code(), EnvDense(), EnvSparse()):
     register(_method)

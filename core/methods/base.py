@@ -1,8 +1,8 @@
 """What a method is to the loop: its settings, where its reward comes from, and its triggers.
 
-A method's own state lives in a `MethodRun`. The loop trains chunk by chunk; at every boundary it runs
-the triggers that are due, in order, then evaluates, logs and saves. Whether a trigger is due depends
-on environment steps alone, so that a resumed run is the uninterrupted run.
+A method's own state lives in a `MethodRun`. The loop trains chunk by chunk; at every boundary it
+runs the triggers that are due, in order, then evaluates, logs and saves. Whether a trigger is due
+depends on environment steps alone, so that a resumed run is the uninterrupted run.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 An iteration asks for K candidates, trains those that compile side by side and takes the one with
 the highest ground-truth fitness; the next asks for better ones, showing that reward and how its
-components moved. The policy is trained with the best reward of all iterations. As in the paper there
-is one search for all seeds, and a candidate is trained once.
+components moved. The policy is trained with the best reward of all iterations. As in the paper
+there is one search for all seeds, and a candidate is trained once.
 """
 
 from __future__ import annotations

@@ -14,7 +14,8 @@ from core_jax.writing.rewards import WrittenRewards
 from core_jax.writing.writer import RewardWriter, reward_compiler
 
 FORMAL = "formal"
-# Only CoRe's prompt asks for [-1, 1]; this limit keeps a runaway reward from overflowing the critics.
+# Only CoRe's prompt asks for [-1, 1]; this limit keeps a runaway reward from overflowing the
+# critics.
 COLUMN = ProgramColumn(FORMAL, limit=100.0)
 
 

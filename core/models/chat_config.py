@@ -36,7 +36,7 @@ LARGEST_PICTURE = 512
 PICTURE_TOKENS = {"gemini": 2_304, "openai": 8_704}
 
 
-# Hosts that get their own vendor's key whoever wrote the address into a config.
+# Where each provider's own service is; a key is sent there without asking for consent.
 VENDORS = {
     "gemini": "https://generativelanguage.googleapis.com",
     "openai": "https://api.openai.com/v1",
@@ -113,6 +113,8 @@ def check_chat(provider: str, chat: ChatConfig, max_cost: float) -> None:
     """Raises a ValueError naming field, value and what is right."""
     if not (max_cost > 0 and math.isfinite(max_cost)):
         raise ValueError(f"max_cost must be a positive amount of USD, not {max_cost}")
+    if chat.name != "".join(chat.name.split()) or not chat.name.isprintable():
+        raise ValueError(f"chat.name must be one word, not {chat.name!r}")
     if chat.base_url:
         _check_base_url(chat.base_url)
         if not chat.name:
@@ -153,8 +155,7 @@ def _check_bounds(name: str, value: Any, bounds: Sequence[BaseMetadata]) -> None
 
 
 def _check_base_url(url: str) -> None:
-    # The config is written into the run's folder, and a key in it would be, too. So the value is not
-    # repeated.
+    # The config is written into the run's folder, where a key must not be: the value is not shown.
     if any(mark in url for mark in "@?#"):
         raise ValueError(
             "chat.base_url must not hold a user, a query or a fragment: a key belongs in the "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +17,7 @@ from core_jax.models.text import one_line
 PASSING = frozenset({408, 409, 425, 429})  # and every 5xx
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 SHOWN = 300  # characters of a service's own words
+DEEPEST = 50  # levels of JSON; documented answers have some ten
 
 
 class ChatError(Exception):
@@ -70,8 +71,14 @@ def shown(text: str, key: Key, length: int = SHOWN) -> str:
     return key.mask(one_line(text))[:length]
 
 
-def connection_failed(error: Exception, key: Key) -> RequestFailed:
-    """A failure of the connection: not reachable, too slow, cut off."""
+def connection_failed(error: Exception, key: Key, proxies: str = "") -> RequestFailed:
+    """A failure of the connection: not reachable, too slow, cut off.
+
+    Args:
+        error: what the HTTP library raised.
+        key: is masked in its words.
+        proxies: variables of the environment that name a proxy in between.
+    """
     before = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
     never = (httpx2.InvalidURL, httpx2.UnsupportedProtocol, httpx2.LocalProtocolError)
     words = shown(f"{type(error).__name__}: {error}", key)
@@ -79,9 +86,10 @@ def connection_failed(error: Exception, key: Key) -> RequestFailed:
         hint = "set SSL_CERT_FILE to the file of the authority that signed it"
         return RequestFailed(f"the service's certificate is not trusted ({words}): {hint}")
     if isinstance(error, httpx2.ProxyError):
-        return RequestFailed(
-            f"the proxy of HTTPS_PROXY or ALL_PROXY failed ({words})", passing=True
-        )
+        return RequestFailed(f"the proxy of {proxies} failed ({words})", passing=True)
+    if isinstance(error, httpx2.ConnectError):
+        through = f" through the proxy of {proxies}" if proxies else ""
+        return RequestFailed(f"cannot connect{through} ({words})", passing=True)
     late = isinstance(error, httpx2.TimeoutException)
     what = "no answer in time" if late else "connection lost"
     passing = not isinstance(error, never)
@@ -97,18 +105,18 @@ def too_late(seconds: float) -> RequestFailed:
 
 def refused(status: int, headers: Mapping[str, str], body: str, key: Key) -> RequestFailed:
     """An HTTP status other than success, or the same reported by the body of a success."""
-    said = shown(_message(body), key)
+    words = shown(_message(body), key)
     if status == 400 and "API_KEY_INVALID" in body:  # Gemini's way to say 401
         status = 401
     if status in (401, 403):
         what = f"does not accept {key.variable}" if key else f"wants {key.variable} set"
-        return RequestFailed(f"HTTP {status}: the service {what}: {said}", status)
+        return RequestFailed(f"HTTP {status}: the service {what}: {words}", status)
     if status in REDIRECTS:
         target = shown(_without_query(headers.get("location", "")), key) or "an unnamed address"
         return RequestFailed(f"HTTP {status}: the service has moved to {target}", status)
     passing = status in PASSING or status >= 500
     wait = _requested_wait(headers, body)
-    return RequestFailed(f"HTTP {status}: {said}", status, passing=passing, wait=wait)
+    return RequestFailed(f"HTTP {status}: {words}", status, passing=passing, wait=wait)
 
 
 def reported(error: Any, headers: Mapping[str, str], key: Key) -> RequestFailed:
@@ -138,15 +146,27 @@ def not_json(body: str, key: Key) -> RequestFailed:
 
 
 def parse_json(body: str | bytes) -> Any:
-    """The JSON in a body that nobody vouches for.
+    """The JSON in a body that may hold anything.
 
     Raises:
-        ValueError: it is none, or nested too deep.
+        ValueError: it is not JSON, or nested too deep to be worked with.
     """
     try:
-        return json.loads(body, parse_int=_integer)
+        content = json.loads(body, parse_int=_integer)
     except RecursionError:
         raise ValueError("nested too deep") from None
+    level = [content]
+    for _ in range(DEEPEST):
+        level = [child for node in level for child in _children(node)]
+    if level:
+        raise ValueError("nested too deep")
+    return content
+
+
+def _children(node: Any) -> Iterable[Any]:
+    if isinstance(node, dict):
+        return node.values()
+    return node if isinstance(node, list) else ()
 
 
 def _integer(digits: str) -> int | float:

@@ -142,9 +142,8 @@ def read_answer(
     if not made:
         raise failures.unanswered(samples[0].reason, key)
     usage = content.get("usageMetadata")
-    if isinstance(
-        usage, dict
-    ):  # a reply that is all reasoning, or blocked, has no count of its own
+    # A reply that is all reasoning, or blocked, has no count of its own.
+    if isinstance(usage, dict):
         usage = {"candidatesTokenCount": 0} | {k: v for k, v in usage.items() if v is not None}
     tokens_out = count(usage, "candidatesTokenCount", "thoughtsTokenCount")
     return ServiceAnswer(made, count(usage, "promptTokenCount"), tokens_out)
@@ -158,8 +157,8 @@ def _read_candidate(candidate: Any, limit: int) -> Sample:
         return Sample("", "refused", f"the service stopped the reply: {why}")
     if not isinstance(why, str | None) or why not in WHOLE:
         words = candidate.get("finishMessage")
-        said = f": {words}" if isinstance(words, str) else ""
-        return failed(f"ends with the finish reason {why}{said}")
+        details = f": {words}" if isinstance(words, str) else ""
+        return failed(f"ends with the finish reason {why}{details}")
     parts = content.get("parts") if isinstance(content, dict) else content
     if parts is not None and not isinstance(parts, list):
         return malformed("has a candidate without parts")

@@ -28,7 +28,7 @@ HOPELESS = {
     405: ADDRESS,
     410: ADDRESS,
 } | dict.fromkeys(REDIRECTS, "--chat.base-url")
-# How a service says that it gives one sample a request only (Gemini 3 does), or knows no schemas.
+# Statuses of services that support one sample per request only (Gemini 3), or no schemas.
 UNABLE = {400, 422}
 
 
@@ -172,7 +172,7 @@ class HostedModel:
     ) -> list[Kept]:
         kept = [
             self._kept(i, sample)
-            for i, sample in zip(batch, answer.samples, strict=False)  # Ollama gives one of n
+            for i, sample in zip(batch, answer.samples, strict=False)  # Ollama returns one of n
         ]
         tokens_in, tokens_out, reason = answer.tokens_in, answer.tokens_out, kept[0].reason
         if tokens_in is None or tokens_out is None:

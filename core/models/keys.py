@@ -58,7 +58,7 @@ class Key:
         for start in range(len(self._value) - size + 1):
             part = self._value[start : start + size]
             # Words ("required" in "sk-no-key-required") are no secrets.
-            if size > _PART or not re.fullmatch(r"[a-z_-]+|[A-Z_-]+", part):
+            if not start or size > _PART or not re.fullmatch(r"[a-z_-]+|[A-Z_-]+", part):
                 yield part
 
     def _starred(self, text: str) -> Iterator[tuple[int, int]]:
@@ -84,7 +84,7 @@ def find_key(provider: str, chat: ChatConfig, base_url_trusted: bool = True) -> 
     Args:
         provider: "gemini" or "openai".
         chat: where the service is, and whether the key may be sent over plain http.
-        base_url_trusted: whether the user has named `chat.base_url` himself. Pass False where it
+        base_url_trusted: whether `chat.base_url` was given by the user. Pass False where it
             was read from a run's folder, which may be somebody else's: a key is then sent to
             loopback and to the vendor only.
 

@@ -70,6 +70,7 @@ class ReplyCache:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=FULL")
             self._db.executescript(_SCHEMA)
+            self._forget_errors()
 
     def find(self, ask: Ask, sample: int) -> Kept | None:
         """The kept sample, if there is one."""
@@ -124,6 +125,15 @@ class ReplyCache:
         """Closes the database."""
         with self._lock:
             self._db.close()
+
+    def _forget_errors(self) -> None:
+        """Removes errors of services that earlier versions kept as if they were replies."""
+        with self._db:
+            self._db.execute(
+                "DELETE FROM replies WHERE reason LIKE 'the reply is empty: %' "
+                "OR reason LIKE 'the service''s answer has no c%' "
+                "OR reason LIKE '%has a choice without a message%'"
+            )
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:

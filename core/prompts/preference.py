@@ -1,4 +1,4 @@
-"""What a vision-language model is asked about two clips; three styles of question.
+"""What a vision-language model is asked about clips, and how its replies are read; three styles.
 
 `core` (Ni, Lu, Cai 2026): start and goal, some pictures of each clip, progress of every one, then a
 choice and scores. `rl_vlm_f` (Wang et al. 2024): one picture of each clip, which is closer to the
@@ -22,7 +22,7 @@ RATINGS = {
     5: ("very bad", "bad", "average", "good", "very good"),
 }
 
-_LOOKING = """\
+LOOKING = """\
 You watch a robot at work and judge how far it has come with a task. You go only by what the \
 pictures show."""
 
@@ -30,7 +30,7 @@ _JUDGING = """\
 You judge how far a robot has come with a task, by somebody's description of pictures of it. Your \
 reply is read by a program: it is one JSON object and nothing else."""
 
-_PROGRESS = """\
+PROGRESS = """\
 Progress is a number from 0 to 1: 0 is what the start shows, 1 is what the goal shows. What counts \
 is how near the state of the things that the task is about is to the goal; next, how near the \
 robot is to being able to move them there. Movement that brings neither nearer counts nothing."""
@@ -108,14 +108,14 @@ def core_look(
         last: if that order is not the order of time: which pictures of A and B are the last.
     """
     parts: list[str | Picture] = [f"The task: {task}.\nThe start, before anything was done:"]
-    parts += [start, "The goal, when the task is done:", goal, _PROGRESS]
+    parts += [start, "The goal, when the task is done:", goal, PROGRESS]
     for name, pictures in (("A", a), ("B", b)):
         for i, picture in enumerate(pictures, 1):
             parts += [f"Clip {name}, picture {i} of {len(pictures)}:", picture]
     if last:
         parts.append("The pictures of a clip are not in the order of time: judge each on its own.")
     return [
-        Message("system", _LOOKING),
+        Message("system", LOOKING),
         Message("user", (*parts, _CORE_LOOK.format(n=len(a), last=_last(last)))),
     ]
 
@@ -128,11 +128,11 @@ def core_judge(
         task=task,
         n=count,
         description=description.strip(),
-        progress=_PROGRESS,
+        progress=PROGRESS,
         last=_last(last),
         unsure=_MAY_BE_UNSURE if unsure else "",
         example=", ".join(["0.0"] * count),
-        choices=_either(_choices("AB", unsure)),
+        choices=either(_choices("AB", unsure)),
     )
     return [Message("system", _JUDGING), Message("user", text)]
 
@@ -150,7 +150,7 @@ def core_read(text: str, count: int, unsure: bool) -> Verdict:
 def one_look(task: str, first: Picture, second: Picture) -> list[Message]:
     """Stage one of `rl_vlm_f`."""
     parts = ("Picture 1:", first, "Picture 2:", second, _ONE_LOOK.format(task=task))
-    return [Message("system", _LOOKING), Message("user", parts)]
+    return [Message("system", LOOKING), Message("user", parts)]
 
 
 def one_judge(task: str, description: str, unsure: bool) -> list[Message]:
@@ -159,7 +159,7 @@ def one_judge(task: str, description: str, unsure: bool) -> list[Message]:
         task=task,
         description=description.strip(),
         unsure=_MAY_BE_UNSURE if unsure else "",
-        choices=_either(_choices("12", unsure)),
+        choices=either(_choices("12", unsure)),
     )
     return [Message("system", _JUDGING), Message("user", text)]
 
@@ -177,7 +177,7 @@ def one_read(text: str, unsure: bool) -> Verdict:
 def rate_look(task: str, picture: Picture) -> list[Message]:
     """Stage one of `rating`."""
     parts = ("The picture:", picture, _RATE_LOOK.format(task=task))
-    return [Message("system", _LOOKING), Message("user", parts)]
+    return [Message("system", LOOKING), Message("user", parts)]
 
 
 def rate_judge(task: str, description: str, classes: int) -> list[Message]:
@@ -185,7 +185,7 @@ def rate_judge(task: str, description: str, classes: int) -> list[Message]:
     words = RATINGS[classes]
     scale = f'From "{words[0]}", hardly begun or going wrong, to "{words[-1]}", done or nearly so.'
     text = _RATE_JUDGE.format(
-        task=task, description=description.strip(), scale=scale, choices=_either(words)
+        task=task, description=description.strip(), scale=scale, choices=either(words)
     )
     return [Message("system", _JUDGING), Message("user", text)]
 
@@ -200,15 +200,27 @@ def rate_read(text: str, classes: int) -> Verdict:
     return read_verdict(text, "rating", RATINGS[classes])
 
 
+def rating_words(classes: int | None) -> tuple[str, ...]:
+    """The words for a number of classes, from the worst to the best.
+
+    Raises:
+        ValueError: there are no words for that number.
+    """
+    if classes not in RATINGS:
+        raise ValueError(f"a rating has {min(RATINGS)} to {max(RATINGS)} classes, not {classes}")
+    return RATINGS[classes]
+
+
+def either(words: Sequence[str]) -> str:
+    """The words as they stand in an example of JSON."""
+    return " or ".join(f'"{word}"' for word in words)
+
+
 _CORE_SCORES = ("scores_a", "scores_b")
 
 
 def _choices(two: str, unsure: bool) -> tuple[str, ...]:
     return (*two, UNSURE) if unsure else tuple(two)
-
-
-def _either(words: Sequence[str]) -> str:
-    return " or ".join(f'"{word}"' for word in words)
 
 
 def _last(last: tuple[int, int] | None) -> str:

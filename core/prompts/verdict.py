@@ -19,6 +19,7 @@ from core_jax.prompts.thoughts import without_thoughts
 
 _BRACES = 20  # of either kind that are looked at, which bounds the time that a reply can take
 _LONGEST = 20_000  # characters of an object that Python's parser is given
+_END = 100_000  # characters at a reply's end that are read; a verdict has some hundred
 _BROKEN = (ValueError, SyntaxError, TypeError, RecursionError, MemoryError)  # what parsers raise
 
 
@@ -74,7 +75,7 @@ def read_verdict(
     Raises:
         Unreadable: saying what is missing or wrong.
     """
-    fields = _fields(without_thoughts(text).text, (name, "confidence", "reason", *scores))
+    fields = _fields(without_thoughts(text).text[-_END:], (name, "confidence", "reason", *scores))
     if name not in fields:
         raise Unreadable(f"no {name} in the reply")
     return Verdict(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core_jax import envs
+from core_jax.feedback.teachers.vlm_config import check_vlm
 from core_jax.models.chat_config import check_chat
 from core_jax.runs import fields
 from core_jax.runs.config import Config, check_names
@@ -29,7 +30,7 @@ def check(config: Config, spec: envs.TaskSpec | None = None) -> Config:
         if value % training.chunk:
             raise ValueError(f"{name} ({value}) must be a multiple of chunk ({training.chunk})")
     if config.labeller is not None:
-        config.teacher_settings.check(*config.labeller, config.max_cost)
+        check_vlm(config.teacher_settings, *config.labeller, config.max_cost)
     if config.asks_writer and config.model != "replay":
         check_chat(config.model, config.chat, config.max_cost)
     spec = envs.spec(config.task, config.protocol) if spec is None else spec

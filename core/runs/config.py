@@ -1,4 +1,5 @@
-"""What a run is. `Config` composes the settings of the rooms; nothing below `core.runs` sees it whole.
+"""What a run is. `Config` composes the settings of the rooms; nothing below `core.runs` sees it
+whole.
 
 Defaults are CoRe's schedule on Meta-World with the updates per environment step chosen for a
 laptop's CPU; `core_jax.runs.presets` has those of other tasks and methods.

@@ -1,4 +1,5 @@
-"""Reading config dataclasses: the text and the bounds of each field, dotted names, types of values."""
+"""Reading config dataclasses: the text and the bounds of each field, dotted names, types of
+values."""
 
 from __future__ import annotations
 

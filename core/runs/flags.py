@@ -1,7 +1,7 @@
 """The command line of a run: the flags of the chosen method, teacher, learner and input alone.
 
-What is chosen is read first, then the defaults that depend on it; the other flags are parsed by tyro
-from a dataclass that is made for this choice.
+What is chosen is read first, then the defaults that depend on it; the other flags are parsed by
+tyro from a dataclass that is made for this choice.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from core_jax.runs.config import Config, check_names
 from core_jax.runs.follow import follow
 from core_jax.runs.layout import Place, places, with_values
 
-_CHOICES = ("task", "method", "protocol", "teacher", "learner", "model", "residual_input")
+_CHOICES = ("task", "method", "protocol", "teacher", "learner", "model")
 _LISTED = {
     "task": lambda: (*envs.names(), "module:attribute"),
     "method": methods.names,
@@ -34,7 +34,6 @@ _LISTED = {
     "learner": learners.names,
     "model": lambda: ("replay", "gemini", "openai"),
 }
-_SWITCHES = ("frm", "rrm")
 
 
 def parse(extra: type, argv: Sequence[str] | None = None, prog: str | None = None) -> Any:
@@ -79,26 +78,41 @@ def named(argv: Sequence[str]) -> set[str]:
 
 def _default(argv: Sequence[str], extra: type) -> tuple[Config, set[str]]:
     """The config before the command line, and the names that a config file gave."""
-    peek = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    for name in (*_CHOICES, "config", "out"):
-        peek.add_argument(f"--{name.replace('_', '-')}", f"--{name}", dest=name)
-    peek.add_argument("--resume", action="store_true")
-    for name in _SWITCHES:
-        peek.add_argument(f"--no-{name}", dest=name, action="store_false", default=None)
-    seen = vars(peek.parse_known_args(argv)[0])
+    seen = _peek(argv, {name: str for name in (*_CHOICES, "config", "out")} | {"resume": bool})
     own = {f.name: f.default for f in dataclasses.fields(extra)}
-    out = Path(seen["out"]) if seen["out"] else own.get("out")
-    if seen["resume"] and isinstance(out, Path) and (out / "config.json").exists():
+    out = Path(seen["out"]) if "out" in seen else own.get("out")
+    if seen.get("resume") and isinstance(out, Path) and (out / "config.json").exists():
         return run_folder.load_config(out), set()
-    choices = {name: seen[name] for name in (*_CHOICES, *_SWITCHES) if seen[name] is not None}
+    choices = {name: seen[name] for name in _CHOICES if name in seen}
+    values = _read_file(Path(seen["config"])) if "config" in seen else {}
+    choices = {name: values[name] for name in _CHOICES if name in values} | choices
     check_names(choices)
-    if seen["config"] is None:
-        return presets.defaults(choices), set()
-    values = _read_file(Path(seen["config"]))
-    from_file = {name: values[name] for name in (*_CHOICES, *_SWITCHES) if name in values}
-    check_names(from_file)
-    config = with_values(presets.defaults({**from_file, **choices}), {**values, **choices})
+    # The method's own switches decide which of its groups have an effect, and some defaults.
+    switches = {
+        name: fields.bare(kind)
+        for name, kind in fields.hints(methods.get(choices.get("method", "core")).config).items()
+        if not fields.is_group(kind)
+    }
+    choices |= {name: values[name] for name in switches if name in values}
+    choices |= _peek(argv, {k: v if v is bool else str for k, v in switches.items()})
+    config = presets.defaults(choices)
+    if values:
+        config = with_values(config, {**values, **choices})
     return config, {name for name, _ in fields.flatten(values)} | set(values)
+
+
+def _peek(argv: Sequence[str], names: Mapping[str, type]) -> dict[str, Any]:
+    """The values of some flags, as text or as booleans, before the rest can be parsed."""
+    peek = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for name, kind in names.items():
+        flags = [f"--{name.replace('_', '-')}", f"--{name}"]
+        if kind is bool:
+            peek.add_argument(*flags, dest=name, action="store_true", default=None)
+            negated = [f"--no-{name.replace('_', '-')}", f"--no_{name}"]
+            peek.add_argument(*negated, dest=name, action="store_false", default=None)
+        else:
+            peek.add_argument(*flags, dest=name)
+    return {k: v for k, v in vars(peek.parse_known_args(argv)[0]).items() if v is not None}
 
 
 def _read_file(path: Path) -> dict[str, Any]:

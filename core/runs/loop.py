@@ -20,6 +20,7 @@ from core_jax.runs import checkpoint, finish, metrics, restore, run_folder, setu
 from core_jax.runs.checks import check
 from core_jax.runs.config import Config
 from core_jax.training import warm_up
+from core_jax.training.devices import configure_jax
 from core_jax.training.state import TrainState
 from core_jax.training.streams import Stream, seed_keys, stream_keys
 
@@ -52,6 +53,7 @@ def run(
             to continue from.
     """
     out = Path(out)
+    configure_jax(config.recipe.parallel_seeds(config.settings, config.training))
     config = check(config, env.spec if env is not None else None)
     if not resume:  # before the folder is made
         setup.check_outside(config)

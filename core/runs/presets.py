@@ -1,10 +1,9 @@
-"""Defaults by task and by method: dotted flag name -> value, applied where the run has that flag.
+"""Defaults by task and learner: dotted flag name -> value, applied where the run has that flag.
 
-`Config`'s own defaults are CoRe's schedule on Meta-World's tasks. peg-insert-side, which is picked
-up, carried and inserted, has a longer one, and its pictures have shadows, which tell a lifted peg from
-one that lies on the table. SoftGym's three have CoRe's budgets (Ni, Lu, Cai; ICML 2026) of steps and
-labels: few steps that each take long, and clips of three. Updates are for a laptop's CPU: one for each
-step of the cloth, as in the paper, and one for every five of rope and water.
+`Config`'s own defaults are for Meta-World's tasks on a laptop's CPU. SoftGym's three have the
+budgets of CoRe (Ni, Lu, Cai; ICML 2026): few steps that each take long, with one update for each
+step of the cloth, as in the paper, and one for every five of rope and water. A method's own presets
+(`Method.presets`) come last.
 """
 
 from __future__ import annotations
@@ -18,33 +17,12 @@ from core_jax.runs.layout import places, with_values
 
 Preset = Mapping[str, Any]
 
-# Labels last to the end of peg's run: spent after half of it, one of three seeds was led astray by
-# what its residual reward said of behaviour that no label covered.
-_PEG: Preset = {"steps": 300_000, "feedback.round_every": 11_000, "pixels.shadows": True}
-
 # Rewards are of SoftGym's own size, so dense ones are not scaled.
-_SOFTGYM: Preset = {
-    "envs": 20,
-    "updates": 20,
-    "dense_scale": 1.0,
-    "sac.init_temperature": 0.02,
-    "feedback.labels_per_round": 10,
-    "feedback.clip_length": 3,
-    "pixels.every": 1,
-}
-_SOFTGYM_PIXELS: Preset = {"residual.clip_frames": 3}
-_LONG: Preset = {
-    **_SOFTGYM,
-    "random_steps": 2_000,
-    "feedback.labels": 200,
-    "feedback.first_round": 10_000,
-    "feedback.round_every": 5_000,
-}
-
-# A step of the cloth is a whole pick-and-place, of which an episode has three. With SAC's usual target
-# entropy, minus the number of actions, places spread over 2.5 cm, and the temperature that keeps them
-# so pulls the mean off, too (measured: a return of -0.29 after 15,000 steps of seed 0; with -4, -0.04
-# after 10,000 of seed 200).
+_SOFTGYM: Preset = {"envs": 20, "updates": 20, "dense_scale": 1.0, "sac.init_temperature": 0.02}
+# A step of the cloth is a whole pick-and-place, of which an episode has three. With SAC's usual
+# target entropy, minus the number of actions, places spread over 2.5 cm, and the temperature that
+# keeps them so pulls the mean off, too (measured: a return of -0.29 after 15,000 steps of seed 0;
+# with -4, -0.04 after 10,000 of seed 200).
 _CLOTH: Preset = {
     **_SOFTGYM,
     "steps": 15_000,
@@ -56,18 +34,11 @@ _CLOTH: Preset = {
     "sac.n_step": 1,
     "sac.noise_correlation": 0.0,
     "sac.target_entropy": -4.0,
-    "feedback.labels": 150,
-    "feedback.first_round": 500,
-    "feedback.round_every": 1_000,
-    "feedback.window": 300,
-    "feedback.max_lag": 1_000,
-    "formal.refine_at": (2_400, 4_800, 7_200, 9_600),
 }
-
 TASKS: dict[str, Preset] = {
-    "peg-insert-side": _PEG,
-    "flatten-rope": {**_LONG, "steps": 101_000, "feedback.window": 4_000},
-    "pass-water": {**_LONG, "steps": 100_000, "feedback.window": 7_500},
+    "peg-insert-side": {"steps": 300_000},
+    "flatten-rope": {**_SOFTGYM, "steps": 101_000, "random_steps": 2_000},
+    "pass-water": {**_SOFTGYM, "steps": 100_000, "random_steps": 2_000},
     "fold-cloth": _CLOTH,
 }
 # PPO learns from long rollouts of many environments, once, without a replay of its own.
@@ -90,15 +61,11 @@ def defaults(choices: Mapping[str, Any]) -> Config:
     for name in own & set(choices):
         settings = dataclasses.replace(config.settings, **{name: choices[name]})
         config = dataclasses.replace(config, settings=settings)
-    preset = dict(config.recipe.presets(config.settings, config.task))
-    preset |= LEARNERS.get(config.learner, {})
-    preset |= TASKS.get(config.task, {})
-    if "residual.clip_frames" in preset and config.task in (
-        "flatten-rope",
-        "pass-water",
-        "fold-cloth",
-    ):
-        preset |= _SOFTGYM_PIXELS
+    preset = {
+        **TASKS.get(config.task, {}),
+        **LEARNERS.get(config.learner, {}),
+        **config.recipe.presets(config.settings, config.task),
+    }
     return applied(config, preset)
 
 
@@ -115,8 +82,8 @@ def applied(config: Config, preset: Preset) -> Config:
 
 def make_config(**values: Any) -> Config:
     """A config from the names of the command line: `make_config(task="fold-cloth", seeds=3,
-    feedback={"labels": 100})`. Values that are left out have the defaults of the task and method, and
-    follow those that must fit together (`core_jax.runs.follow`).
+    feedback={"labels": 100})`. Values that are left out have the defaults of the task and method,
+    and follow those that must fit together (`core_jax.runs.follow`).
 
     Raises:
         ValueError: an unknown name, or a value of the wrong type.

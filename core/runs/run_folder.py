@@ -51,7 +51,7 @@ def prepare(out: Path, config: Config, resume: bool) -> None:
     if resume:
         if not path.exists():
             raise ValueError(
-                f"{out} has no run to resume: it has no config.json. Leave --resume out to start one"
+                f"{out} has no run to resume: it has no config.json; leave --resume out to start"
             )
         check_same(out, config)
     elif not _unused(out):
@@ -118,7 +118,7 @@ def load_config(out: Path) -> Config:
         raise ValueError(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         raise ValueError(
-            f"{path} cannot be read by this version: {error}; use the version that wrote it"
+            f"{path} cannot be read: {error}; read it with the version that wrote it"
         ) from error
 
 

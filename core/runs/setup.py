@@ -1,4 +1,5 @@
-"""From a config to the parts of a run: environment, learner, training functions, teacher, method."""
+"""From a config to the parts of a run: environment, learner, training functions, teacher,
+method."""
 
 from __future__ import annotations
 
@@ -22,7 +23,9 @@ from core_jax.models import (
     open_ledger,
 )
 from core_jax.runs.config import Config
-from core_jax.training.train import Train, make_train
+from core_jax.training.devices import configure_jax
+from core_jax.training.train import Train
+from core_jax.training.train import make_train as make_training
 
 
 @dataclasses.dataclass
@@ -55,6 +58,17 @@ class Parts:
             self.ledger.close()
 
 
+def make_train(config: Config, env: envs.TaskEnv | None = None) -> Train:
+    """The training functions of a config, for a loop of one's own.
+
+    Args:
+        config: checked by `core_jax.check`.
+        env: one world of your own, in place of the config's task.
+    """
+    configure_jax(config.recipe.parallel_seeds(config.settings, config.training))
+    return make_functions(config, make_world(config) if env is None else env)
+
+
 def make_world(config: Config) -> envs.TaskEnv:
     """The environment of a config."""
     return envs.make(config.task, protocol=config.protocol)
@@ -69,7 +83,7 @@ def make_functions(config: Config, env: envs.TaskEnv) -> Train:
     space = ActionSpace(env.action_size, getattr(env.spec, "discrete", False))
     learner = make_learner(config.learner, config.learner_settings, env.observation_size, space)
     rewards = config.recipe.rewards(config.settings, config.training, env)
-    return make_train(config.training, env, learner, rewards)
+    return make_training(config.training, env, learner, rewards)
 
 
 def make_parts(
@@ -92,7 +106,7 @@ def make_parts(
 
     def labelling(frames_shown: int) -> Labelling:
         nonlocal name
-        asked = None
+        asked, feedback = None, getattr(config.settings, "feedback", None)
         if config.labeller is not None:
             asked = make_labeller(*config.labeller, ledger=ledger)
         name, found = teachers.make_labelling(
@@ -100,8 +114,10 @@ def make_parts(
             config.teacher_settings,
             env=env,
             store=store,
+            folder=out,
             frames_shown=frames_shown,
             seed=config.seed,
+            max_unanswered_rounds=getattr(feedback, "max_unanswered_rounds", 3),
             labeller=asked,
         )
         made.append(found)

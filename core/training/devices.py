@@ -15,6 +15,8 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from core_jax.training import cache
+
 AXIS = "seed"
 _SEEDS_PER_CORE = 2  # CPU devices may outnumber cores: three seeds on two cores take turns
 
@@ -39,6 +41,28 @@ def prepare_cpu(seeds: int) -> None:
         jax.config.update("jax_num_cpu_devices", count)
     except RuntimeError:  # the backend exists: too late, and not wrong, only slower
         return
+
+
+def configure_jax(seeds: int = 1) -> None:
+    """What makes JAX start fast and use a CPU well: the compilation cache on disk, one device for
+    each seed that trains side by side, and XLA options.
+
+    `core_jax.run` and `core_jax.make_train` call it. Call it yourself, before anything else runs on
+    JAX, to have it for code of your own.
+
+    Args:
+        seeds: seeds that will train side by side.
+    """
+    cache.enable()
+    prepare_cpu(seeds)
+
+
+def compiler_options() -> dict[str, bool | int] | None:
+    """Compiler options for jitted functions that do not render: XLA's older CPU emitters compile a
+    physics step in two thirds of the time, and it runs no slower."""
+    if jax.default_backend() != "cpu" or jax.__version_info__ >= (0, 11):
+        return None
+    return {"xla_cpu_use_fusion_emitters": False}
 
 
 def rendering_options() -> dict[str, bool | int] | None:

@@ -33,6 +33,11 @@ class ProgramColumn:
     name: str
     limit: float
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The one column."""
+        return (self.name,)
+
 
 def score(
     column: ProgramColumn,

@@ -205,6 +205,22 @@ class NetworkSource:
         return self.model.standardise(state, self.input.frames(steps.next_obs, steps.snapshot))
 
 
+def pixel_fit(group: str, frames: int) -> dict[str, object]:
+    """Settings of a fit to pictures, which cost more than states: fewer batches of fewer frames,
+    and all members read the same ones.
+
+    Args:
+        group: name of the method's `PreferenceConfig`.
+        frames: of a clip in a batch.
+    """
+    return {
+        f"{group}.learning_rate": 1e-3,
+        f"{group}.batches": 12,
+        f"{group}.clip_frames": frames,
+        f"{group}.shared_batches": True,
+    }
+
+
 def make_preference_source(
     name: str, config: preference.PreferenceConfig, input: RewardInput, render_batch: int
 ) -> NetworkSource:

@@ -1,4 +1,5 @@
-"""The stages of training one seed, as pure functions of its state: collect, insert, learn, evaluate.
+"""The stages of training one seed, as pure functions of its state: collect, insert, learn,
+evaluate.
 
 A `Plan` holds what does not change during a run. `core_jax.training.train` vmaps the stages over
 seeds, jits them and spreads them over devices.

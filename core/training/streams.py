@@ -1,7 +1,7 @@
 """Random streams of the host's decisions: each purpose has its own, indexed by round or step.
 
-A resumed run draws what the uninterrupted run would, because a draw depends on its purpose and index
-alone and not on what was drawn before.
+A resumed run draws what the uninterrupted run would, because a draw depends on its purpose and
+index alone and not on what was drawn before.
 """
 
 from __future__ import annotations

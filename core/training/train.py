@@ -1,9 +1,9 @@
 """Training as pure functions: `make_train` gives `init`, `train_chunk` and what a method needs.
 
-A chunk is blocks of four stages: collect (act and step the worlds, one jitted scan), score by reward
-programs and host sources, insert (score by device sources, add to replay), learn. Reward programs
-are a stage of their own so that a new one recompiles neither physics nor learner. Every stage is
-pure, has a leading seed axis S and is spread over devices where there are several.
+A chunk is blocks of four stages: collect (act and step the worlds, one jitted scan), score by
+reward programs and host sources, insert (score by device sources, add to replay), learn. Reward
+programs are a stage of their own so that a new one recompiles neither physics nor learner. Every
+stage is pure, has a leading seed axis S and is spread over devices where there are several.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.sharding import Mesh
 
 from core_jax import envs
@@ -47,8 +48,12 @@ class Rewards:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Every reward column."""
-        return (*(p.name for p in self.programs), *columns_of((*self.sources, *self.hosts)))
+        """Every reward column.
+
+        Raises:
+            ValueError: two of them have the same name.
+        """
+        return columns_of((*self.programs, *self.sources, *self.hosts))
 
 
 class Train:
@@ -125,12 +130,17 @@ class Train:
     def score_record(
         self, seeds: SeedState, record: EpisodeRecord, given: Mapping[str, Sequence[Program]]
     ) -> dict[str, jax.Array]:
-        """Every reward column of one recorded episode of each seed, [S, T]."""
+        """Every reward column of one recorded episode of each seed, [S, T]; without the program
+        columns that are not in `given`."""
         columns = {
             p.name: programs.score_episodes(p, given[p.name], self.env.spec.formal_view, record)
             for p in self.rewards.programs
             if p.name in given
         }
+        if self.rewards.hosts:
+            as_block = jax.tree.map(lambda x: np.asarray(x)[:, :, None], record)  # one environment
+            for host in self.rewards.hosts:
+                columns |= {k: v[:, :, 0] for k, v in _scored_on_host(host, as_block).items()}
         return columns | self._score_episode(seeds, record)
 
     def over_seeds(
@@ -175,6 +185,7 @@ class Train:
             self.traces[name] += 1  # Python runs this when it traces, not when it runs
             return f(*args)
 
+        options = devices.compiler_options() if options is None else options
         return jax.jit(traced, donate_argnums=0 if donate else (), compiler_options=options)
 
     def _block(
@@ -207,8 +218,7 @@ class Train:
         if self.rewards.hosts:
             on_host = jax.device_get(block)
             for host in self.rewards.hosts:
-                scored = {k: jnp.asarray(v, jnp.float32) for k, v in host.score(on_host).items()}
-                columns |= devices.place(scored, self.mesh)
+                columns |= devices.place(_scored_on_host(host, on_host), self.mesh)
         return columns, components
 
 
@@ -242,6 +252,24 @@ def _insert(plan: Plan) -> Callable:
         return seed, block if plan.learner.on_policy else None, means
 
     return insert
+
+
+def _scored_on_host(host: HostSource, steps: Any) -> dict[str, jax.Array]:
+    """A host source's columns [S, T, N].
+
+    Raises:
+        ValueError: it returned other columns than its own, or another shape.
+    """
+    columns = {name: jnp.asarray(v, jnp.float32) for name, v in host.score(steps).items()}
+    kind, shape = type(host).__name__, steps.cut.shape
+    if set(columns) != set(host.columns):
+        raise ValueError(
+            f"{kind} returned the columns {sorted(columns)} and declares {sorted(host.columns)}"
+        )
+    for name, value in columns.items():
+        if value.shape != shape:
+            raise ValueError(f"{kind} returned {name} of shape {value.shape}, not {shape}")
+    return columns
 
 
 _SUMMED = ("episodes", "episode_successes", "nonfinite")

@@ -1,4 +1,4 @@
-"""`FrameRenderer`: the one way from snapshots to pictures, for sheets, videos, teachers and pages."""
+"""`FrameRenderer`: renders snapshots to pictures, for sheets, videos, teachers and pages."""
 
 from __future__ import annotations
 

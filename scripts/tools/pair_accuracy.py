@@ -32,7 +32,8 @@ from core_jax.agents import replay
 from core_jax.feedback.expert_pairs import expert_questions
 from core_jax.feedback.labels import LabelStore
 from core_jax.feedback.queries import Pair
-from core_jax.feedback.teachers.scripted import ScriptedTeacher, ground_truth
+from core_jax.feedback.teachers.scripted import ScriptedTeacher
+from core_jax.feedback.teachers.scripted_values import ground_truth
 from core_jax.reward_models.preference import Preferences, interpolate_scores
 from core_jax.runs import restore
 from core_jax.runs.config import Config, check
@@ -101,7 +102,7 @@ def of_run(run: Path, pairs: int) -> tuple[dict[str, Any], list[Right]]:
     seen: dict[int, set[bytes]] = {config.seed + s: set() for s in range(config.seeds)}
     store = LabelStore(run / "labels.sqlite")
     for asked in store.questions():
-        for clip in (asked.question.a, asked.question.b):
+        for clip in asked.question.shown.values():
             seen[asked.question.seed].update(map(_name, clip.next_obs))
     store.close()
     rows = _of_lanes(restored, [seen[config.seed + s] for s in range(config.seeds)], pairs)
@@ -156,16 +157,27 @@ def of_task(flags: Flags) -> tuple[dict[str, Any], list[Right]]:
     ]
     for s in range(config.seeds):
         of_seed = dataclasses.replace(config, seed=2 * (config.seed + s))
-        labels = _labelled(of_seed, expert_questions(of_seed, env, flags.labels, _EPISODES))
+        labels = _labelled(of_seed, _questions(of_seed, env, flags.labels))
         unseen = dataclasses.replace(of_seed, seed=of_seed.seed + 1)
         others = [
             q
-            for q in expert_questions(unseen, env, 3 * flags.pairs, _EPISODES)
+            for q in _questions(unseen, env, 3 * flags.pairs)
             if ground_truth(q.a, judge).sum() != ground_truth(q.b, judge).sum()
         ]
         rows.append(_fitted(of_seed, sight, *compiled, labels, others[: flags.pairs]))
     about = {"task": config.task, "input": config.residual_input, "labels": flags.labels}
     return {**about, "protocol": config.protocol, "truth": judge}, rows
+
+
+def _questions(config: Config, env: envs.TaskEnv, count: int) -> list[Pair]:
+    return expert_questions(
+        env,
+        count,
+        clip_length=config.feedback.clip_length,
+        dense_scale=config.dense_scale,
+        seed=config.seed,
+        episodes=_EPISODES,
+    )
 
 
 def _labelled(config: Config, questions: list[Pair]) -> Preferences:

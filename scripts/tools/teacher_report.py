@@ -25,9 +25,9 @@ from core_jax.feedback.labels import LabelStore
 from core_jax.feedback.quality import Quality, quality
 from core_jax.feedback.queries import Pair, PairLabel
 from core_jax.feedback.rounds import Entry, Round
-from core_jax.feedback.teachers.registry import make_labelling
-from core_jax.feedback.teachers.scripted import PRESETS
-from core_jax.models import ChatError, check_labeller, open_books
+from core_jax.feedback.teachers import make_labelling
+from core_jax.feedback.teachers.scripted_config import PRESETS
+from core_jax.models import ChatError, check_labeller, make_labeller, open_books
 from core_jax.report import teachers
 from core_jax.runs import run_folder
 from core_jax.runs.config import Config, check, suggest
@@ -84,12 +84,13 @@ def judged(run: Path) -> dict[str, Quality]:
     answered: dict[str, tuple[list[Pair], list[PairLabel]]] = {}
     for question in _distinct(store):
         for name, answer in store.answers(question.key()).items():
+            assert isinstance(answer, PairLabel)  # the store checks it against the question
             questions, answers = answered.setdefault(name, ([], []))
             questions.append(question)
             answers.append(answer)
     store.close()
     if not answered:
-        raise ValueError(f"{run} has no answers yet")
+        raise ValueError(f"{run} has no labels of pairs yet")
     return {name: quality(*both) for name, both in answered.items()}
 
 
@@ -105,7 +106,13 @@ def asked(flags: Flags) -> tuple[dict[str, Quality], str]:
         store.close()
         title = f"questions of {flags.run.name}"
     else:
-        questions = expert_questions(configs[0], env, flags.questions)
+        questions = expert_questions(
+            env,
+            flags.questions,
+            clip_length=configs[0].feedback.clip_length,
+            dense_scale=configs[0].dense_scale,
+            seed=configs[0].seed,
+        )
         title = f"clips of scripted experts, {env.spec.name} ({configs[0].protocol})"
     flags.out.mkdir(parents=True, exist_ok=True)
     store = LabelStore(flags.out / "labels.sqlite")
@@ -142,14 +149,23 @@ def _ask(
     config: Config, env: envs.TaskEnv, store: LabelStore, out: Path, questions: list[Pair]
 ) -> tuple[str, Quality]:
     books = open_books(config, out) if config.teacher == "vlm" else None
-    name, labelling = make_labelling(config, env, store, out, books)
+    name, labelling = make_labelling(
+        config.teacher,
+        {"scripted": config.scripted, "vlm": config.vlm}[config.teacher],
+        env=env,
+        store=store,
+        folder=out,
+        frames_shown=config.feedback.frames_shown,
+        seed=config.seed,
+        labeller=make_labeller(config, out, books=books) if books is not None else None,
+    )
     mean_reward = float(np.mean([[q.a.dense, q.b.dense] for q in questions]))
     answers = []
     try:
         for order, pairs in enumerate((questions, [_turned(q) for q in questions])):
             labelling.put(Round(order, 0, False, tuple(Entry(0, q, mean_reward) for q in pairs)))
             [arrived] = labelling.collect(0)
-            answers.append(arrived.answers)
+            answers.append(arrived.labels)
     finally:
         labelling.close()
         if books is not None:
@@ -174,8 +190,9 @@ def _labels(run: Path) -> LabelStore:
 
 
 def _distinct(store: LabelStore) -> list[Pair]:
+    """The pairs of a run; other kinds of questions are not part of this report."""
     found = {asked.key: asked.question for asked in store.questions()}
-    return list(found.values())
+    return [question for question in found.values() if isinstance(question, Pair)]
 
 
 if __name__ == "__main__":

@@ -6,12 +6,15 @@ import contextlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core_jax.feedback.labels import records
 from core_jax.feedback.labels.database import LabelFileError
 from core_jax.feedback.labels.records import Asked
 from core_jax.feedback.queries import Label, Query
+
+if TYPE_CHECKING:
+    from core_jax.feedback.labels.store import LabelStore
 
 
 def read_query(path: Path, clips: bytes, kind: Any, payload: str, *place: Any) -> Query:
@@ -33,6 +36,16 @@ def read_asked(path: Path, key: str, *row: Any) -> Asked:
     """A query and when it was drawn from their columns."""
     *query, position, env_steps, mean_reward = row
     return Asked(key, read_query(path, *query), position, env_steps, mean_reward)
+
+
+def asked_of(store: LabelStore) -> dict[str, tuple[str, int | None]]:
+    """What every question of a store asks, and its classes, by key; clips are not read."""
+    found = {}
+    for key, kind, payload in store.database.all("SELECT key, kind, payload FROM questions"):
+        with _damage_named(store.path, "question"):
+            content = json.loads(payload)
+            found[key] = (content.get("asks", kind), content.get("classes"))
+    return found
 
 
 @contextlib.contextmanager

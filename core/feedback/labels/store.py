@@ -270,7 +270,11 @@ class LabelStore:
             "JOIN answers a ON a.question = r.question "
             "ORDER BY r.seed, r.round, r.position, a.teacher"
         )
-        return [Row(*row[:6], read_label(self.path, *row[6:])) for row in rows]
+        found = []
+        for key, seed, round, position, env_steps, teacher, *label in rows:
+            given = read_label(self.path, *label)
+            found.append(Row(key, seed, round, position, env_steps, teacher, given))
+        return found
 
     def close(self) -> None:
         """Closes the database."""

@@ -39,6 +39,14 @@ def clip_digest(clip: Clip) -> int:
     return int(hashlib.sha256(content).hexdigest()[:12], 16)
 
 
+def true_value(query: Single) -> float:
+    """The label of a single clip by its ground-truth progress: without any error."""
+    value = _last(query.clip, "progress")
+    if query.asks == "progress":
+        return value
+    return float(np.searchsorted(_boundaries(query), value, side="right"))
+
+
 def value_clip(
     query: Single, config: ScriptedConfig, seed: int, mean_reward: float = 0.0
 ) -> SingleLabel:
@@ -65,14 +73,14 @@ def value_clip(
     reason = f"{judge} seems {perceived:.3f}"
     if query.asks == "progress":
         return SingleLabel(_unit(perceived + config.score_noise * noise), reason)
-    classes = query.classes or 2
-    boundaries = [COMPLETED] if query.asks == "completion" else np.arange(1, classes) / classes
+    boundaries = _boundaries(query)
     gap = min(abs(value - b) for b in boundaries)
     if _is_unsure(unsure, gap, p):
         return SingleLabel(None, f"can't tell: {reason}")
     found = int(np.searchsorted(boundaries, perceived, side="right"))
     if lapse < p.mistake:
-        found = (found + 1 + int(other * (classes - 1))) % classes
+        others = len(boundaries)
+        found = (found + 1 + int(other * others)) % (others + 1)
     return SingleLabel(float(found), reason)
 
 
@@ -97,6 +105,14 @@ def order_clips(query: Order, config: ScriptedConfig, seed: int) -> OrderLabel:
     if lapse < p.mistake:
         order[place], order[place + 1] = order[place + 1], order[place]
     return OrderLabel(tuple(order), reason)
+
+
+def _boundaries(query: Single) -> list[float]:
+    """Values from which on the next class begins."""
+    if query.asks == "completion":
+        return [COMPLETED]
+    classes = query.classes or 2
+    return [i / classes for i in range(1, classes)]
 
 
 def _perceived(clip: Clip, value: float, p: Parameters, seed: int) -> float:

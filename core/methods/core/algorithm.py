@@ -102,6 +102,8 @@ class CoreRun(CoreParts):
         """Fits the residual reward; its first fit switches it on."""
         if self.residual is None or not (at.arrived and at.arrived.fits):
             return
+        if not self.collector.complete:
+            return
         labels = self.collector.labels
         at.seeds, metrics = self.residual.fit(at.seeds, self.collector, int(labels["fits"]))
         labels["fits"] += 1

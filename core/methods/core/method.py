@@ -9,8 +9,9 @@ from core_jax import envs
 from core_jax.feedback.collector import empty_labels
 from core_jax.methods.base import BaseMethod, Context
 from core_jax.methods.core.algorithm import CoreRun
-from core_jax.methods.core.config import CoreConfig, pixel_presets
+from core_jax.methods.core.config import CoreConfig, presets
 from core_jax.methods.core.parts import COLUMN, FORMAL, RESIDUAL
+from core_jax.methods.preferences import check_clips, check_input
 from core_jax.methods.trials import check_trial
 from core_jax.training.config import TrainingConfig
 from core_jax.training.reward_input import make_input, make_preference_source
@@ -33,9 +34,8 @@ class Core(BaseMethod):
         return config.frm and config.formal.file is None
 
     def presets(self, config: CoreConfig, task: str) -> Mapping[str, Any]:
-        """A residual reward that reads pictures is fitted differently."""
-        del task
-        return pixel_presets() if config.residual_input == "pixels" else {}
+        """The paper's schedule for the task."""
+        return presets(task, config.rrm and config.residual_input == "pixels")
 
     def unused(self, config: CoreConfig) -> Mapping[str, str]:
         """What the switches turn off."""
@@ -66,19 +66,10 @@ class Core(BaseMethod):
             check_trial("formal.trial_fraction", config.formal.trial_fraction, training)
         if not config.asks:
             return
-        length, envs_ = config.feedback.clip_length, training.envs
-        if training.random_steps < 2 * length * envs_:
-            raise ValueError(
-                f"random_steps ({training.random_steps}) must be at least {2 * length * envs_}: two "
-                f"clips of {length} steps in each of {envs_} environments"
-            )
-        if length > spec.horizon:
-            raise ValueError(
-                f"feedback.clip_length ({length}) must be at most {spec.horizon}, an episode of "
-                f"{spec.name}"
-            )
-        if config.rrm and config.residual_input == "pixels":
-            _check_pixels(config, training, spec)
+        check_clips(config.feedback, training, spec)
+        if config.rrm:
+            check_input(config.residual_input, config.pixels, config.residual, config.feedback,
+                        training, spec)  # fmt: skip
 
     def parallel_seeds(self, config: CoreConfig, training: TrainingConfig) -> int:
         """Trials train all candidates of all seeds at once."""
@@ -106,18 +97,3 @@ class Core(BaseMethod):
     def start(self, config: CoreConfig, context: Context, train: Train) -> CoreRun:
         """Starts a run."""
         return CoreRun(config, context, train)
-
-
-def _check_pixels(config: CoreConfig, training: TrainingConfig, spec: envs.TaskSpec) -> None:
-    if spec.camera is None:
-        raise ValueError(f"residual_input pixels: task {spec.name} has no pictures")
-    if training.rollout % config.pixels.every:
-        raise ValueError(
-            f"pixels.every ({config.pixels.every}) must divide rollout ({training.rollout})"
-        )
-    frames = config.residual.clip_frames
-    if frames is not None and config.feedback.clip_length % frames:
-        raise ValueError(
-            f"residual.clip_frames ({frames}) must divide feedback.clip_length "
-            f"({config.feedback.clip_length})"
-        )

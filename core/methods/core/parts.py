@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from core_jax.feedback.collector import CollectorSetup, PairCollector, clip_sampler
 from core_jax.methods.base import BaseRun, Context
+from core_jax.methods.code import read_reward
 from core_jax.methods.core.config import CoreConfig
 from core_jax.methods.core.formal import FormalRewards
-from core_jax.methods.core.residual import LearnedReward
+from core_jax.methods.preferences import LearnedReward, make_collector
 from core_jax.methods.trials import Trials, trial_steps
-from core_jax.reward_models.formal import RewardError, extract_code
 from core_jax.training.programs import Program, ProgramColumn
 from core_jax.training.reward_input import NetworkSource
 from core_jax.training.train import Train
@@ -48,7 +47,8 @@ class CoreParts(BaseRun):
     def __init__(self, config: CoreConfig, context: Context, train: Train):
         self.config, self.context, self.train = config, context, train
         self.formal = _formal(config, context) if config.frm else None
-        self.collector = _collector(config, context, train)
+        source = _source(train) if config.rrm else None
+        self.collector = make_collector(context, train, config.feedback, source, config.importance)
         self.residual = _residual(config, context, train) if config.rrm else None
         by_trials = config.frm and config.formal.file is None and not config.selects_by_labels
         self.trials = _trials(config, context) if by_trials else None
@@ -121,12 +121,8 @@ def read_file(path: Path, formal: FormalRewards) -> None:
     Raises:
         ValueError: it cannot be read or compiled.
     """
-    try:
-        reward = formal.compile(extract_code(path.read_text()))
-    except (OSError, RewardError) as error:
-        raise ValueError(f"--formal.file {path}: {error}") from error
+    chosen = Candidate(0, read_reward(path, formal.compile))
     for s in range(formal.written.seeds):
-        chosen = Candidate(0, reward)
         formal.written.select(s, chosen, [chosen], 0, f"Given as {path.name}")
 
 
@@ -146,24 +142,6 @@ def _formal(config: CoreConfig, context: Context) -> FormalRewards:
         writer,
         compile_reward,
     )
-
-
-def _collector(config: CoreConfig, context: Context, train: Train) -> PairCollector:
-    setup = CollectorSetup(
-        config.feedback,
-        context.seeds,
-        context.seed,
-        context.env.spec.instruction,
-        context.judge,
-        config.importance,
-        context.wait_for_labels,
-    )
-    source = _source(train) if config.rrm else None
-    sampler = clip_sampler(config.feedback, context.training.envs, source)
-    options = source.compiler_options if source else None
-    draw = train.over_seeds(sampler, "clips", options=options)
-    labelling = context.labelling(config.feedback.frames_shown)
-    return PairCollector(setup, train, draw, labelling, context.store)
 
 
 def _residual(config: CoreConfig, context: Context, train: Train) -> LearnedReward:

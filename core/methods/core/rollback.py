@@ -3,9 +3,9 @@
 A refinement is accepted before anything was trained with it, because it agrees with more of the
 labels so far. Until its second evaluation it is on probation; then it stays, or its parent is used
 again. CoRe's released code has no such step. Each way of selecting judges by what it may read:
-`gt_score` by the success of evaluations; `label_agreement`, which reads no ground truth, by agreement
-with the labels given since: they compare clips of the policies that the new reward made, and chose
-neither reward.
+`gt_score` by the success of evaluations; `label_agreement`, which reads no ground truth, by
+agreement with the labels given since: they compare clips of the policies that the new reward made,
+and chose neither reward.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from fake_vlm import FakeVLM
 from core_jax import envs
 from core_jax.feedback.expert_pairs import expert_questions
 from core_jax.feedback.labels import Exchange, Frame, LabelStore
-from core_jax.feedback.labels.__main__ import take_over
+from core_jax.feedback.labels.transfer import take_over
 from core_jax.feedback.queries import PairLabel
 from core_jax.feedback.teachers.scripted import ScriptedConfig, ScriptedTeacher
 from core_jax.runs.config import Config

@@ -28,7 +28,7 @@ def entries(count, round=0, lanes=1):
 class Slow:
     """Answers when it is let: all questions, or those of some rounds."""
 
-    name = "slow"
+    name, answers = "slow", frozenset({"pair"})
 
     def __init__(self):
         self.asked, self.free, self.stopped = [], set(), False

@@ -40,7 +40,7 @@ LABEL = PairLabel(1.0, (0.1, 1 / 3), (0.2, 0.7), "closer", 12, 0.1, 0.75, (0, 2)
 
 
 class Counting:
-    name = "counting"
+    name, answers = "counting", frozenset({"pair"})
 
     def __init__(self):
         self.asked, self._teacher = 0, ScriptedTeacher(ScriptedConfig("noisy"))

@@ -3,42 +3,43 @@
 import http.client
 import io
 import json
+import socket
 import threading
-import types
 
 import labelled_run
 import numpy as np
 import pytest
 from PIL import Image
+from random_queries import single
 
+from core_jax import envs
 from core_jax.feedback.labels import LabelStore
-from core_jax.feedback.person import Desk, desk, make_server
-from core_jax.feedback.person.by_hand import ByHand
-from core_jax.feedback.queries import PairLabel
+from core_jax.feedback.person import LabelSession, make_server
+from core_jax.feedback.person.labelling import PersonLabelling
+from core_jax.feedback.queries import PairLabel, SingleLabel
 from core_jax.feedback.rounds import Entry, Round
-from core_jax.visual import episodes as film
+from core_jax.visual import episodes
 
 SIZE = 32
 
 
-@pytest.fixture(scope="module", autouse=True)
-def small_pictures():
-    """Pictures are small and their painter is compiled once."""
-    painters = {}
-    paint = lambda env, size: painters.setdefault(size, film.painter(env, size))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(desk, "_SIZE", SIZE)
-        patch.setattr(desk, "film", types.SimpleNamespace(painter=paint))
-        yield
+@pytest.fixture(scope="module")
+def env():
+    return envs.make("drawer-open")
+
+
+@pytest.fixture(scope="module")
+def render(env):
+    return episodes.painter(env, SIZE)
 
 
 class Page:
     """A server for a run and what a page would ask of it."""
 
-    def __init__(self, run, name=""):
-        self.desk = Desk(run, name)
-        self.server = make_server(self.desk)
-        self.port = self.server.server_port
+    def __init__(self, run, env, render, name=""):
+        self.session = LabelSession(run, env, render, name)
+        self.server = make_server(self.session)
+        self.port, self.root = self.server.server_port, f"/{self.server.token}"
         self.thread = threading.Thread(target=self.server.serve_forever)
         self.thread.start()
 
@@ -49,16 +50,16 @@ class Page:
         self.server.shutdown()
         self.thread.join()
         self.server.server_close()
-        self.desk.close()
+        self.session.close()
 
-    def send(self, method, path, body=None, **headers):
+    def send(self, method, path, body=None, root=None, **headers):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         headers = {k.replace("_", "-"): v for k, v in headers.items()}
         if isinstance(body, dict):
             body = json.dumps(body)
         if body is not None:
             headers.setdefault("Content-Type", "application/json")
-        connection.request(method, path, body, headers)
+        connection.request(method, (self.root if root is None else root) + path, body, headers)
         reply = connection.getresponse()
         content = reply.read()
         connection.close()
@@ -67,10 +68,19 @@ class Page:
     def state(self):
         return json.loads(self.send("GET", "/state")[1])
 
+    def key(self):
+        return self.state()["next"]["key"]
+
     def answer(self, key, choice, seconds=1.5):
         body = {"key": key, "choice": choice, "seconds": seconds}
         reply, content = self.send("POST", "/answer", body)
         return reply.status, json.loads(content)
+
+
+@pytest.fixture
+def page(run, env, render):
+    with Page(run, env, render) as page:
+        yield page
 
 
 @pytest.fixture
@@ -80,88 +90,150 @@ def run(tmp_path):
 
 def stored(run, teacher="person"):
     store = LabelStore(run / "labels.sqlite")
-    found = {row[0]: row[6] for row in store.rows() if row[5] == teacher}
+    found = {row.key: row.label for row in store.rows() if row.teacher == teacher}
     store.close()
     return found
 
 
-def test_answers_are_kept_and_the_next_question_comes(run):
+def preferences(run, teacher="person"):
+    return {key: label.preference for key, label in stored(run, teacher).items()}
+
+
+def test_answers_are_kept_and_the_next_question_comes(run, page):
     expected = {}
-    with Page(run) as page:
-        state = page.state()
-        assert (state["answered"], state["total"], state["teacher"]) == (0, 5, "person")
-        assert state["instruction"] == "open the drawer"
-        for choice, value in (("a", 0.0), ("b", 1.0), ("equal", 0.5), ("unsure", None)):
-            key = state["next"]
-            status, state = page.answer(key, choice)
-            expected[key] = value
-            assert status == 200 and state["answered"] == len(expected)
-            assert stored(run) == expected  # on disk before the page knows
-        status, state = page.answer(state["next"], "a")
-        assert (state["answered"], state["next"]) == (5, None)
-        oracle = page.desk.store.find(key, "scripted-oracle")
-        answer = page.desk.store.find(key, "person")
+    state = page.state()
+    assert (state["answered"], state["total"], state["teacher"]) == (0, 5, "person")
+    assert state["next"]["title"] == "Which clip does it better: open the drawer?"
+    assert state["next"]["roles"] == ["a", "b"]
+    for choice, value in (("a", 0.0), ("b", 1.0), ("equal", 0.5), ("unsure", None)):
+        key = state["next"]["key"]
+        status, state = page.answer(key, choice)
+        expected[key] = value
+        assert status == 200 and state["answered"] == len(expected)
+        assert preferences(run) == expected  # on disk before the page knows
+    status, state = page.answer(state["next"]["key"], "a")
+    assert (state["answered"], state["next"]) == (5, None)
+    oracle = page.session.store.find(key, "scripted-oracle")
+    answer = page.session.store.find(key, "person")
     assert oracle.preference is not None and answer.preference is None  # side by side
     assert answer.seconds == 1.5 and answer.scores_a == ()
 
 
-def test_nothing_is_asked_twice_after_a_restart(run):
-    with Page(run) as page:
-        first = page.state()["next"]
+def test_nothing_is_asked_twice_after_a_restart(run, env, render):
+    with Page(run, env, render) as page:
+        first = page.key()
         page.answer(first, "a")
-    with Page(run) as page:
+    with Page(run, env, render) as page:
         state = page.state()
-        assert state["answered"] == 1 and state["next"] != first
+        assert state["answered"] == 1 and state["next"]["key"] != first
         assert page.answer(first, "b") == (409, {"error": "this question has been answered"})
-    assert stored(run) == {first: 0.0}
+    assert preferences(run) == {first: 0.0}
 
 
-def test_undo_asks_again_also_after_a_restart(run):
-    with Page(run) as page:
-        first = page.state()["next"]
+def test_undo_asks_again_also_after_a_restart(run, env, render):
+    with Page(run, env, render) as page:
+        first = page.key()
         _, state = page.answer(first, "a")
-        second = state["next"]
+        second = state["next"]["key"]
         page.answer(second, "b")
         undone = json.loads(page.send("POST", "/undo", {})[1])
-        assert undone["next"] == second and stored(run) == {first: 0.0}
-    with Page(run) as page:
+        assert undone["next"]["key"] == second and preferences(run) == {first: 0.0}
+    with Page(run, env, render) as page:
         page.send("POST", "/undo", {})
-        assert page.state()["next"] == first and stored(run) == {}
+        assert page.key() == first and preferences(run) == {}
         assert json.loads(page.send("POST", "/undo", {})[1])["answered"] == 0  # none left: no harm
         page.answer(first, "b")
-    assert stored(run) == {first: 1.0}
+    assert preferences(run) == {first: 1.0}
     assert len(stored(run, "scripted-oracle")) == 5  # undo is the person's alone
 
 
-def test_people_are_kept_apart(run):
-    with Page(run, "alice") as page:
-        page.answer(page.state()["next"], "a")
-    with Page(run, "bob") as page:
+def test_people_are_kept_apart(run, env, render):
+    with Page(run, env, render, "alice") as page:
+        page.answer(page.key(), "a")
+    with Page(run, env, render, "bob") as page:
         assert page.state()["answered"] == 0
     assert len(stored(run, "person-alice")) == 1
     with pytest.raises(ValueError, match="--name 'Bob; '"):
-        Desk(run, "Bob; ")
+        LabelSession(run, env, render, "Bob; ")
 
 
-def test_a_clip_is_its_frames_from_top_to_bottom(run):
-    with Page(run) as page:
-        key = page.state()["next"]
-        reply, content = page.send("GET", f"/clip/{key}/b.png")
-        question = page.desk.store.question(key).question
-        expected = film.pictures(page.desk.env, question.b.snapshot, SIZE)
-        _, goal = page.send("GET", "/goal.png")
+def test_a_clip_is_its_frames_from_top_to_bottom(page, env):
+    key = page.key()
+    reply, content = page.send("GET", f"/clip/{key}/b.png")
+    question = page.session.store.question(key).question
+    expected = episodes.pictures(env, question.b.snapshot, SIZE)
+    _, goal = page.send("GET", "/goal.png")
     assert reply.headers["Content-Type"] == "image/png"
     strip = np.asarray(Image.open(io.BytesIO(content)))
     np.testing.assert_array_equal(strip.reshape(20, SIZE, SIZE, 3), expected)
     assert Image.open(io.BytesIO(goal)).size == (SIZE, SIZE)
 
 
-def test_a_run_under_way_gets_new_questions(run):
-    with Page(run) as page:
-        other = LabelStore(run / "labels.sqlite")
-        other.put("vlm", labelled_run.questions(3, round=1), 8_000)  # asked, not answered yet
-        other.close()
-        assert page.state()["total"] == 8
+def test_a_run_under_way_gets_new_questions(run, page):
+    other = LabelStore(run / "labels.sqlite")
+    other.put("vlm", labelled_run.questions(3, round=1), 8_000)  # asked, not answered yet
+    other.close()
+    assert page.state()["total"] == 8
+
+
+@pytest.fixture
+def singles(tmp_path, env):
+    """A run that asks for a rating, whether the task is completed, and for progress."""
+    run = labelled_run.make(tmp_path / "run", count=0)
+    clip = labelled_run.questions(1)[0].a
+    store = LabelStore(run / "labels.sqlite")
+    asked = [single(clip), single(clip, "completion", None), single(clip, "progress", None)]
+    store.put("vlm", asked, 4_000)
+    store.close()
+    return run
+
+
+def test_ratings_and_completion_are_asked_by_their_own_choices(singles, env, render):
+    with Page(singles, env, render) as page:
+        state = page.state()
+        assert state["total"] == 2  # a person is not asked for progress as a number
+        question = state["next"]
+        assert question["roles"] == ["clip"] and "how good is it" in question["title"]
+        offered = [(c["choice"], c["text"], c["keys"]) for c in question["choices"]]
+        assert offered[:3] == [("0", "bad", ["1"]), ("1", "average", ["2"]), ("2", "good", ["3"])]
+        assert page.answer(question["key"], "3")[0] == 409
+        reply, _ = page.send("GET", f"/clip/{question['key']}/clip.png")
+        assert reply.status == 200
+        _, state = page.answer(question["key"], "2")
+        assert stored(singles) == {question["key"]: SingleLabel(2.0, "", seconds=1.5)}
+        question = state["next"]
+        assert "is it done" in question["title"]
+        assert [c["choice"] for c in question["choices"]] == ["0", "1", "unsure"]
+        _, state = page.answer(question["key"], "unsure")
+        assert state["next"] is None and stored(singles)[question["key"]].value is None
+
+
+def test_the_page_waits_until_the_clips_are_rendered(run, env, render):
+    compiled = threading.Event()
+
+    def slow(snapshots):
+        assert compiled.wait(60)
+        return render(snapshots)
+
+    with Page(run, env, slow) as page:
+        question = page.state()["next"]
+        assert question["ready"] is False and question["problem"] == ""
+        compiled.set()
+        assert page.send("GET", f"/clip/{question['key']}/a.png")[0].status == 200
+        assert page.state()["next"]["ready"] is True
+
+
+def test_clips_that_cannot_be_rendered_are_named(run, env):
+    def broken(snapshots):
+        raise RuntimeError("no device")
+
+    with Page(run, env, broken) as page:
+        page.state()
+        page.session._renderer.submit(lambda: None).result()  # after the clips
+        question = page.state()["next"]
+        assert question["ready"] and question["problem"] == (
+            "the clips cannot be rendered: no device"
+        )
 
 
 @pytest.mark.parametrize(
@@ -175,6 +247,8 @@ def test_a_run_under_way_gets_new_questions(run):
         ("POST", "/undo", "{}", {"Content_Type": "text/plain"}, 415),  # a form of another page
         ("POST", "/undo", "x" * 5_000, {}, 413),
         ("POST", "/undo", "{", {}, 400),
+        ("POST", "/undo", "[" * 4_000, {}, 400),
+        ("POST", "/undo", '{"a":' * 800, {}, 400),
         ("POST", "/answer", {"key": "0" * 64, "choice": "a", "seconds": 1}, {}, 409),
         ("POST", "/answer", {"key": "?", "choice": "a"}, {}, 409),
         ("POST", "/answer", "[1]", {}, 409),
@@ -187,52 +261,111 @@ def test_a_run_under_way_gets_new_questions(run):
         ("DELETE", "/state", None, {}, 501),
     ],
 )
-def test_nothing_else_is_served(shared, method, path, body, headers, status):
+def test_nothing_else_is_served(shared, capfd, method, path, body, headers, status):
     reply, content = shared.send(method, path, body, **headers)
     assert reply.status == status
     assert b"root:" not in content and b"next_obs" not in content
     assert shared.state()["answered"] == 0
+    assert capfd.readouterr().err == ""
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory):
-    with Page(labelled_run.make(tmp_path_factory.mktemp("shared") / "run", count=2)) as page:
+def shared(tmp_path_factory, env, render):
+    run = labelled_run.make(tmp_path_factory.mktemp("shared") / "run", count=2)
+    with Page(run, env, render) as page:
         yield page
+
+
+@pytest.mark.parametrize("seconds", ["NaN", "Infinity", "-Infinity", "1e400", "1" + "0" * 400,
+                                     "true", "null", '"1"', "[1]"])  # fmt: skip
+def test_seconds_that_are_no_number(shared, capfd, seconds):
+    body = f'{{"key": "{shared.key()}", "choice": "a", "seconds": {seconds}}}'
+    reply, content = shared.send("POST", "/answer", body)
+    assert reply.status == 409 and json.loads(content) == {"error": "seconds is a finite number"}
+    assert shared.state()["answered"] == 0 and capfd.readouterr().err == ""
+
+
+def test_seconds_are_limited_to_an_hour(page):
+    key = page.key()
+    assert page.answer(key, "a", 1e300)[0] == 200
+    assert page.session.store.find(key, "person").seconds == 3_600.0
+
+
+@pytest.mark.parametrize("root", ["", "/", "/wrong", "/" + "x" * 32, "/é"])
+@pytest.mark.parametrize(("method", "path"), [("GET", "/"), ("GET", "/state"), ("POST", "/undo")])
+def test_without_the_sessions_secret_nothing_is_served(shared, root, method, path):
+    """Any user of the machine can reach a port of loopback."""
+    root = root.encode().decode("latin-1") if root != "/é" else "/%C3%A9"
+    reply, content = shared.send(method, path, {} if method == "POST" else None, root=root)
+    assert reply.status == 403 and "open the address" in json.loads(content)["error"]
+    assert shared.server.token not in content.decode()
+
+
+def test_each_session_has_its_own_secret(run, env, render):
+    with Page(run, env, render) as first, Page(run, env, render) as second:
+        assert first.server.token != second.server.token and len(first.server.token) >= 32
+        assert first.server.address == f"http://127.0.0.1:{first.port}/{first.server.token}/"
+
+
+def test_a_connection_that_is_closed_early_prints_nothing(page, capfd):
+    key = page.key()
+    for _ in range(5):
+        with socket.create_connection(("127.0.0.1", page.port)) as browser:
+            request = f"GET {page.root}/clip/{key}/a.png HTTP/1.1\r\n"
+            browser.sendall(f"{request}Host: 127.0.0.1:{page.port}\r\n\r\n".encode())
+            linger = b"\x01\x00\x00\x00\x00\x00\x00\x00"
+            browser.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)  # resets the connection
+    page.send("GET", f"/clip/{key}/a.png")
+    assert capfd.readouterr().err == ""
+
+
+def test_a_label_file_that_becomes_unreadable_is_named(page, capfd):
+    connection = page.session.store.database.connection
+    connection.execute("DROP TABLE answers")
+    reply, content = page.send("GET", "/state")
+    assert reply.status == 500 and "labels.sqlite: cannot be read" in json.loads(content)["error"]
+    assert capfd.readouterr().err == ""
 
 
 @pytest.mark.parametrize("choice", ["c", "", "A"])
 def test_a_choice_that_is_none(shared, choice):
-    status, told = shared.answer(shared.state()["next"], choice)
+    status, told = shared.answer(shared.key(), choice)
     assert status == 409 and "Valid: a, b, equal, unsure" in told["error"]
 
 
 def test_the_page_needs_nothing_from_elsewhere(shared):
     reply, content = shared.send("GET", "/")
     page = content.decode()
-    assert reply.status == 200 and "<canvas>" in page
+    assert reply.status == 200 and 'id="clips"' in page
     assert "http://" not in page and "https://" not in page and 'src="//' not in page
     assert "default-src 'none'" in reply.headers["Content-Security-Policy"]
     assert shared.server.server_address[0] == "127.0.0.1"
 
 
-def test_a_folder_without_questions(tmp_path):
-    with pytest.raises(ValueError, match="no config.json"):
-        Desk(tmp_path)
+def test_a_folder_without_questions(tmp_path, env, render):
+    with pytest.raises(ValueError, match="has no labels.sqlite"):
+        LabelSession(tmp_path, env, render)
     run = labelled_run.make(tmp_path / "run", count=0)
-    with pytest.raises(ValueError, match="has asked no questions yet"):
-        Desk(run)
+    with pytest.raises(ValueError, match="has asked no questions of these kinds yet: completion"):
+        LabelSession(run, env, render)
+
+
+@pytest.mark.parametrize("port", [-1, 65_536])
+def test_a_port_that_is_none_is_named(shared, port):
+    with pytest.raises(ValueError, match="--port"):
+        make_server(shared.session, port)
 
 
 def test_a_taken_port_is_named(shared):
     with pytest.raises(ValueError, match=f"--port {shared.port}: .*0 takes a free one"):
-        make_server(shared.desk, shared.port)
+        make_server(shared.session, shared.port)
 
 
 def test_a_run_waits_for_a_person_and_a_new_process_goes_on_waiting(tmp_path):
     """The run and the page are two processes on one store; here, two stores on one file."""
     path = tmp_path / "labels.sqlite"
     run, page = LabelStore(path), LabelStore(path)
-    teacher, asked = ByHand(run), labelled_run.questions(4)
+    teacher, asked = PersonLabelling(run), labelled_run.questions(4)
     early = Round(0, 1_000, True, tuple(Entry(0, q, 0.1) for q in asked[:2]))
     late = Round(1, 5_000, True, tuple(Entry(0, q._replace(round=1), 0.1) for q in asked[2:]))
     teacher.put(early)
@@ -240,7 +373,7 @@ def test_a_run_waits_for_a_person_and_a_new_process_goes_on_waiting(tmp_path):
     assert teacher.collect(0) == []  # not due yet: training goes on
     assert [r.index for r in teacher.pending()] == [0, 1]
 
-    resumed = ByHand(run)
+    resumed = PersonLabelling(run)
     for waiting in teacher.pending():
         resumed.put_again(waiting)
     keys = page.open("person")
@@ -253,5 +386,5 @@ def test_a_run_waits_for_a_person_and_a_new_process_goes_on_waiting(tmp_path):
     threading.Timer(1.0, answer).start()
     [arrived] = resumed.collect(1_000)
     assert arrived.round == early
-    assert [a.preference for a in arrived.answers] == [1.0, None]
+    assert [a.preference for a in arrived.labels] == [1.0, None]
     assert resumed.waited > 0.5 and resumed.pending() == [late]

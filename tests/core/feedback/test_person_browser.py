@@ -125,7 +125,7 @@ def labelling(tmp_path):
 
 def answers(run):
     store = LabelStore(run / "labels.sqlite")
-    found = {row[0]: row[6] for row in store.rows() if row[5] == "person"}
+    found = {r.key: r.label.preference for r in store.rows() if r.teacher == "person"}
     store.close()
     return found
 

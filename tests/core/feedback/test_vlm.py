@@ -13,12 +13,12 @@ from core_jax.models.base import Reply
 from core_jax.prompts.message import Picture
 
 
-class Studio:
+class Frames:
     """A picture of a snapshot says its first number."""
 
     start, goal = b"start", b"goal"
 
-    def take(self, snapshots):
+    def png(self, snapshots):
         return [f"{x[0]:g}".encode() for x in snapshots]
 
 
@@ -60,7 +60,7 @@ def store(tmp_path):
 @pytest.fixture
 def answer(store):
     def ask(model, **config):
-        teacher = VLMTeacher(VLMConfig(**config), model, Studio(), store)
+        teacher = VLMTeacher(VLMConfig(**config), model, Frames(), store)
         store.put_to(teacher.name, question().key())
         [given] = teacher.ask([question()])
         return given
