@@ -90,7 +90,8 @@ def make_config(**values: Any) -> Config:
     """
     from core_jax.runs.follow import follow
 
-    config = with_values(defaults(values), values)
+    single = {k: v for k, v in values.items() if not isinstance(v, Mapping)}
+    config = with_values(defaults(single), values)
     return follow(config, set(values) | {f"{k}.{f}" for k, v in values.items()
                                          if isinstance(v, Mapping) for f in v})  # fmt: skip
 
