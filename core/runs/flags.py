@@ -23,7 +23,7 @@ from core_jax.feedback import teachers
 from core_jax.runs import fields, presets, run_folder
 from core_jax.runs.config import Config, check_names
 from core_jax.runs.follow import follow
-from core_jax.runs.layout import Place, places, with_values
+from core_jax.runs.layout import Place, check_fields, places, with_values
 
 _CHOICES = ("task", "method", "protocol", "teacher", "learner", "model")
 _LISTED = {
@@ -106,6 +106,7 @@ def _default(argv: Sequence[str], extra: type) -> tuple[Config, set[str]]:
     config = presets.defaults(choices)
     if values:
         config = with_values(config, {**values, **choices})
+        check_fields(config)
     return config, {name for name, _ in fields.flatten(values)} | set(values)
 
 

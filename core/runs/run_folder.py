@@ -70,10 +70,9 @@ def opened(out: Path, config: Config, resume: bool) -> Iterator[None]:
     Raises:
         ValueError: as `prepare`, or another process trains in it, or it cannot be made.
     """
-    exists = out.is_dir()
-    if resume and not exists or not resume and not _unused(out):
-        prepare(out, config, resume)  # raises, before anything is written
     try:
+        if not (out.is_dir() if resume else _unused(out)):
+            prepare(out, config, resume)  # raises, before anything is written
         out.mkdir(parents=True, exist_ok=True)
         held = FolderLock(out)
     except OSError as error:
