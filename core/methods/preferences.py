@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 
 from core_jax import envs
 from core_jax.agents import replay
-from core_jax.feedback.collector import CollectorSetup, PairCollector, clip_sampler
+from core_jax.feedback.collector import (
+    CollectorSetup,
+    PairCollector,
+    clip_sampler,
+    empty_labels,
+)
 from core_jax.feedback.config import FeedbackConfig
-from core_jax.methods.base import Arrived, BaseRun, Boundary, Context
+from core_jax.methods.base import Arrived, BaseMethod, BaseRun, Boundary, Context
 from core_jax.reward_models.preference import PreferenceConfig
 from core_jax.training.config import TrainingConfig
-from core_jax.training.reward_input import InputKind, NetworkSource, PixelConfig
+from core_jax.training.reward_input import (
+    InputKind,
+    NetworkSource,
+    PixelConfig,
+    make_input,
+    make_preference_source,
+)
 from core_jax.training.state import SeedState
 from core_jax.training.streams import Stream, stream_keys
 from core_jax.training.train import Train
@@ -233,3 +244,52 @@ def check_input(
             f"clip_frames ({fit.clip_frames}) must divide feedback.clip_length "
             f"({feedback.clip_length})"
         )
+
+
+class PreferenceMethod(BaseMethod):
+    """A method whose reward is learned from preferences alone.
+
+    Its config has the fields `reward_input`, `feedback`, `reward` and `pixels`.
+
+    Attributes:
+        column: the learned reward's.
+    """
+
+    column: ClassVar[str] = "preference"
+
+    def asks_teacher(self, config: Any) -> bool:
+        """Yes."""
+        del config
+        return True
+
+    def check(self, config: Any, training: TrainingConfig, spec: envs.TaskSpec) -> None:
+        """Clips fit into episodes and replay, and what is to be read can be read."""
+        check_clips(config.feedback, training, spec)
+        check_input(config.reward_input, config.pixels, config.reward, config.feedback,
+                    training, spec)  # fmt: skip
+
+    def unused(self, config: Any) -> Mapping[str, str]:
+        """What the input turns off, and the weight of a part: the learned reward is the whole."""
+        found = {"feedback.alpha": "the learned reward is the whole reward"}
+        if config.reward_input == "pixels":
+            return found | {"reward.hidden": "--reward-input pixels: the network is a CNN"}
+        return found | {"pixels": "--reward-input state: no picture is rendered"}
+
+    def learned_source(
+        self, config: Any, training: TrainingConfig, env: envs.TaskEnv
+    ) -> NetworkSource:
+        """The learned reward."""
+        batch, hidden = training.render_batch, config.reward.hidden
+        frames = make_input(config.reward_input, env, config.pixels, hidden, batch)
+        return make_preference_source(self.column, config.reward, frames, batch)
+
+    def empty_arrays(
+        self, config: Any, training: TrainingConfig, env: envs.TaskEnv
+    ) -> dict[str, Any]:
+        """Room for the labels."""
+        return {"labels": empty_labels(training.seeds, config.feedback, env)}
+
+
+def rescore_every(config: Any) -> int:
+    """Fits from one relabelling of replay to the next: pictures make it expensive."""
+    return config.pixels.rescore_every if config.reward_input == "pixels" else 1
