@@ -1,7 +1,5 @@
 """A run's folder with questions in it, made without training; the clips open a drawer."""
 
-import dataclasses
-
 import numpy as np
 
 from core_jax import envs
@@ -9,7 +7,7 @@ from core_jax.feedback.labels import LabelStore
 from core_jax.feedback.queries import Clip, Pair
 from core_jax.feedback.teachers.scripted import ScriptedConfig, ScriptedTeacher
 from core_jax.runs import run_folder
-from core_jax.runs.config import Config
+from core_jax.runs.presets import make_config
 
 STEPS = 20
 
@@ -42,7 +40,7 @@ def questions(count, seed=0, round=0):
 def make(folder, count=12, seeds=1, teacher=None, **fields):
     """Writes the folder: one round of questions a seed, answered by a scripted teacher."""
     teacher = teacher or ScriptedTeacher(ScriptedConfig("oracle"))
-    run_folder.prepare(folder, dataclasses.replace(Config(), seeds=seeds, **fields), resume=False)
+    run_folder.prepare(folder, make_config(seeds=seeds, **fields), resume=False)
     store = LabelStore(folder / "labels.sqlite")
     for seed in range(seeds):
         store.ask(teacher, questions(count, seed), 4_000, 0.1)
