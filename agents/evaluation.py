@@ -7,39 +7,43 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Key, Num
 
 
 class Episodes(NamedTuple):
-    """One number per episode, `[episodes]`."""
+    """One number per episode."""
 
-    success: jax.Array  # 1 where the task was done at any step (Meta-World's measure)
-    episode_return: jax.Array  # sum of ground-truth reward
-    progress: jax.Array  # at the last step
-    first_success: jax.Array  # step of the first success, `horizon` where there was none
+    success: Float[Array, " episodes"]  # 1 where any step was a success (Meta-World's measure)
+    episode_return: Float[Array, " episodes"]  # sum of ground-truth reward
+    progress: Float[Array, " episodes"]  # at the last step
+    first_success: Int[Array, " episodes"]  # step of the first success, `horizon` if there is none
 
 
 def rollout(
-    reset: Callable[[jax.Array], Any],
-    step: Callable[[Any, jax.Array], Any],
-    act: Callable[[jax.Array, jax.Array], jax.Array],
-    key: jax.Array,
+    reset: Callable[[Key[Array, ""]], Any],
+    step: Callable[[Any, Array], Any],
+    act: Callable[[Float[Array, "episodes O"], Key[Array, ""]], Num[Array, "episodes ..."]],
+    key: Key[Array, ""],
     episodes: int,
     horizon: int,
-    record: Callable[[Any, jax.Array], Any] | None = None,
+    record: Callable[[Any, Array], Any] | None = None,
 ) -> tuple[Episodes, Any]:
-    """Plays `episodes` whole episodes side by side.
+    """Plays whole episodes in parallel.
 
     Args:
-        reset, step: a single environment's functions (brax's `State`, with `success` and
-            `progress` in its metrics), without auto-reset: an environment that ends early is
-            frozen at its last state, one whose physics broke (`nonfinite` in its metrics; without
-            it, every end) at the one before.
-        act: `(obs [episodes, O], key) -> action [episodes, A]`.
+        reset: `key -> state` of one environment, a brax `State` with `success` and `progress` in
+            its metrics.
+        step: `(state, action) -> state` of one environment, without auto-reset. An environment
+            that ends early stays at its last state; one with `nonfinite` in its metrics (or, if
+            the metrics have no such entry, with `done`) stays at the state before.
+        act: actions for the observations of all episodes.
         key: PRNG key.
-        record: `(new state, action) -> tree` of the first episode's every step, to be kept.
+        episodes: how many are played.
+        horizon: steps of each.
+        record: `(new state, action) -> tree`, called for every step of the first episode.
 
     Returns:
-        One number per episode, and the record `[horizon, ...]` (None without).
+        One number per episode, and what was recorded, `[horizon, ...]` (None without `record`).
     """
     reset_key, act_key = jax.random.split(key)
     state = jax.vmap(reset)(jax.random.split(reset_key, episodes))
@@ -48,7 +52,7 @@ def rollout(
         state, alive = carry
         action = act(state.obs, key)
         new = jax.vmap(step)(state, action)
-        # An environment whose physics broke stays at its last finite state and earns nothing more.
+        # Without finite physics, an environment stays at its last finite state with reward 0.
         ok = alive & (new.metrics.get("nonfinite", new.done) == 0)
 
         def keep(a: jax.Array, b: jax.Array) -> jax.Array:
@@ -67,10 +71,9 @@ def rollout(
     )
     done = success > 0.5
     solved = jnp.any(done, axis=0)
-    episodes = Episodes(
+    return Episodes(
         success=solved.astype(jnp.float32),
         episode_return=jnp.sum(reward, axis=0),
         progress=progress[-1],
         first_success=jnp.where(solved, jnp.argmax(done, axis=0), horizon),
-    )
-    return episodes, kept
+    ), kept

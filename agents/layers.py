@@ -2,8 +2,9 @@
 
 XLA's CPU backend sums over a batch axis on one core and far below memory speed, and in a
 256-wide network those sums (gradients of biases and of norms) take as long as the products. A
-product with a row of ones gives the same sums from the matrix-product kernel: measured at batch
-256, 3 x 256 with layer norm, 1.5 times the updates per second. Same mathematics, same parameters.
+product with a row of ones gives the same sums from the matrix-product kernel: 1.5 times the updates
+per second of SAC at batch 256 with 3 hidden layers of 256 and layer norm. The mathematics and the
+parameters are those of Linen's layers.
 """
 
 from __future__ import annotations
@@ -11,19 +12,25 @@ from __future__ import annotations
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Float
 
 EPSILON = 1e-6
 
 
 class Dense(nn.Module):
-    """`x [B, in] @ kernel [in, out] + bias [out]`, as `flax.linen.Dense`."""
+    """`x [B, in] @ kernel [in, out] + bias [out]`, as `flax.linen.Dense`.
+
+    The initial kernel is LeCun's times `scale`.
+    """
 
     width: int
+    scale: float = 1.0
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: Float[Array, "B in"]) -> Float[Array, "B width"]:
         shape = (x.shape[-1], self.width)
-        kernel = self.param("kernel", nn.initializers.lecun_normal(), shape)
+        lecun = nn.initializers.variance_scaling(self.scale**2, "fan_in", "truncated_normal")
+        kernel = self.param("kernel", lecun, shape)
         bias = self.param("bias", nn.initializers.zeros, (self.width,))
         return affine(x, kernel, bias)
 
@@ -31,14 +38,14 @@ class Dense(nn.Module):
 class NormedRelu(nn.Module):
     """`relu(layer_norm(x [B, in] @ kernel + bias))`, with a learned scale and offset.
 
-    Layer norm takes away the mean over features; here the kernel's and the bias's own mean over
-    output features is taken away instead, which is the same and costs no pass over the batch.
+    Layer norm subtracts the mean over features. Subtracting the kernel's and the bias's mean over
+    output features instead gives the same values without a pass over the batch.
     """
 
     width: int
 
     @nn.compact
-    def __call__(self, x: jax.Array) -> jax.Array:
+    def __call__(self, x: Float[Array, "B in"]) -> Float[Array, "B width"]:
         shape = (x.shape[-1], self.width)
         kernel = self.param("kernel", nn.initializers.lecun_normal(), shape)
         bias = self.param("bias", nn.initializers.zeros, (self.width,))
@@ -49,8 +56,10 @@ class NormedRelu(nn.Module):
 
 
 @jax.custom_vjp
-def affine(x: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
-    """`x [B, in] @ kernel [in, out] + bias [out] -> [B, out]`."""
+def affine(
+    x: Float[Array, "B in"], kernel: Float[Array, "in out"], bias: Float[Array, " out"]
+) -> Float[Array, "B out"]:
+    """`x @ kernel + bias`."""
     return x @ kernel + bias
 
 

@@ -15,19 +15,24 @@ import jax
 import jax.numpy as jnp
 
 
+class Truth(NamedTuple):
+    """Ground truth of one step: read by baselines, scripted teachers and evaluation only."""
+
+    dense: jax.Array  # [] the benchmark's dense reward, scaled
+    progress: jax.Array  # [] 0 at reset, 1 at the goal
+    success: jax.Array  # [] 0 or 1
+
+
 class Transition(NamedTuple):
-    """One environment step. Rewards are kept as components and combined when a batch is drawn."""
+    """One environment step. Rewards are kept as columns and combined when a batch is drawn."""
 
     obs: jax.Array  # [O]
     action: jax.Array  # [A]
     next_obs: jax.Array  # [O] the true successor, also where the episode was cut
-    target: jax.Array  # [G] the task's target, as a formal reward is given it
+    target: jax.Array  # [G] the task's target
     snapshot: jax.Array  # [K] what a picture of the successor depends on
-    formal: jax.Array  # [] reward code
-    residual: jax.Array  # [] learned reward
-    dense: jax.Array  # [] ground truth, scaled to [0, 1]; scripted teachers and baselines only
-    progress: jax.Array  # [] ground truth, 0 at reset, 1 at the goal
-    success: jax.Array  # [] ground truth
+    rewards: dict[str, jax.Array]  # column name -> []
+    truth: Truth
     discount: jax.Array  # [] 0 where the world ended, else 1
     cut: jax.Array  # [] 1 where the episode ended for whatever reason
 
@@ -55,7 +60,7 @@ def init(example: Transition, rows: int, envs: int) -> ReplayState:
 
 def add(state: ReplayState, block: Transition) -> ReplayState:
     """Appends a block `[K, envs, ...]`; K must divide the rows, so that no block wraps."""
-    rows, length = capacity(state), block.formal.shape[0]
+    rows, length = capacity(state), block.cut.shape[0]
     if rows % length:
         raise ValueError(f"replay rows ({rows}) must be a multiple of the block length ({length})")
     data = jax.tree.map(
@@ -72,7 +77,7 @@ def add(state: ReplayState, block: Transition) -> ReplayState:
 
 def capacity(state: ReplayState) -> int:
     """Rows that the buffer can hold."""
-    return state.data.formal.shape[0]
+    return state.data.cut.shape[0]
 
 
 def sample_index(
@@ -84,13 +89,13 @@ def sample_index(
     """
     row_key, env_key = jax.random.split(key)
     row = jax.random.randint(row_key, shape, 0, jnp.maximum(state.size, 1))
-    env = jax.random.randint(env_key, shape, 0, state.data.formal.shape[1])
+    env = jax.random.randint(env_key, shape, 0, state.data.cut.shape[1])
     return row, env
 
 
 def gather(state: ReplayState, row: jax.Array, env: jax.Array) -> Transition:
     """The transitions at age-ordered rows and envs, `row.shape + [...]`."""
-    rows, envs = state.data.formal.shape
+    rows, envs = state.data.cut.shape
     position = (state.cursor - state.size + row) % rows
     flat = position * envs + env
     return jax.tree.map(lambda x: x.reshape(rows * envs, *x.shape[2:])[flat], state.data)
@@ -121,7 +126,7 @@ def gather_n_step(
     that ended (discount 0) does not bootstrap.
 
     Args:
-        reward_fn: combines the reward components of transitions (`Transition -> [...]`).
+        reward_fn: combines the reward columns of transitions (`Transition -> [...]`).
     """
     first = gather(state, row, env)
     if n == 1:
@@ -155,7 +160,7 @@ def sample_clips(
     steps right after that end, or right before it where the buffer ends first; so that every clip
     is whole, an episode must be at least `length` steps and the buffer hold `2 * length` rows.
     """
-    envs = state.data.formal.shape[1]
+    envs = state.data.cut.shape[1]
     row_key, env_key = jax.random.split(key)
     newest = state.size - length  # last row at which a clip can start
     oldest = jnp.maximum(jnp.minimum(state.size - window, newest), 0)

@@ -10,7 +10,6 @@ Camera and frames are MuJoCo's: it looks along its own -z, x is to the right and
 
 from __future__ import annotations
 
-import dataclasses
 from typing import NamedTuple
 
 import jax
@@ -19,6 +18,7 @@ import numpy as np
 from flax import struct
 
 from core_jax.envs import primitives, rasterising
+from core_jax.envs.camera import Camera
 from core_jax.envs.primitives import Vector
 
 LIGHT = (0.35, -0.45, 0.82)  # towards the light
@@ -30,32 +30,6 @@ _PANE = 0.5  # part of the lamp's light that does; less, for what the water behi
 _BIAS = 1e-3  # m; how far off its surface a ray to the light starts
 _ID_BITS = 6
 _ID_MASK = (1 << _ID_BITS) - 1
-
-
-@dataclasses.dataclass(frozen=True)
-class Camera:
-    """A fixed pinhole camera in MuJoCo's convention (looks along its own -z).
-
-    Attributes:
-        pos: position, m, world frame.
-        xyaxes: the camera's x axis and y axis in the world frame, not necessarily unit length.
-        fovy: vertical field of view, degrees.
-    """
-
-    pos: tuple[float, float, float]
-    xyaxes: tuple[float, float, float, float, float, float]
-    fovy: float = 45.0
-
-    @staticmethod
-    def look_at(
-        pos: tuple[float, float, float], at: tuple[float, float, float], fovy: float = 45.0
-    ) -> Camera:
-        """Returns a camera at `pos` with `at`, m, in the middle of its picture and z upwards."""
-        forward = np.subtract(at, pos)
-        right = np.cross(forward, (0.0, 0.0, 1.0))
-        up = np.cross(right, forward)
-        axes = (*right / np.linalg.norm(right), *up / np.linalg.norm(up))
-        return Camera(pos, tuple(float(a) for a in axes), fovy)
 
 
 @struct.dataclass

@@ -4,8 +4,8 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from brax.envs.base import State, Wrapper
 
+from core_jax.envs.engines import State, Wrapper
 from core_jax.envs.task import TaskEnv
 
 
@@ -52,7 +52,7 @@ class TrainingWrapper(Wrapper):
             "steps": steps,
             "truncation": jnp.zeros(n),
             "last_obs": state.obs,
-            "last_snapshot": jax.vmap(self.env.snapshot)(state.pipeline_state),
+            "last_snapshot": self._snapshots(state),
             "episode_success": jnp.zeros(n),
             "key": keys[:, 2],
         }
@@ -64,7 +64,7 @@ class TrainingWrapper(Wrapper):
         began = state.done > 0  # the step before finished an episode, so this one begins one
         steps = jnp.where(began, 0, info["steps"]) + 1
         succeeded = jnp.where(began, 0.0, info["episode_success"])
-        own = {k: v for k, v in info.items() if k not in _ADDED}
+        own = {k: v for k, v in info.items() if k not in ADDED_INFO}
         after = jax.vmap(self.env.step)(
             state.replace(done=jnp.zeros_like(state.done), info=own), action
         )
@@ -72,7 +72,7 @@ class TrainingWrapper(Wrapper):
         done = jnp.maximum(after.done, truncation)
 
         # A world that came in broken has no picture: it keeps the last one.
-        snapshot = jax.vmap(self.env.snapshot)(after.pipeline_state)
+        snapshot = self._snapshots(after)
         is_finite = jnp.all(jnp.isfinite(snapshot), axis=-1)
         snapshot = _where(is_finite, snapshot, info["last_snapshot"])
 
@@ -94,8 +94,13 @@ class TrainingWrapper(Wrapper):
             },
         )
 
+    def _snapshots(self, state: State) -> jax.Array:
+        # The size is given because `pipeline_state` may be None or without arrays.
+        size = state.done.shape[0]
+        return jax.vmap(self.env.snapshot, axis_size=size)(state.pipeline_state)
 
-_ADDED = ("steps", "truncation", "last_obs", "last_snapshot", "episode_success", "key")
+
+ADDED_INFO = ("steps", "truncation", "last_obs", "last_snapshot", "episode_success", "key")
 
 
 def _where(mask: jax.Array, new: Any, old: Any) -> Any:

@@ -1,44 +1,34 @@
-"""How the parts of a reward become one number.
+"""How reward columns become the one number that is optimised.
 
-CoRe: r = (1 - a) clip(formal, -1, 1) + a residual, with a = 0 before the first fit and 0.5 after.
-The parts are stored and combined only when a batch is drawn, so a new weight needs no relabelling
-(the released code stores a scaled sum and scales it again when it relabels).
+Columns are stored apart and combined only when a batch is drawn, so new weights need no relabelling
+(CoRe's released code stores a scaled sum and scales it again when it relabels).
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
 
 import jax
-import jax.numpy as jnp
 
 
-class Weights(NamedTuple):
-    """Weight of each part; scalars, or arrays that broadcast with the parts."""
+def combine(weights: Mapping[str, jax.Array], rewards: Mapping[str, jax.Array]) -> jax.Array:
+    """The dot product of weights and reward columns.
 
-    formal: jax.Array
-    residual: jax.Array
-    dense: jax.Array
-    sparse: jax.Array
+    Args:
+        weights: column name -> weight, a scalar or an array that broadcasts with the column. A
+            column without a weight is not part of the reward.
+        rewards: column name -> rewards of any one shape.
 
-
-def core_weights(alpha: float) -> Weights:
-    """CoRe's weights for a mixing coefficient `alpha` in [0, 1]."""
-    return Weights(*(jnp.float32(w) for w in (1.0 - alpha, alpha, 0.0, 0.0)))
-
-
-def combine(
-    weights: Weights,
-    formal: jax.Array,
-    residual: jax.Array,
-    dense: jax.Array,
-    sparse: jax.Array,
-    limit: float = 1.0,
-) -> jax.Array:
-    """Weighted sum of the parts, the formal one clipped to [-limit, limit]; shapes broadcast."""
-    return (
-        weights.formal * jnp.clip(formal, -limit, limit)
-        + weights.residual * residual
-        + weights.dense * dense
-        + weights.sparse * sparse
-    )
+    Raises:
+        ValueError: no weights, or a weight for a column that does not exist.
+    """
+    if not weights:
+        raise ValueError(f"no weights of reward columns; there are columns {sorted(rewards)}")
+    missing = sorted(set(weights) - set(rewards))
+    if missing:
+        raise ValueError(f"no reward column {missing}; there are {sorted(rewards)}")
+    first, *others = sorted(weights)
+    total = weights[first] * rewards[first]
+    for name in others:
+        total = total + weights[name] * rewards[name]
+    return total

@@ -12,6 +12,7 @@ import os
 import sys
 import tempfile
 import time
+import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -25,15 +26,18 @@ from bench_render import bench_render
 
 from core_jax import envs
 from core_jax.agents import sac
-from core_jax.methods.trials import Trials
+from core_jax.methods.trials import Trials, trial_steps
 from core_jax.models import ReplayModel
 from core_jax.prompts import formal as prompts
 from core_jax.reward_models.formal import FormalReward, RewardError, extract_code
-from core_jax.runs.config import Config, check
+from core_jax.runs.config import Config
+from core_jax.runs.presets import make_config
 from core_jax.runs.run_folder import device
+from core_jax.runs.setup import make_functions, make_world
 from core_jax.training import devices
-from core_jax.training.rewards import batch_function, compiler
-from core_jax.training.train import make_train
+from core_jax.training.programs import batch_function
+from core_jax.training.streams import seed_keys
+from core_jax.writing.writer import reward_compiler
 
 
 def seconds(call: Callable[[], Any], repeats: int = 5) -> float:
@@ -48,7 +52,7 @@ def seconds(call: Callable[[], Any], repeats: int = 5) -> float:
 
 def bench_sac(config: Config) -> dict[str, Any]:
     """Updates per second, beside the same matrix products with nothing between them."""
-    obs, action, c = 39, 4, config.sac
+    obs, action, c = 39, 4, config.learner_settings
     size, count = c.batch_size, 64
     products = update_products(obs, action, c)
     flops = sum(2.0 * m * k * n for m, k, n in products)
@@ -128,41 +132,45 @@ def update_products(obs: int, action: int, c: sac.SACConfig) -> list[tuple[int, 
 
 def bench_reward(config: Config) -> dict[str, Any]:
     """Compiling a recorded reward, evaluating it, and swapping it in a running training."""
-    train = make_train(config)
-    rewards, refused = recorded_rewards(config, train.env)
-    state = train.init(jax.vmap(jax.random.key)(jnp.arange(config.seeds)))
-    state, _ = train.train_chunk(state, [rewards[0]] * config.seeds)
+    env, seeds = make_world(config), config.training.seeds
+    train = make_functions(config, env)
+    column = train.rewards.programs[0].name
+    rewards, refused = recorded_rewards(env)
+    each = lambda reward: {column: [reward] * seeds}
+    state = train.init(seed_keys(config.seed, seeds))
+    state, _ = train.train_chunk(state, each(rewards[0]))
     swaps = []
     for reward in rewards[1:]:
         began = time.perf_counter()
-        lanes = train.relabel_formal(state.lanes, [reward] * config.seeds)
-        state, _ = train.train_chunk(state.replace(lanes=lanes), [reward] * config.seeds)
+        changed = train.rescore_programs(state.seeds, column, [reward] * seeds)
+        state, _ = train.train_chunk(state.replace(seeds=changed), each(reward))
         jax.block_until_ready(state)
         first = time.perf_counter() - began
         chunk = time.perf_counter()
-        state, _ = train.train_chunk(state, [reward] * config.seeds)
+        state, _ = train.train_chunk(state, each(reward))
         jax.block_until_ready(state)
         swaps.append(first - (time.perf_counter() - chunk))
-    views = jnp.zeros((4096, train.env.observation_size))
-    evaluate = batch_function(rewards[0], train.env.spec.formal_view)
-    inputs = (views, jnp.zeros((4096, 4)), jnp.zeros((4096, 3)))
-    jax.block_until_ready(evaluate(*inputs))
+    obs, action = jnp.zeros((4096, env.observation_size)), jnp.zeros((4096, env.action_size))
+    target = jnp.zeros((4096, *jax.eval_shape(env.reset, jax.random.key(0)).info["target"].shape))
+    evaluate = batch_function(rewards[0], env.spec.formal_view)
+    run = lambda: evaluate(obs, action, target)
+    jax.block_until_ready(run())
     found = {
         "rewards": len(rewards),
         "refused": refused,
         "swap_seconds": round(float(np.median(swaps)), 2),
         "swap_seconds_worst": round(float(np.max(swaps)), 2),
-        "evaluations_per_second": round(4096 / seconds(lambda: evaluate(*inputs))),
+        "evaluations_per_second": round(4096 / seconds(run)),
         "traces": dict(train.traces),
     }
     print("\n".join(f"{k}: {v}" for k, v in found.items()))
     return found
 
 
-def recorded_rewards(config: Config, env: envs.TaskEnv) -> tuple[list[FormalReward], int]:
-    """The recorded replies that compile, and how many do not."""
-    model, rewards, refused = ReplayModel(config.task), [], 0
-    compile_reward = compiler(config, env)
+def recorded_rewards(env: envs.TaskEnv) -> tuple[list[FormalReward], int]:
+    """The recorded replies to CoRe's prompts that compile, and how many do not."""
+    model, rewards, refused = ReplayModel(env.spec.name), [], 0
+    compile_reward = reward_compiler("core", env)
     refinement = prompts.feedback_messages(env.spec, "", 0, {"score": [0.0]})
     for messages in (prompts.initial_messages(env.spec), refinement):
         for reply in model.complete(messages, 100):
@@ -174,14 +182,19 @@ def recorded_rewards(config: Config, env: envs.TaskEnv) -> tuple[list[FormalRewa
 
 
 def bench_train(config: Config) -> dict[str, Any]:
-    """Environment steps per second of training, one seed beside three, and where time goes."""
-    found, state, trains = {}, {}, {}
+    """Environment steps per second of training, one seed beside three, and how often each function
+    was traced."""
+    env, found, state, trains = make_world(config), {}, {}, {}
+    training = config.training
     for seeds in (1, 3):
-        train = trains[seeds] = make_train(dataclasses.replace(config, seeds=seeds))
+        training = dataclasses.replace(config.training, seeds=seeds)
+        train = make_functions(dataclasses.replace(config, training=training), env)
+        trains[seeds] = train
         began = time.perf_counter()
-        state[seeds] = train.init(jax.vmap(jax.random.key)(jnp.arange(seeds)))
-        while int(state[seeds].env_steps) < config.random_steps + config.chunk:
+        state[seeds] = train.init(seed_keys(config.seed, seeds))
+        while int(state[seeds].env_steps) < training.random_steps + training.chunk:
             state[seeds], _ = train.train_chunk(state[seeds])
+        jax.block_until_ready(state[seeds])
         found[f"compile_seconds_{seeds}"] = round(time.perf_counter() - began, 1)
     taken = {1: [], 3: []}
     for _ in range(7):
@@ -191,12 +204,14 @@ def bench_train(config: Config) -> dict[str, Any]:
             jax.block_until_ready(state[seeds])
             taken[seeds].append(time.perf_counter() - began)
     one, three = (float(np.median(taken[s])) for s in (1, 3))
+    updates = training.updates * training.chunk / training.block
     found |= {
-        "steps_per_second": round(config.chunk / one),
-        "updates_per_second": round(config.updates * config.chunk / config.block / one, 1),
-        "three_seeds_steps_per_second": round(3 * config.chunk / three),
+        "steps_per_second": round(training.chunk / one),
+        "updates_per_second": round(updates / one, 1),
+        "three_seeds_steps_per_second": round(3 * training.chunk / three),
         "three_seeds_cost": round(three / one, 2),
         "traces": dict(trains[1].traces),
+        "three_seeds_traces": dict(trains[3].traces),
     }
     print("\n".join(f"{k}: {v}" for k, v in found.items()))
     return found
@@ -205,13 +220,18 @@ def bench_train(config: Config) -> dict[str, Any]:
 def bench_candidates(config: Config) -> dict[str, Any]:
     """A trial of one candidate, then trials of eight side by side: wall and CPU seconds, with the
     compilation of their program and without."""
-    config = check(dataclasses.replace(config, method="eureka"))
-    env = envs.make(config.task)
-    # The replies to CoRe's questions, whichever method trains on them.
-    rewards, _ = recorded_rewards(dataclasses.replace(config, method="core"), env)
-    found: dict[str, Any] = {"trial_steps": config.trial_steps}
+    env = make_world(config)
+    # The replies to CoRe's prompts, whichever method trains on them.
+    rewards, _ = recorded_rewards(env)
+    train = make_functions(config, env)
+    context: Any = types.SimpleNamespace(
+        training=config.training, env=env, learner=train.plan.learner, note=lambda text: None
+    )
+    steps = trial_steps(config.settings.formal.trial_fraction, config.training)
+    found: dict[str, Any] = {"trial_steps": steps}
     with tempfile.TemporaryDirectory() as folder:
-        trials = {n: Trials(config, n, Path(folder) / f"{n}.json") for n in (1, 8)}
+        column = train.rewards.programs[0]
+        trials = {n: Trials(context, column, n, steps, Path(folder) / f"{n}.json") for n in (1, 8)}
         for seed, when in enumerate(("with_compilation", "compiled")):
             for n, one in trials.items():
                 began, cpu = time.perf_counter(), time.process_time()
@@ -249,7 +269,7 @@ def main(
         found = bench_render(task, gl, seconds)
     else:
         benches = {"sac": bench_sac, "reward": bench_reward, "train": bench_train}
-        found = {**benches, "candidates": bench_candidates}[what](check(Config(task=task)))
+        found = {**benches, "candidates": bench_candidates}[what](make_config(task=task))
     load = [round(x, 1) for x in os.getloadavg()]
     print(json.dumps({"bench": what, "device": device(), "load": load, **found}))
     return 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import jax
 import numpy as np
@@ -17,7 +17,8 @@ import tyro
 
 from core_jax.runs import restore
 from core_jax.training import cache, devices
-from core_jax.visual import episodes as film
+from core_jax.training.state import EpisodeRecord
+from core_jax.visual import episodes as episode_sheets
 
 
 def evaluate(
@@ -34,48 +35,74 @@ def evaluate(
         episodes: episodes per seed.
         protocol: paper or random; the run's own by default.
         seed: of the evaluation's resets.
-        video: film each seed's first episode, side by side: .gif, or .mp4 with the `video` extra.
+        video: show each seed's first episode, side by side: .gif, or .mp4 with the `video` extra.
     """
     devices.prepare_cpu(1)
     cache.enable()
     try:
+        if episodes < 1:
+            raise ValueError(f"--episodes must be at least 1, not {episodes}")
+        if seed < 0:
+            raise ValueError(f"--seed must be at least 0, not {seed}")
         if video:
-            film.check_path(video)
+            episode_sheets.check_video_path(video)
         restored = restore.load(run, protocol)
+        if video and restored.train.env.spec.camera is None:
+            raise ValueError(f"--video {video}: task {restored.config.task} has no pictures")
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    config, batch = restored.config, restored.config.eval_episodes
-    rounds = []
-    for i in range(-(-episodes // batch)):
-        keys = jax.random.split(jax.random.key(10_000 + seed * 1_000 + i), config.seeds)
-        rounds.append(jax.device_get(restored.train.evaluate(restored.lanes, keys)))
-    played = {k: np.concatenate([getattr(r, k) for r, _ in rounds], axis=1)[:, :episodes]
-              for k in rounds[0][0]._fields}  # fmt: skip
+    config = restored.config
+    played, record = play(restored, episodes, seed)
     means = {k: [round(float(x), 4) for x in v.mean(axis=1)] for k, v in played.items()}
-    for s in range(config.seeds):
+    for s in range(config.training.seeds):
         shown = ", ".join(f"{k} {v[s]:.3f}" for k, v in means.items())
         print(f"seed {config.seed + s}: {shown}")
     if video:
-        reel = film.develop(
-            restored.config, restored.train, restored.lanes, restored.formal, rounds[0][1]
-        )
-        film.video(restored.train.env, reel, video)
+        write_video(restored, record, video)
         print(f"wrote {video}")
-    print(
-        json.dumps(
-            {
-                "run": str(run),
-                "task": config.task,
-                "method": config.method,
-                "protocol": protocol or config.protocol,
-                "episodes": episodes,
-                "env_steps": restored.env_steps,
-                **means,
-            }
-        )
-    )
+    found = {
+        "run": str(run),
+        "task": config.task,
+        "method": config.method,
+        "protocol": protocol or config.protocol,
+        "episodes": episodes,
+        "env_steps": restored.env_steps,
+        **means,
+    }
+    print(json.dumps(found))
     return 0
+
+
+def play(
+    restored: restore.Restored, episodes: int, seed: int
+) -> tuple[dict[str, np.ndarray], EpisodeRecord]:
+    """Plays episodes.
+
+    Args:
+        restored: the run.
+        episodes: of each of its S seeds.
+        seed: of the resets.
+
+    Returns:
+        Each quantity of an episode [S, episodes], and a record of the first episode of each seed.
+    """
+    training, rounds = restored.config.training, []
+    for i in range(-(-episodes // training.eval_episodes)):
+        key = jax.random.key(10_000 + seed * 1_000 + i)
+        keys = jax.random.split(key, training.seeds)
+        rounds.append(jax.device_get(restored.train.evaluate(restored.seeds, keys)))
+    each = zip(*(found for found, _ in rounds), strict=True)
+    joined = [np.concatenate(x, axis=1)[:, :episodes] for x in each]
+    return dict(zip(rounds[0][0]._fields, joined, strict=True)), rounds[0][1]
+
+
+def write_video(restored: restore.Restored, record: EpisodeRecord, path: Path) -> None:
+    """Writes the recorded episodes with their rewards."""
+    train = restored.train
+    columns: dict[str, Any] = train.score_record(restored.seeds, record, restored.programs)
+    shown = episode_sheets.from_record(record, jax.device_get(columns))
+    episode_sheets.video(train.env, shown, path)
 
 
 if __name__ == "__main__":

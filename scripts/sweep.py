@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +21,14 @@ import numpy as np
 import tyro
 
 from core_jax import envs, methods
+from core_jax.runs import flags, run_folder
 from core_jax.runs.config import suggest
+
+DESCRIPTION = """Trains every task by every method, one run after another.
+
+Flags that are not listed here go to every run, as scripts/train.py has them: for example --steps
+50000 --sac.gamma 0.98 (python scripts/train.py --method METHOD --help lists them).
+"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,55 +36,96 @@ class Flags:
     """CoRe-JAX: many runs, one command."""
 
     out: Path
-    """Folder of the runs; a sweep in it is gone on with."""
+    """Folder of the runs; a sweep that is in it continues."""
     tasks: tuple[str, ...] = envs.names("metaworld")
+    """Tasks to learn, one run for each method."""
     methods: tuple[str, ...] = ("core",)
+    """Methods to learn them by."""
     protocols: tuple[str, ...] = ("paper",)
+    """Protocols of the tasks' resets: paper, random."""
     seeds: int = 3
+    """Seeds of every run."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _RunFlags:
+    """What scripts/train.py has besides a run's settings."""
+
+    out: Path = Path()
+    resume: bool = False
+    config: Path | None = None
+    quiet: bool = False
 
 
 def main() -> int:
     """Runs the sweep; returns 1 if a run failed, 2 for a bad flag."""
-    flags, others = tyro.cli(Flags, return_unknown_args=True)
+    own, others = tyro.cli(Flags, description=DESCRIPTION, return_unknown_args=True)
     try:
         for what, asked, valid in (
-            ("task", flags.tasks, envs.names()),
-            ("method", flags.methods, methods.names()),
-            ("protocol", flags.protocols, envs.PROTOCOLS),
+            ("task", own.tasks, envs.names()),
+            ("method", own.methods, methods.names()),
+            ("protocol", own.protocols, envs.PROTOCOLS),
         ):
             for name in asked:
                 suggest(what, name, valid)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    signal.signal(signal.SIGTERM, _exit)  # so that `train` ends the run that is under way
     summaries, failed = [], []
-    cells = list(itertools.product(flags.tasks, flags.protocols, flags.methods))
+    cells = list(itertools.product(own.tasks, own.protocols, own.methods))
     for i, (task, protocol, method) in enumerate(cells, 1):
-        out = flags.out / f"{task}-{protocol}-{method}"
+        out = own.out / f"{task}-{protocol}-{method}"
         print(f"[{i}/{len(cells)}] {out.name}", file=sys.stderr, flush=True)
-        summary = train(out, task, protocol, method, flags.seeds, others)
+        words = ["--task", task, "--protocol", protocol, "--method", method]
+        words += ["--seeds", str(own.seeds), "--out", str(out), *others]
+        summary = train(out, words)
         if summary is None:
             failed.append(out.name)
             continue
         summaries.append(summary)
         print(line(summary), file=sys.stderr, flush=True)
-    print(json.dumps({"sweep": str(flags.out), "runs": summaries, "failed": failed}))
+    print(json.dumps({"sweep": str(own.out), "runs": summaries, "failed": failed}))
     return 1 if failed else 0
 
 
-def train(
-    out: Path, task: str, protocol: str, method: str, seeds: int, others: list[str]
-) -> dict[str, Any] | None:
-    """One run in a process of its own; None if it failed (it has said why on stderr)."""
-    finished = out / "summary.json"
-    if not finished.exists():
-        command = [sys.executable, str(Path(__file__).with_name("train.py"))]
-        command += ["--task", task, "--protocol", protocol, "--method", method]
-        command += ["--seeds", str(seeds), "--out", str(out), *others]
-        command += ["--resume"] if (out / "config.json").exists() else []
-        if subprocess.run(command, stdout=subprocess.DEVNULL).returncode or not finished.exists():
-            return None
-    return json.loads(finished.read_text())
+def train(out: Path, words: list[str]) -> dict[str, Any] | None:
+    """One run in a process of its own; None if it failed (it has said why on stderr).
+
+    Args:
+        out: the run's folder; nothing is done if it holds a finished run of these settings.
+        words: of its command line.
+    """
+    resume = ["--resume"] if (out / "config.json").exists() else []
+    try:
+        if (found := finished(out, words)) is not None:
+            return found
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        return None
+    command = [sys.executable, str(Path(__file__).with_name("train.py")), *words, *resume]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        failed = process.wait()
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait()
+    return None if failed else run_folder.summary(out)
+
+
+def finished(out: Path, words: list[str]) -> dict[str, Any] | None:
+    """The summary of a folder whose run needs no more training, None if there is no such run.
+
+    Raises:
+        ValueError: the finished run has other settings.
+    """
+    summary = run_folder.summary(out)
+    if summary is None:
+        return None
+    config, _ = flags.parse(_RunFlags, [*words, "--resume"])
+    run_folder.check_same(out, config)
+    return summary if summary["env_steps"] >= config.training.steps else None
 
 
 def line(summary: dict[str, Any]) -> str:
@@ -86,6 +135,11 @@ def line(summary: dict[str, Any]) -> str:
         f"  success {np.mean(summary['success']):.3f} ({each}), {summary['env_steps']:,} steps, "
         f"{summary['wall_seconds'] / 60:.1f} min"
     )
+
+
+def _exit(number: int, frame: Any) -> None:
+    del frame
+    raise SystemExit(128 + number)
 
 
 if __name__ == "__main__":

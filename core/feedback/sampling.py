@@ -1,12 +1,12 @@
 """Which pairs of clips a teacher is asked about.
 
-`uniform` is the paper's. The others draw a pool ten times as large and keep what promises most, as
-B-Pref does (Lee et al. 2021): pairs over which the ensemble disagrees, or of which its members are
-least sure. `recent` prefers clips of the newest policies. `quantiles` takes clips from all
-quantiles of both rewards, so that a round covers what either calls good, middling and poor.
+`uniform` is the paper's. `disagreement` and `entropy` draw a pool ten times as large and keep the
+pairs over which the ensemble disagrees, or about which its members are least certain, as B-Pref
+does (Lee et al. 2021). `recent` prefers clips of the newest policies. `quantiles` takes clips from
+all quantiles of two reward columns, so that a round covers high, middling and low values of both.
 
-Until the residual reward has been fitted once nothing is known of a pair: then `disagreement` and
-`entropy` ask about the first pairs of the pool, which are uniform (PEBBLE's first round is, too).
+Before the learned reward's first fit nothing is known of a pair: then `disagreement` and `entropy`
+take the first pairs of the pool, which are uniform (as PEBBLE's first round is).
 """
 
 from __future__ import annotations
@@ -46,15 +46,15 @@ def choose(
         pool: clips `[pool_size, H, ...]`.
         members_returns: gives each member's summed reward of each clip of the pool [E, pool_size];
             called if the rule needs it.
-        fitted: whether the residual reward has been fitted [].
+        fitted: whether the learned reward has been fitted [].
         key: for what is left to chance.
         pairs: how many.
     """
     if rule in ("uniform", "recent"):
         return pool
     if rule == "quantiles":
-        formal, residual = (jnp.sum(x, axis=1) for x in (pool.formal, pool.residual))
-        chosen = across_quantiles(formal, residual, key, pairs)
+        returns = [jnp.sum(pool.rewards[name], axis=1) for name in sorted(pool.rewards)]
+        chosen = across_quantiles(returns[0], returns[-1], key, pairs)
     else:
         returns = members_returns()
         measure = disagreement if rule == "disagreement" else entropy
@@ -96,22 +96,20 @@ def best(worth: jax.Array, same: jax.Array, pairs: int) -> jax.Array:
     return jnp.stack([2 * chosen, 2 * chosen + 1], axis=1).reshape(-1)
 
 
-def across_quantiles(
-    formal: jax.Array, residual: jax.Array, key: jax.Array, pairs: int
-) -> jax.Array:
+def across_quantiles(first: jax.Array, second: jax.Array, key: jax.Array, pairs: int) -> jax.Array:
     """Clips of `pairs` pairs as indices [2 * pairs] into a pool of C clips.
 
-    Each pair is a clip from one of `pairs` equal bins of the formal reward's ranking, every bin
-    once, and one from a bin of the residual's.
+    Each pair is a clip from one of `pairs` equal bins of the first reward's ranking, every bin
+    once, and one from a bin of the second's.
 
     Args:
-        formal, residual: the clips' summed rewards [C]; C is a multiple of `pairs`.
+        first, second: the clips' summed rewards [C]; C is a multiple of `pairs`.
         key: for the choice within a bin, and for who meets whom.
         pairs: how many.
     """
-    chex.assert_equal_shape([formal, residual])
+    chex.assert_equal_shape([first, second])
     chosen = []
-    for values, key in zip((formal, residual), jax.random.split(key), strict=True):  # noqa: B020
+    for values, key in zip((first, second), jax.random.split(key), strict=True):  # noqa: B020
         tie_key, pick_key, meet_key = jax.random.split(key, 3)
         # Rewards may be constant (none yet, or one that never pays): ties fall at random.
         ranking = jnp.lexsort((jax.random.uniform(tie_key, values.shape), values))

@@ -1,12 +1,26 @@
-"""Methods: one small file each, saying which parts of the loop it switches on."""
+"""Methods: one file or folder per paper, registered here by name."""
 
 from __future__ import annotations
 
-from core_jax.methods import core, env_dense, env_sparse, eureka, text2reward
 from core_jax.methods.base import Method
+from core_jax.methods.code import Code
+from core_jax.methods.core import Core
+from core_jax.methods.env_reward import EnvDense, EnvSparse
+from core_jax.methods.eureka import Eureka
+from core_jax.methods.text2reward import Text2Reward
 
-_MODULES = (core, eureka, text2reward, env_dense, env_sparse)
-_METHODS: dict[str, Method] = {module.METHOD.name: module.METHOD for module in _MODULES}
+_METHODS: dict[str, Method] = {}
+
+
+def register(method: Method) -> None:
+    """Makes a method known by its name; from then on runs and the command line offer it.
+
+    Raises:
+        ValueError: another method has that name.
+    """
+    known = _METHODS.setdefault(method.name, method)
+    if type(known) is not type(method):
+        raise ValueError(f"a method named {method.name!r} exists already")
 
 
 def names() -> tuple[str, ...]:
@@ -15,6 +29,13 @@ def names() -> tuple[str, ...]:
 
 
 def get(name: str) -> Method:
-    """The method of that name; KeyError if there is none (`core_jax.runs.config.check` says it
-    kindly)."""
+    """The method of that name.
+
+    Raises:
+        KeyError: there is none.
+    """
     return _METHODS[name]
+
+
+for _method in (Core(), Eureka(), Text2Reward(), Code(), EnvDense(), EnvSparse()):
+    register(_method)

@@ -1,9 +1,9 @@
 """Short trainings of candidate rewards, judged by ground truth: what CoRe's `gt_score` selects a
 first reward by, and what Eureka searches with.
 
-A candidate is one more lane of the same vmapped program, not one more run: all of them are trained
+A candidate is one more seed of the same vmapped program, not one more run: all of them are trained
 side by side, from the same start and with the same random numbers. The program is compiled for one
-number of lanes and used for every group of candidates; lanes to spare repeat the last one. Results
+number of candidates and used for every group of them; places to spare repeat the last one. Results
 are on disk as soon as a group is through, so a run that was killed trains no candidate twice.
 """
 
@@ -12,27 +12,29 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
+from core_jax import files
+from core_jax.methods.base import Context
 from core_jax.reward_models.formal import FormalReward
-from core_jax.runs import run_folder
-from core_jax.runs.config import Config
-from core_jax.training.state import Train
-from core_jax.training.train import make_train
+from core_jax.training.config import TrainingConfig
+from core_jax.training.programs import ProgramColumn
+from core_jax.training.streams import Stream
+from core_jax.training.train import Rewards, Train, make_train
 from core_jax.writing.writer import Candidate
 
 _STRETCHES = 10  # of a trial, that its fitness is the best of
 
 
 class Trial(NamedTuple):
-    """What came of a candidate; JSON-able.
+    """The result of a candidate's training; JSON-able.
 
-    Both numbers are ground truth, a thousandth of the mean progress added to tell equals apart.
+    Both numbers are ground truth, a thousandth of the mean progress added to break ties.
     """
 
     success: float
@@ -44,60 +46,90 @@ class Trial(NamedTuple):
     """One value per chunk: `score`, the share of steps in success, then each component's mean."""
 
 
+def trial_steps(fraction: float, training: TrainingConfig) -> int:
+    """Environment steps of a candidate's trial, in whole chunks."""
+    return max(1, round(fraction * training.steps / training.chunk)) * training.chunk
+
+
+def check_trial(flag: str, fraction: float, training: TrainingConfig) -> None:
+    """Raises a ValueError if a trial ends before anything is learned."""
+    steps = trial_steps(fraction, training)
+    if steps <= training.random_steps:
+        raise ValueError(
+            f"a candidate's trial ({steps} steps) ends before anything is learned: it must be "
+            f"longer than random_steps ({training.random_steps}); raise {flag} or steps"
+        )
+
+
 class Trials:
-    """Trains candidates, and remembers what came of them."""
+    """Trains candidates and keeps their results.
 
-    def __init__(
-        self, config: Config, lanes: int, path: Path, say: Callable[[str], None] = lambda _: None
-    ):
-        """Compiles nothing yet.
+    Args:
+        context: the run's.
+        column: the reward column that candidates fill; the whole reward of a trial.
+        width: candidates trained side by side.
+        steps: environment steps of a trial.
+        path: where results are kept.
+    """
 
-        Args:
-            config: the run's; `trial_steps` long is each trial.
-            lanes: trained side by side.
-            path: where results are kept.
-            say: told what is being trained.
-        """
-        steps = config.trial_steps
-        self._trial = dataclasses.replace(config, seeds=lanes, steps=steps, replay=steps, rrm=False)
-        self._path, self._say = path, say
+    def __init__(self, context: Context, column: ProgramColumn, width: int, steps: int, path: Path):
+        self._training = dataclasses.replace(
+            context.training, seeds=width, steps=steps, replay=steps
+        )
+        self._context, self._column, self._path = context, column, path
         self._known: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
         self.train: Train | None = None
 
     @property
     def env_steps(self) -> int:
         """Environment steps of all trials so far."""
-        return len(self._known) * self._trial.steps
+        return len(self._known) * self._training.steps
 
     def run(self, rewards: Sequence[FormalReward], seeds: Sequence[int]) -> list[Trial]:
         """One trial for each reward and seed.
 
         Args:
-            rewards, seeds: of equal length; seed i starts what reward i is trained on.
+            rewards, seeds: of equal length; seed i is the start of reward i's training.
         """
         jobs = {_key(r, s): (r, s) for r, s in zip(rewards, seeds, strict=True)}
         new = [key for key in jobs if key not in self._known]
-        lanes = self._trial.seeds
-        for first in range(0, len(new), lanes):
-            group = new[first : first + lanes]
-            self._say(f"training {len(group)} candidates side by side, {self._trial.steps:,} steps")
-            padded = group + [group[-1]] * (lanes - len(group))
-            trials = self._train_lanes(*zip(*(jobs[key] for key in padded), strict=True))
+        width, steps = self._training.seeds, self._training.steps
+        for first in range(0, len(new), width):
+            group = new[first : first + width]
+            self._context.note(f"training {len(group)} candidates side by side, {steps:,} steps")
+            padded = group + [group[-1]] * (width - len(group))
+            trials = self._train_group([jobs[key] for key in padded])
             for key, trial in zip(group, trials, strict=False):
                 self._known[key] = trial._asdict()
-            run_folder.write_json(self._path, self._known)
+            files.write_json(self._path, self._known)
         return [Trial(**self._known[_key(r, s)]) for r, s in zip(rewards, seeds, strict=True)]
 
-    def _train_lanes(self, rewards: Sequence[FormalReward], seeds: Sequence[int]) -> list[Trial]:
+    def success_of(
+        self, candidates: Sequence[Candidate], first_seed: int, seeds: int
+    ) -> np.ndarray:
+        """CoRe's score of each candidate for each seed [S, K]; -inf where it was refused."""
+        compiled = [i for i, c in enumerate(candidates) if c.reward]
+        rewards = [r for c in candidates if (r := c.reward)] * seeds
+        starts = [first_seed + s for s in range(seeds) for _ in compiled]
+        results = self.run(rewards, starts)
+        scores = np.full((seeds, len(candidates)), -np.inf)
+        found = np.array([trial.success for trial in results])
+        scores[:, compiled] = found.reshape(seeds, len(compiled))
+        return scores
+
+    def _train_group(self, jobs: Sequence[tuple[FormalReward, int]]) -> list[Trial]:
+        rewards, seeds = zip(*jobs, strict=True)
         if self.train is None:
-            self.train = make_train(self._trial)
+            context, name = self._context, self._column.name
+            reward = Rewards({name: 1.0}, programs=(self._column,))
+            self.train = make_train(self._training, context.env, context.learner, reward)
         keys = jax.vmap(jax.random.key)(np.asarray(seeds))
-        state = self.train.init(jax.vmap(jax.random.fold_in, (0, None))(keys, 5_000_000))
+        state = self.train.init(jax.vmap(jax.random.fold_in, (0, None))(keys, int(Stream.TRIALS)))
         rows = []
-        for _ in range(self._trial.steps // self._trial.chunk):
-            state, row = self.train.train_chunk(state, rewards)
+        for _ in range(self._training.steps // self._training.chunk):
+            state, row = self.train.train_chunk(state, {self._column.name: rewards})
             rows.append(jax.device_get(row))
-        env_state = state.lanes.env_state
+        env_state = state.seeds.env_state
         # Episodes that the trial's end cuts off count as they stand.
         running = np.asarray(env_state.info["episode_success"] * (1.0 - env_state.done))
         total = lambda name: sum(row[name] for row in rows)
@@ -121,26 +153,13 @@ def best_stretch(shares: Sequence[float]) -> float:
     return max(float(part.mean()) for part in parts)
 
 
-def ground_truth_scores(
-    config: Config, candidates: Sequence[Candidate], trials: Trials
-) -> np.ndarray:
-    """CoRe's score of each candidate for each seed [S, K]; -inf where it was refused."""
-    compiled = [i for i, c in enumerate(candidates) if c.reward]
-    jobs = [(candidates[i].reward, config.seed + s) for s in range(config.seeds) for i in compiled]
-    results = trials.run(*zip(*jobs, strict=True))
-    scores = np.full((config.seeds, len(candidates)), -np.inf)
-    found = np.array([trial.success for trial in results])
-    scores[:, compiled] = found.reshape(config.seeds, len(compiled))
-    return scores
-
-
 def _key(reward: FormalReward, seed: int) -> str:
     return hashlib.sha256(f"{seed}\n{reward.source}".encode()).hexdigest()
 
 
-def _statistics(rows: Sequence[dict[str, Any]], lane: int) -> dict[str, list[float]]:
-    series = {"score": [round(float(row["step_success"][lane]), 6) for row in rows]}
-    for name in rows[0]["components"][lane]:
+def _statistics(rows: Sequence[dict[str, Any]], place: int) -> dict[str, list[float]]:
+    series = {"score": [round(float(row["step_success"][place]), 6) for row in rows]}
+    for name in rows[0]["components"][place]:
         if name != "nonfinite":
-            series[name] = [round(float(row["components"][lane][name]), 6) for row in rows]
+            series[name] = [round(float(row["components"][place][name]), 6) for row in rows]
     return series

@@ -1,16 +1,20 @@
 """Settings and prices of a hosted language model.
 
 Prices are USD per million (input, output) tokens, as their vendors published them in autumn 2026.
-They are counted in full: a vendor's discount for a prompt that it has seen before is not taken off,
-so a cost is never stated too low by it.
+They are counted in full: a vendor's discount for cached prompts is not subtracted, so a cost is
+never stated too low because of it.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 import math
 from collections.abc import Sequence
+from typing import Annotated, Any, Literal, get_type_hints
 from urllib.parse import urlsplit
+
+from annotated_types import BaseMetadata, Ge, Gt, Le
 
 from core_jax.prompts.message import Message, Picture
 
@@ -26,10 +30,18 @@ PRICES: dict[str, tuple[float, float]] = {
     "gpt-5.4-mini": (0.75, 4.50),
     "gpt-5.4": (2.50, 15.00),
 }
-# The most that a picture of up to LARGEST_PICTURE pixels a side is counted as: Gemini 3 at its
-# highest resolution; of OpenAI's models gpt-4o-mini (8,500), most count some hundred.
+# The most tokens of a picture of up to LARGEST_PICTURE pixels a side: Gemini 3 at its highest
+# resolution; of OpenAI's models gpt-4o-mini (8,500), while most count some hundred.
 LARGEST_PICTURE = 512
 PICTURE_TOKENS = {"gemini": 2_304, "openai": 8_704}
+
+
+# Where each provider's own service is; a key is sent there without asking for consent.
+VENDORS = {
+    "gemini": "https://generativelanguage.googleapis.com",
+    "openai": "https://api.openai.com/v1",
+}
+Price = Annotated[float, Ge(0), Le(1e7)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,20 +57,23 @@ class ChatConfig:
     base_url: str = ""
     """Where the service is; empty: at its vendor. vLLM: http://127.0.0.1:8000/v1, Ollama:
     http://127.0.0.1:11434/v1, both by --model openai."""
-    temperature: float = 1.0
-    max_output_tokens: int = 16_384
-    """Most tokens of one reply, what the model thinks before it writes included."""
-    timeout: float = 300.0
-    """Seconds that a service may stay silent."""
-    retries: int = 5
-    """Times that a request is repeated after a passing failure."""
-    prices: tuple[float, float] | None = None
+    send_key: Literal["https", "always", "never"] = "https"
+    """When the API key is sent to base_url. https: over https, and to this machine; always: over
+    plain http as well; never: not at all, for a service that needs none."""
+    temperature: Annotated[float, Ge(0), Le(2)] = 1.0
+    max_output_tokens: Annotated[int, Ge(1), Le(10_000_000)] = 16_384
+    """Most tokens of one reply, including the model's reasoning before it."""
+    timeout: Annotated[float, Gt(0), Le(86_400)] = 300.0
+    """Seconds from the start of a request until its whole answer must be there."""
+    retries: Annotated[int, Ge(0), Le(1_000)] = 5
+    """Number of repetitions of a request after a passing failure."""
+    prices: tuple[Price, Price] | None = None
     """USD per million input and output tokens, for a model whose price is not built in or has
     changed; 0 0 for one's own."""
 
 
 def model_name(provider: str, chat: ChatConfig) -> str:
-    """The model asked, as the service spells it."""
+    """The name of the model, as the service spells it."""
     return chat.name or DEFAULT_NAMES[provider]
 
 
@@ -66,7 +81,7 @@ def price_of(name: str, chat: ChatConfig) -> tuple[float, float]:
     """USD per million input and output tokens.
 
     Raises:
-        ValueError: nobody has said what this model costs.
+        ValueError: the price is neither built in nor given.
     """
     prices = PRICES.get(name) if chat.prices is None else chat.prices
     if prices is None:
@@ -83,11 +98,13 @@ def cost(prices: tuple[float, float], tokens_in: int, tokens_out: int) -> float:
 
 
 def most_tokens_in(provider: str, messages: Sequence[Message]) -> int:
-    """An upper bound of a conversation's tokens: none is shorter than a byte, 64 a turn are more
-    than any template puts around it, and a picture has a most of its own."""
+    """An upper bound of a conversation's tokens: no token is shorter than a byte, no template puts
+    more than 64 around a turn, and a picture has a bound of its own."""
 
     def most(part: str | Picture) -> int:
-        return len(part.encode()) if isinstance(part, str) else PICTURE_TOKENS[provider]
+        if isinstance(part, str):
+            return len(part.encode(errors="surrogatepass"))
+        return PICTURE_TOKENS[provider]
 
     return sum(64 + sum(most(part) for part in m.parts) for m in messages)
 
@@ -96,24 +113,49 @@ def check_chat(provider: str, chat: ChatConfig, max_cost: float) -> None:
     """Raises a ValueError naming field, value and what is right."""
     if not (max_cost > 0 and math.isfinite(max_cost)):
         raise ValueError(f"max_cost must be a positive amount of USD, not {max_cost}")
+    if chat.name != "".join(chat.name.split()) or not chat.name.isprintable():
+        raise ValueError(f"chat.name must be one word, not {chat.name!r}")
     if chat.base_url:
         _check_base_url(chat.base_url)
         if not chat.name:
             raise ValueError("chat.base_url needs chat.name: which model to ask for there")
-    for name, least in (("max_output_tokens", 1), ("retries", 0)):
-        if getattr(chat, name) < least:
-            raise ValueError(f"chat.{name} must be at least {least}, not {getattr(chat, name)}")
-    if not (chat.timeout > 0 and math.isfinite(chat.timeout)):
-        raise ValueError(f"chat.timeout must be a positive number of seconds, not {chat.timeout}")
-    if not 0 <= chat.temperature <= 2:
-        raise ValueError(f"chat.temperature must be in [0, 2], not {chat.temperature}")
-    prices = price_of(model_name(provider, chat), chat)
-    if not all(p >= 0 and math.isfinite(p) for p in prices):
-        raise ValueError(f"chat.prices must not be negative, and are {prices}")
+    elif chat.send_key == "never":
+        raise ValueError("chat.send_key must not be never without chat.base_url: vendors need keys")
+    hints = get_type_hints(ChatConfig, include_extras=True)
+    for name in ("temperature", "max_output_tokens", "timeout", "retries"):
+        _check_bounds(name, getattr(chat, name), hints[name].__metadata__)
+    for price in price_of(model_name(provider, chat), chat):
+        _check_bounds("prices", price, Price.__metadata__)  # pyright: ignore
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a URL's host is this machine, by its name or address."""
+    host = (urlsplit(url).hostname or "").rstrip(".")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def is_vendor(provider: str, url: str) -> bool:
+    """Whether a URL is the provider's own service, over https."""
+    vendor, parts = urlsplit(VENDORS[provider]), urlsplit(url)
+    return (parts.scheme, parts.netloc) == (vendor.scheme, vendor.netloc)
+
+
+def _check_bounds(name: str, value: Any, bounds: Sequence[BaseMetadata]) -> None:
+    for bound in bounds:
+        # Written so that NaN is out of all bounds.
+        if isinstance(bound, Gt) and not value > bound.gt:  # type: ignore[operator]
+            raise ValueError(f"chat.{name} must be greater than {bound.gt}, not {value}")
+        if isinstance(bound, Ge) and not value >= bound.ge:  # type: ignore[operator]
+            raise ValueError(f"chat.{name} must be at least {bound.ge}, not {value}")
+        if isinstance(bound, Le) and not value <= bound.le:  # type: ignore[operator]
+            raise ValueError(f"chat.{name} must be at most {bound.le}, not {value}")
 
 
 def _check_base_url(url: str) -> None:
-    # The config is written into the run's folder; a key in it would be, too. So it is not repeated.
+    # The config is written into the run's folder, where a key must not be: the value is not shown.
     if any(mark in url for mark in "@?#"):
         raise ValueError(
             "chat.base_url must not hold a user, a query or a fragment: a key belongs in the "
@@ -124,7 +166,7 @@ def _check_base_url(url: str) -> None:
         valid = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:
         valid = False  # brackets or a port that are none
-    if not valid:
+    if not valid or not url.isprintable() or " " in url:
         raise ValueError(
             "chat.base_url must be http:// or https:// with a host, maybe a port and a path, "
             f"not {url!r}"

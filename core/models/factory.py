@@ -1,124 +1,116 @@
-"""From a config to whoever writes the rewards and whoever compares clips."""
+"""Makes the language models that a run asks, from their settings."""
 
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
 
 import httpx2
 
-from core_jax import methods
 from core_jax.models.base import ChatModel
-from core_jax.models.budget import Budget
-from core_jax.models.chat_config import ChatConfig
+from core_jax.models.chat_config import VENDORS, ChatConfig
 from core_jax.models.hosted import HostedModel
+from core_jax.models.http import HttpClient, make_client
 from core_jax.models.keys import Key, find_key
+from core_jax.models.ledger import UsageLedger
 from core_jax.models.replay import ReplayModel
-from core_jax.models.reply_cache import ReplyCache
-from core_jax.models.retry import Patience
+from core_jax.models.retry import RetryPolicy
 from core_jax.models.service import Service
-
-if TYPE_CHECKING:
-    from core_jax.runs.config import Config
-
-
-class Books(NamedTuple):
-    """What a run has paid for and may still pay; shared by all its hosted models."""
-
-    cache: ReplyCache
-    budget: Budget
-
-    def spent(self) -> tuple[int, float]:
-        """Tokens and USD of every answer in the run's folder, whichever process asked."""
-        return self.cache.totals()
-
-
-def open_books(config: Config, folder: Path) -> Books:
-    """The books of a run that asks hosted models."""
-    cache = ReplyCache(folder / "replies.sqlite")
-    return Books(cache, Budget(config.max_cost, cache))
 
 
 def make_chat_model(
-    config: Config,
-    folder: Path,
-    client: httpx2.Client | None = None,
-    patience: Patience | None = None,
-    books: Books | None = None,
+    provider: str,
+    chat: ChatConfig,
+    *,
+    task: str,
+    writer: str,
+    ledger: UsageLedger | None = None,
+    policy: RetryPolicy | None = None,
+    transport: httpx2.BaseTransport | None = None,
+    base_url_trusted: bool = True,
 ) -> ChatModel:
-    """The language model that writes a checked config's formal rewards.
+    """The language model that writes formal rewards.
 
     Args:
-        config: which, and how it is asked.
-        folder: where a hosted model's replies are kept.
-        client: sends a hosted model's requests; one is made if None.
-        patience: how a hosted model waits between tries; how often comes from the config.
-        books: of `folder`, if they are open already.
+        provider: "replay", "gemini" or "openai".
+        chat: how a hosted model is asked; checked before (`check_chat`).
+        task: whose recorded replies are used, by "replay".
+        writer: to whose prompts they answer: "core", "eureka" or "text2reward".
+        ledger: keeps a hosted model's replies and costs; "replay" needs none.
+        policy: how long a hosted model waits between tries; how often comes from `chat`.
+        transport: in place of the network, for tests.
+        base_url_trusted: False if `chat.base_url` was read from a run's folder and not given by
+            the user: the key is then sent to loopback and the vendor only.
 
     Raises:
-        ValueError: no recording of this task, or no key in the environment.
+        ValueError: no recording of this task; no key in the environment, or one that must not be
+            sent; a proxy or certificate setting of the environment that cannot be used.
     """
-    if config.model == "replay":
-        return ReplayModel(config.task, methods.get(config.method).writer)
-    return _hosted(config, config.model, config.chat, folder, client, patience, books)
+    if provider == "replay":
+        return ReplayModel(task, writer)
+    if ledger is None:
+        raise ValueError(f"the model {provider!r} needs a ledger for what it costs")
+    return make_labeller(
+        provider,
+        chat,
+        ledger=ledger,
+        policy=policy,
+        transport=transport,
+        base_url_trusted=base_url_trusted,
+    )
 
 
 def make_labeller(
-    config: Config,
-    folder: Path,
-    client: httpx2.Client | None = None,
-    patience: Patience | None = None,
-    books: Books | None = None,
-) -> HostedModel:
-    """The vision-language model that a checked config's teacher asks; see `make_chat_model`."""
-    return _hosted(config, *config.labeller, folder, client, patience, books)
-
-
-def check_chat_model(config: Config) -> None:
-    """Whether a run can start with its language model.
-
-    Raises:
-        ValueError: no recording of this task, or no key in the environment.
-    """
-    if config.model == "replay":
-        ReplayModel(config.task, methods.get(config.method).writer)
-    else:
-        _key(config.model, config.chat)
-
-
-def check_labeller(config: Config) -> None:
-    """Whether a run can start with its vision-language model: raises a ValueError without a key."""
-    _key(*config.labeller)
-
-
-def _hosted(
-    config: Config,
     provider: str,
     chat: ChatConfig,
-    folder: Path,
-    client: httpx2.Client | None,
-    patience: Patience | None,
-    books: Books | None,
+    *,
+    ledger: UsageLedger,
+    policy: RetryPolicy | None = None,
+    transport: httpx2.BaseTransport | None = None,
+    base_url_trusted: bool = True,
 ) -> HostedModel:
-    key = _key(provider, chat)
-    # Made before anything is written: without a key there is nothing to keep.
-    service = _service(provider, chat, key, httpx2.Client() if client is None else client)
-    cache, budget = open_books(config, folder) if books is None else books
-    patience = dataclasses.replace(patience or Patience(), retries=chat.retries)
-    return HostedModel(service, cache, chat, budget, patience)
+    """The vision-language model that a teacher asks; see `make_chat_model`."""
+    key = find_key(provider, chat, base_url_trusted)
+    service = _service(provider, chat, key, _client(provider, chat, key, transport))
+    policy = dataclasses.replace(policy or RetryPolicy(), retries=chat.retries)
+    return HostedModel(service, chat, ledger, policy)
 
 
-def _key(provider: str, chat: ChatConfig) -> Key:
-    own_endpoint = provider == "openai" and bool(chat.base_url)
-    return find_key(provider, required=not own_endpoint)
+def check_chat_model(
+    provider: str, chat: ChatConfig, *, task: str, writer: str, base_url_trusted: bool = True
+) -> None:
+    """Checks that `make_chat_model` would succeed, without writing or sending anything.
+
+    Raises:
+        ValueError: as there.
+    """
+    if provider == "replay":
+        ReplayModel(task, writer)
+    else:
+        check_labeller(provider, chat, base_url_trusted=base_url_trusted)
 
 
-def _service(provider: str, chat: ChatConfig, key: Key, client: httpx2.Client) -> Service:
+def check_labeller(provider: str, chat: ChatConfig, *, base_url_trusted: bool = True) -> None:
+    """Checks that `make_labeller` would succeed, without writing or sending anything.
+
+    Raises:
+        ValueError: as `make_chat_model`.
+    """
+    key = find_key(provider, chat, base_url_trusted)
+    _client(provider, chat, key, None).close()
+
+
+def _client(
+    provider: str, chat: ChatConfig, key: Key, transport: httpx2.BaseTransport | None
+) -> HttpClient:
+    if transport is not None:
+        return HttpClient(chat.timeout, key, transport=transport)
+    return make_client(chat.base_url or VENDORS[provider], chat.timeout, key)
+
+
+def _service(provider: str, chat: ChatConfig, key: Key, client: HttpClient) -> Service:
     if provider == "gemini":
-        from core_jax.models.gemini import (
-            GeminiService,  # Google's library takes a second to import
-        )
+        # Imported here: Google's library takes a second.
+        from core_jax.models.gemini import GeminiService
 
         return GeminiService(chat, key, client)
     from core_jax.models.openai_compatible import OpenAIService

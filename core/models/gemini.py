@@ -2,41 +2,67 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+import ssl
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import httpx2
 from google import genai
-from google.genai import errors, types
+from google.genai import types
 
 from core_jax.models import failures
 from core_jax.models.base import Schema
-from core_jax.models.chat_config import ChatConfig, model_name
+from core_jax.models.chat_config import VENDORS, ChatConfig, model_name
 from core_jax.models.keys import Key
-from core_jax.models.service import Sample, ServiceAnswer, count, malformed, read_text
+from core_jax.models.service import (
+    Sample,
+    ServiceAnswer,
+    count,
+    failed,
+    join_parts,
+    malformed,
+    read_text,
+)
 from core_jax.prompts.message import Message, Picture
 
-REFUSALS = {"SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "ESCALATION"}
+REFUSALS = {
+    "SAFETY",
+    "RECITATION",
+    "LANGUAGE",
+    "BLOCKLIST",
+    "PROHIBITED_CONTENT",
+    "SPII",
+    "ESCALATION",
+    "IMAGE_SAFETY",
+    "IMAGE_PROHIBITED_CONTENT",
+    "IMAGE_RECITATION",
+}
+WHOLE = {None, "", "STOP", "MAX_TOKENS", "FINISH_REASON_UNSPECIFIED"}
 ROLES = {"user": "user", "assistant": "model"}
 
 
 class GeminiService:
-    """`models.generate_content`. The library builds and sends the request; the answer is read
-    here, from its JSON, so that one of an unknown shape is told apart from one that got lost."""
+    """`models.generate_content`. The library builds and sends the request by a client that lets
+    only whole successes pass; the answer is read here, from its JSON."""
 
     provider = "gemini"
 
     def __init__(self, chat: ChatConfig, key: Key, client: httpx2.Client):
         self.model, self.key = model_name(self.provider, chat), key
         self._chat = chat
+        # Neither is used. Without them the library makes its own of the environment's proxies and
+        # certificates, which may not be there.
+        unused = httpx2.AsyncClient(transport=httpx2.MockTransport(lambda _: httpx2.Response(500)))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._genai = genai.Client(
-            api_key=key.reveal(),
+            api_key=key.reveal() or "none",
             enterprise=False,
             http_options=types.HttpOptions(
-                base_url=chat.base_url or None,
-                timeout=max(1, round(chat.timeout * 1000)),  # ms
+                # Given in any case: the environment must not send the key elsewhere.
+                base_url=chat.base_url or VENDORS[self.provider] + "/",
                 httpx_client=client,
+                httpx_async_client=unused,
+                async_client_args={"ssl": context},
             ),
         )
 
@@ -44,52 +70,37 @@ class GeminiService:
         self, messages: Sequence[Message], n: int, schema: Schema | None = None
     ) -> ServiceAnswer:
         """See `Service.ask`."""
-        turns = [
+        turns: Any = [
             types.Content(role=ROLES[m.role], parts=[_part(part) for part in m.parts])
             for m in messages
             if m.role != "system"
         ]
+        response = self._genai.models.generate_content(
+            model=self.model, contents=turns, config=self._settings(messages, n, schema)
+        )
+        http = response.sdk_http_response
+        body = (http.body if http else None) or ""
         try:
-            response = self._genai.models.generate_content(
-                model=self.model, contents=turns, config=self._settings(messages, n, schema)
-            )
-        except httpx2.HTTPError as error:
-            raise failures.lost(error, self.key) from None
-        except errors.APIError as error:
-            raise self._refused(error) from None
-        except UnicodeDecodeError:  # the library reads a failure's body before it says which it is
-            raise failures.RequestFailed(
-                "a failure without a readable text", passing=True
-            ) from None
-        body = response.sdk_http_response.body or ""
-        try:
-            content = json.loads(body)
+            content = failures.parse_json(body)
         except ValueError:
-            raise failures.garbled(body, self.key) from None
-        return read_answer(content, n, self._chat.max_output_tokens)
+            raise failures.not_json(body, self.key) from None
+        headers = (http.headers if http else None) or {}
+        return read_answer(content, n, self._chat.max_output_tokens, self.key, headers)
 
     def _settings(
         self, messages: Sequence[Message], n: int, schema: Schema | None
     ) -> types.GenerateContentConfig:
-        system = "\n".join(m.content for m in messages if m.role == "system")
-        bound = {} if schema is None else {"response_mime_type": "application/json"}
+        system = [part for m in messages if m.role == "system" for part in m.parts]
         return types.GenerateContentConfig(
-            system_instruction=system or None,
+            system_instruction="\n".join(p for p in system if isinstance(p, str)) or None,
             temperature=self._chat.temperature,
             max_output_tokens=self._chat.max_output_tokens,
             candidate_count=n if n > 1 else None,
             automatic_function_calling=types.AutomaticFunctionCallingConfig(disable=True),
             should_return_http_response=True,
             response_json_schema=schema,
-            **bound,
+            response_mime_type=None if schema is None else "application/json",
         )
-
-    def _refused(self, error: errors.APIError) -> failures.RequestFailed:
-        body = json.dumps(error.details, default=str)
-        # A wrong key is a plain 400 here.
-        status = 401 if "API_KEY_INVALID" in body else error.code
-        headers = error.response.headers if error.response is not None else {}
-        return failures.refused(status, headers, body, self.key)
 
 
 def _part(part: str | Picture) -> types.Part:
@@ -98,9 +109,27 @@ def _part(part: str | Picture) -> types.Part:
     return types.Part.from_bytes(data=part.png, mime_type="image/png")
 
 
-def read_answer(content: Any, n: int, limit: int) -> ServiceAnswer:
-    """The samples in the JSON of a generate_content that was asked for `n` of them."""
-    content = content if isinstance(content, dict) else {}
+def read_answer(
+    content: Any, n: int, limit: int, key: Key, headers: Mapping[str, str] | None = None
+) -> ServiceAnswer:
+    """The samples in the JSON of a generate_content.
+
+    Args:
+        content: parsed JSON, of any shape.
+        n: samples that were asked for.
+        limit: output tokens that a sample may have.
+        key: is masked in errors.
+        headers: of the response; they may say when to ask again.
+
+    Raises:
+        RequestFailed: it reports an error, or has no samples.
+    """
+    if isinstance(content, list) and len(content) == 1:
+        content = content[0]
+    if not isinstance(content, dict):
+        raise failures.unanswered(f"is a {type(content).__name__}, not an object", key)
+    if content.get("error"):
+        raise failures.reported(content["error"], headers or {}, key)
     candidates, feedback = content.get("candidates"), content.get("promptFeedback")
     blocked = feedback.get("blockReason") if isinstance(feedback, dict) else None
     if isinstance(candidates, list) and candidates:
@@ -108,28 +137,32 @@ def read_answer(content: Any, n: int, limit: int) -> ServiceAnswer:
     elif blocked:
         samples = (Sample("", "refused", f"the service blocked the prompt: {blocked}"),) * n
     else:
-        samples = malformed("has no candidates", n)
+        raise failures.unanswered("has no candidates", key)
+    made = tuple(sample for sample in samples if sample.status != "failed")
+    if not made:
+        raise failures.unanswered(samples[0].reason, key)
     usage = content.get("usageMetadata")
-    # A reply that is all thought, or blocked, has no count of its own.
-    out = count({"candidatesTokenCount": 0, **usage}, "candidatesTokenCount", "thoughtsTokenCount"
-                ) if isinstance(usage, dict) else None  # fmt: skip
-    return ServiceAnswer(samples, count(usage, "promptTokenCount"), out)
+    # A reply that is all reasoning, or blocked, has no count of its own.
+    if isinstance(usage, dict):
+        usage = {"candidatesTokenCount": 0} | {k: v for k, v in usage.items() if v is not None}
+    tokens_out = count(usage, "candidatesTokenCount", "thoughtsTokenCount")
+    return ServiceAnswer(made, count(usage, "promptTokenCount"), tokens_out)
 
 
 def _read_candidate(candidate: Any, limit: int) -> Sample:
     if not isinstance(candidate, dict):
-        return malformed(f"has a candidate that is a {type(candidate).__name__}", 1)[0]
+        return failed(f"has a candidate that is a {type(candidate).__name__}")
     why, content = candidate.get("finishReason"), candidate.get("content")
-    if why in REFUSALS:
+    if isinstance(why, str) and why in REFUSALS:
         return Sample("", "refused", f"the service stopped the reply: {why}")
-    parts = content.get("parts") if isinstance(content, dict) else None
-    if content is not None and not isinstance(content, dict) or not isinstance(parts or [], list):
-        return malformed("has a candidate without parts", 1)[0]
-    spoken = [p for p in parts or [] if isinstance(p, dict) and not p.get("thought")]
-    texts = [p.get("text", "") for p in spoken]
-    if not all(isinstance(text, str) for text in texts):
-        return malformed("has a part whose text is no string", 1)[0]
-    sample = read_text("".join(texts), why == "MAX_TOKENS", limit)
-    if sample.status == "empty" and why not in (None, "STOP"):
-        return sample._replace(reason=f"the reply is empty: {why}")
-    return sample
+    if not isinstance(why, str | None) or why not in WHOLE:
+        words = candidate.get("finishMessage")
+        details = f": {words}" if isinstance(words, str) else ""
+        return failed(f"ends with the finish reason {why}{details}")
+    parts = content.get("parts") if isinstance(content, dict) else content
+    if parts is not None and not isinstance(parts, list):
+        return malformed("has a candidate without parts")
+    joined = join_parts(parts)
+    if joined is None:
+        return malformed("has a part whose text is no string")
+    return read_text(joined[0], why == "MAX_TOKENS", limit, joined[1])

@@ -1,4 +1,4 @@
-"""A hosted language model: a service, asked with patience, on a budget, never twice the same."""
+"""A hosted language model: a service with retries, a budget, and a cache of what it answered."""
 
 from __future__ import annotations
 
@@ -9,17 +9,26 @@ from collections.abc import Sequence
 
 from core_jax.models import chat_config
 from core_jax.models.base import Reply, Schema
-from core_jax.models.budget import Budget
 from core_jax.models.chat_config import ChatConfig
-from core_jax.models.failures import AccessError, ChatError, RequestFailed
-from core_jax.models.reply_cache import Ask, Kept, ReplyCache
-from core_jax.models.retry import Patience, with_patience
-from core_jax.models.service import Service, ServiceAnswer
+from core_jax.models.failures import REDIRECTS, AccessError, ChatError, RequestFailed, shown
+from core_jax.models.ledger import UsageLedger
+from core_jax.models.reply_cache import Ask, Kept
+from core_jax.models.retry import RetryPolicy, with_retries
+from core_jax.models.service import Sample, Service, ServiceAnswer
+from core_jax.models.text import replace_surrogates
 from core_jax.prompts.message import Message
 
-# A wrong key, a wrong model or address: whatever else is asked, the answer will be the same.
-HOPELESS = {401, 403, 404}
-# How a service says that it gives one sample a request only (Gemini 3 does), or knows no schemas.
+# What to check after a failure that all other requests will meet, too.
+ADDRESS = "--chat.name and --chat.base-url"
+HOPELESS = {
+    401: "the key",
+    402: "the account's credit",
+    403: "the key",
+    404: ADDRESS,
+    405: ADDRESS,
+    410: ADDRESS,
+} | dict.fromkeys(REDIRECTS, "--chat.base-url")
+# Statuses of services that support one sample per request only (Gemini 3), or no schemas.
 UNABLE = {400, 422}
 
 
@@ -27,20 +36,15 @@ class HostedModel:
     """Implements `ChatModel` by a service; several threads may ask at once."""
 
     def __init__(
-        self,
-        service: Service,
-        cache: ReplyCache,
-        chat: ChatConfig,
-        budget: Budget,
-        patience: Patience,
+        self, service: Service, chat: ChatConfig, ledger: UsageLedger, policy: RetryPolicy
     ):
         self.name = f"{service.provider} {service.model}"
-        self._service, self._cache, self._chat = service, cache, chat
+        self._service, self._chat, self._ledger = service, chat, ledger
         self._prices = chat_config.price_of(service.model, chat)
-        self._budget, self._stopped = budget, threading.Event()
-        if patience.sleep is None:
-            patience = dataclasses.replace(patience, sleep=self._stopped.wait)
-        self._patience = patience
+        self._stopped = threading.Event()
+        if policy.sleep is None:
+            policy = dataclasses.replace(policy, sleep=self._stopped.wait)
+        self._policy = policy
         self._several = self._binds = True  # until the service has shown that it cannot
 
     def __repr__(self) -> str:
@@ -48,21 +52,47 @@ class HostedModel:
 
     def spent(self) -> tuple[int, float]:
         """Tokens and USD of every answer in this run's folder, whichever process asked."""
-        return self._cache.totals()
+        return self._ledger.spent()
 
     def complete(
         self, messages: Sequence[Message], n: int, attempt: int = 0, schema: Schema | None = None
     ) -> list[Reply]:
         """`n` replies in the order of their samples. One that was refused, is empty or got lost
-        has no text and a `problem`. Only what is asked now costs anything.
+        has no text and a `problem`. Only what is asked now costs anything; of equal questions from
+        several threads one is asked, and the others share its replies.
 
         Raises:
             BudgetError: the next request could cost more than is left.
-            AccessError: none of these requests will ever be answered.
+            AccessError: no request will be answered.
             ChatError: not one answer came.
         """
         ask = self._question(messages, attempt, schema)
-        found = {i: kept for i in range(n) if (kept := self._cache.find(ask, i)) is not None}
+        replies: dict[int, Reply] = {}
+
+        def request() -> None:
+            replies.update(self._complete(ask, messages, n, schema))
+
+        while not replies:
+            kept = [self._ledger.cache.find(ask, i) for i in range(n)]
+            if None not in kept:
+                return [_reply(k, paid=True) for k in kept if k is not None]
+            self._ledger.flights.run(ask.key(-1), request)
+        return [replies[i] for i in range(n)]
+
+    def stop(self) -> None:
+        """Stops sending requests; those under way are let finish."""
+        self._stopped.set()
+
+    def close(self) -> None:
+        """Closes the ledger."""
+        self._ledger.close()
+
+    def _complete(
+        self, ask: Ask, messages: Sequence[Message], n: int, schema: Schema | None
+    ) -> dict[int, Reply]:
+        """Replies by their index: those in the cache, and what is missing from the service."""
+        cache = self._ledger.cache
+        found = {i: kept for i in range(n) if (kept := cache.find(ask, i)) is not None}
         replies = {i: _reply(kept, paid=True) for i, kept in found.items()}
         missing, failed = [i for i in range(n) if i not in found], {}
         bound = schema if self._binds else None
@@ -93,17 +123,8 @@ class HostedModel:
                 "checkpoint once the service answers again"
             )
         if failed:
-            self._cache.keep(ask, [Kept(i, "lost", "", why) for i, why in failed.items()])
-        replies |= {i: Reply("", problem=why, status="lost") for i, why in failed.items()}
-        return [replies[i] for i in range(n)]
-
-    def stop(self) -> None:
-        """Sends nothing more; what is under way is let finish."""
-        self._stopped.set()
-
-    def close(self) -> None:
-        """Closes the cache."""
-        self._cache.close()
+            cache.keep(ask, [Kept(i, "lost", "", why) for i, why in failed.items()])
+        return replies | {i: Reply("", problem=why, status="lost") for i, why in failed.items()}
 
     def _question(self, messages: Sequence[Message], attempt: int, schema: Schema | None) -> Ask:
         chat, turns = self._chat, tuple(m.record() for m in messages)
@@ -115,28 +136,28 @@ class HostedModel:
     def _request(
         self, ask: Ask, batch: list[int], messages: Sequence[Message], schema: Schema | None
     ) -> list[Kept]:
-        """One request and its repetitions, each within the budget; what it brought is kept."""
-        _, _, worst = self._most(messages, len(batch), schema)
+        """One request and its repetitions, each within the budget; the answer is kept."""
+        _, _, most = self._most(messages, len(batch), schema)
 
         def once() -> list[Kept]:
-            with self._budget.reserve(worst):
+            with self._ledger.budget.reserve(most):
                 if self._stopped.is_set():
-                    raise RequestFailed("the run asks nothing more")
+                    raise RequestFailed("the run has stopped sending requests")
                 try:
                     answer = self._service.ask(messages, len(batch), schema)
                 except RequestFailed as failure:
                     if failure.billed:
-                        self._cache.risk(str(failure), worst)
+                        self._ledger.cache.risk(str(failure), most)
                     raise
                 return self._keep(ask, batch, messages, schema, answer)
 
-        return with_patience(once, self._patience)
+        return with_retries(once, self._policy)
 
     def _affordable(
         self, messages: Sequence[Message], missing: list[int], schema: Schema | None
     ) -> list[int]:
-        """As many of the missing samples as one request may ask for; one is always tried."""
-        left, size = self._budget.left(), len(missing)
+        """As many of the missing samples as the budget allows in one request; at least one."""
+        left, size = self._ledger.budget.left(), len(missing)
         while size > 1 and self._most(messages, size, schema)[2] > left:
             size -= 1
         return missing[:size]
@@ -149,10 +170,9 @@ class HostedModel:
         schema: Schema | None,
         answer: ServiceAnswer,
     ) -> list[Kept]:
-        hide = self._service.key.hide
         kept = [
-            Kept(i, sample.status, hide(sample.text), hide(sample.reason))
-            for i, sample in zip(batch, answer.samples, strict=False)  # Ollama gives one of n
+            self._kept(i, sample)
+            for i, sample in zip(batch, answer.samples, strict=False)  # Ollama returns one of n
         ]
         tokens_in, tokens_out, reason = answer.tokens_in, answer.tokens_out, kept[0].reason
         if tokens_in is None or tokens_out is None:
@@ -160,10 +180,17 @@ class HostedModel:
             uncounted = "the service did not count its tokens: the most it can be is booked"
             reason = f"{reason}; {uncounted}" if reason else uncounted
         cost = chat_config.cost(self._prices, tokens_in, tokens_out)
-        numbers = {"tokens_in": tokens_in, "tokens_out": tokens_out, "cost_usd": cost}
-        kept[0] = kept[0]._replace(reason=reason, **numbers)
-        self._cache.keep(ask, kept)
+        kept[0] = kept[0]._replace(
+            reason=reason, tokens_in=tokens_in, tokens_out=tokens_out, cost_usd=cost
+        )
+        self._ledger.cache.keep(ask, kept)
         return kept
+
+    def _kept(self, index: int, sample: Sample) -> Kept:
+        key, text = self._service.key, replace_surrogates(sample.text)
+        if key.appears_in(text):  # left out, for a reply with a piece replaced is another reply
+            return Kept(index, "malformed", "", f"the reply repeats the key in {key.variable}")
+        return Kept(index, sample.status, text, shown(sample.reason, key))
 
     def _most(
         self, messages: Sequence[Message], n: int, schema: Schema | None
@@ -176,11 +203,13 @@ class HostedModel:
         return tokens_in, tokens_out, chat_config.cost(self._prices, tokens_in, tokens_out)
 
     def _hopeless(self, failure: RequestFailed) -> str:
-        what = "--chat.name and --chat.base-url" if failure.status == 404 else "the key"
+        what = HOPELESS[failure.status or 404]
         return f"{self.name} does not answer: {failure}. Check {what}, then go on with --resume"
 
 
 def _reply(kept: Kept, paid: bool = False) -> Reply:
     """A kept sample as a reply; one that was paid for before costs nothing now."""
-    numbers = (0, 0, 0.0) if paid else (kept.tokens_in, kept.tokens_out, kept.cost_usd)
-    return Reply(kept.text, *numbers, problem=kept.reason, status=kept.status)
+    tokens_in, tokens_out, cost = (
+        (0, 0, 0.0) if paid else (kept.tokens_in, kept.tokens_out, kept.cost_usd)
+    )
+    return Reply(kept.text, tokens_in, tokens_out, cost, kept.reason, kept.status)

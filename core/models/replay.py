@@ -2,10 +2,10 @@
 
 A recording belongs to a task and a way of writing rewards (CoRe's, Eureka's, Text2Reward's). It
 holds, per kind of question (`initial`, `refinement`), the conversation as it was sent and the
-replies as they came, verbatim. They were given before any training result existed and are never
-tuned. A refinement question holds statistics of the run, which differ from run to run; the recorded
-replies answer the same template with the statistics of random actions. A question that is asked
-again with what was refused gets the next replies of its kind: no recording answers a refusal.
+replies verbatim. They were recorded before any training result existed and are never tuned. A
+refinement question holds statistics of the run, which differ from run to run; the recorded replies
+answer the same template with the statistics of random actions. A question that is asked again with
+the refused replies gets the next replies of its kind: no recording answers a refusal.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ REPLIES = Path(__file__).parent / "replies"
 
 
 def recording(task: str, writer: str, folder: Path = REPLIES) -> Path:
-    """Where a task's replies in a way of writing rewards are, or would be."""
+    """The file of a task's replies to the prompts of a writer; it may not exist."""
     return (folder if writer == "core" else folder / writer) / f"{task}.json"
 
 
 class ReplayModel:
-    """Hands out a task's recorded replies in their recorded order, `n` at a time."""
+    """Returns a task's recorded replies in their recorded order, `n` at a time."""
 
     def __init__(self, task: str, writer: str = "core", folder: Path = REPLIES):
         """Reads a recording.
@@ -58,7 +58,7 @@ class ReplayModel:
         kind = "initial" if len(messages) == 2 else "refinement"
         recorded = self.recording[kind]
         asked = [m["content"] for m in recorded["messages"][:2]]
-        now = [m.content for m in messages[:2]]
+        now = [str(m.content) for m in messages[:2]]
         if now[0] != asked[0] or not now[1].startswith(asked[1]):  # refusals may follow
             raise ValueError(
                 f"the replies in {self._path.name} answer another prompt than the one asked now: "

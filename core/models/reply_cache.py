@@ -1,19 +1,23 @@
-"""Every reply of a hosted model that was ever paid for, in a run's `replies.sqlite`.
+"""Every reply of a hosted model that was paid for, in a run's `replies.sqlite`.
 
 A reply's key is the hash of all that it depends on, so the same question is never paid for twice:
-what came before a run was killed is found again when it is resumed. Refusals, empty replies and
-samples given up are kept as what they are; asked again, they would make a resumed run another run.
+what arrived before a run was killed is found again when it is resumed. Refusals, empty replies and
+single samples that the run did without are kept as what they are; asked again, they would make a
+resumed run another run. A service's errors are not kept.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from core_jax.models.failures import ChatError
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS questions (key TEXT PRIMARY KEY, messages TEXT);
@@ -52,19 +56,25 @@ class Ask(NamedTuple):
 
 
 class ReplyCache:
-    """The replies of one run, and what they cost."""
+    """The replies of one run, and what they cost; may be used by several threads and processes.
+
+    Raises:
+        ChatError: by every method, if the file is damaged, or locked for more than 30 s.
+    """
 
     def __init__(self, path: Path):
-        self._lock = threading.RLock()  # one connection for all threads
-        self._db = sqlite3.connect(path, timeout=30, check_same_thread=False)
-        # A commit must survive kill -9 and must not be lost to a half-written page.
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.executescript(_SCHEMA)
+        self._path, self._lock = path, threading.RLock()  # one connection for all threads
+        with self._errors():
+            self._db = sqlite3.connect(path, timeout=30, check_same_thread=False)
+            # A commit must survive kill -9 and must not be lost to a half-written page.
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._db.executescript(_SCHEMA)
+            self._forget_errors()
 
     def find(self, ask: Ask, sample: int) -> Kept | None:
         """The kept sample, if there is one."""
-        with self._lock:
+        with self._errors():
             row = self._db.execute(
                 "SELECT sample, status, text, reason, tokens_in, tokens_out, cost_usd "
                 "FROM replies WHERE key = ?",
@@ -73,26 +83,33 @@ class ReplyCache:
         return None if row is None else Kept(*row)
 
     def keep(self, ask: Ask, samples: Sequence[Kept]) -> None:
-        """Writes what one answer brought, as one transaction."""
+        """Writes the samples of one answer, as one transaction.
+
+        A sample that another process has kept meanwhile stays as it is; what the second one cost
+        counts against the budget as an answer that got lost.
+        """
         question = _hash(ask.messages)
-        with self._lock, self._db:
+        with self._errors(), self._db:
             self._db.execute(
                 "INSERT OR IGNORE INTO questions VALUES (?,?)", (question, json.dumps(ask.messages))
             )
             for kept in samples:
-                self._db.execute(
-                    "INSERT INTO replies VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+                written = self._db.execute(
+                    "INSERT OR IGNORE INTO replies VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
                     (ask.key(kept.sample), question, ask.provider, ask.model, ask.attempt, *kept),
                 )
+                if not written.rowcount and kept.cost_usd:
+                    why = "another process asked the same"
+                    self._db.execute("INSERT INTO at_risk VALUES (?,?)", (why, kept.cost_usd))
 
     def risk(self, why: str, cost_usd: float) -> None:
         """Notes a request that may have been billed though its answer got lost."""
-        with self._lock, self._db:
+        with self._errors(), self._db:
             self._db.execute("INSERT INTO at_risk VALUES (?,?)", (why, cost_usd))
 
     def totals(self) -> tuple[int, float]:
         """Tokens and USD of all answers."""
-        with self._lock:
+        with self._errors():
             return self._db.execute(
                 "SELECT COALESCE(SUM(tokens_in + tokens_out), 0), COALESCE(SUM(cost_usd), 0.0) "
                 "FROM replies"
@@ -100,7 +117,7 @@ class ReplyCache:
 
     def at_risk(self) -> float:
         """The most that lost answers can have cost, USD."""
-        with self._lock:
+        with self._errors():
             total = self._db.execute("SELECT COALESCE(SUM(cost_usd), 0.0) FROM at_risk")
             return total.fetchone()[0]
 
@@ -108,6 +125,24 @@ class ReplyCache:
         """Closes the database."""
         with self._lock:
             self._db.close()
+
+    def _forget_errors(self) -> None:
+        """Removes errors of services that earlier versions kept as if they were replies."""
+        with self._db:
+            self._db.execute(
+                "DELETE FROM replies WHERE reason LIKE 'the reply is empty: %' "
+                "OR reason LIKE 'the service''s answer has no c%' "
+                "OR reason LIKE '%has a choice without a message%'"
+            )
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Holds the lock; turns a database's errors into one that names the file."""
+        with self._lock:
+            try:
+                yield
+            except sqlite3.Error as error:
+                raise ChatError(f"{self._path} cannot be used: {error}") from None
 
 
 def _hash(content: Any) -> str:

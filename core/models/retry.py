@@ -1,9 +1,10 @@
-"""Patience with a service: exponential backoff with jitter, and its own wishes honoured."""
+"""Retries of requests: exponential backoff with jitter; a service's Retry-After is respected."""
 
 from __future__ import annotations
 
 import dataclasses
 import random
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -13,33 +14,33 @@ T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True)
-class Patience:
-    """How long to go on asking. Times in seconds."""
+class RetryPolicy:
+    """How often a request is repeated, and after how long. Times in seconds."""
 
     retries: int = 5
-    first: float = 1.0
+    first_wait: float = 1.0
     """Mean wait before the first repetition; each later one is twice as long."""
-    longest: float = 60.0
-    limit: float = 300.0
-    """A service that asks for a longer wait than this is given up."""
+    longest_wait: float = 60.0
+    longest_requested_wait: float = 300.0
+    """No more requests are sent to a service that asks for a longer wait than this."""
     sleep: Callable[[float], object] | None = None
-    """How to wait; None: so that whoever stops the model ends the wait."""
-    chance: Callable[[], float] = random.random
+    """How to wait; None: a wait that ends when the model is stopped."""
+    uniform: Callable[[], float] = random.random
 
-    def delay(self, failures: int, asked: float | None) -> float:
-        """Seconds to wait after so many failures: at least what the service asks for.
+    def wait(self, failures: int, requested: float | None) -> float:
+        """Seconds to wait after a number of failures: at least what the service asks for.
 
         Jitter is half of the mean to either side, so that many runs do not come back at once.
         """
-        mean = min(self.first * 2 ** (failures - 1), self.longest)
-        return max(mean * (0.5 + self.chance()), asked or 0.0)
+        mean = min(self.first_wait * 2 ** (failures - 1), self.longest_wait)
+        return max(mean * (0.5 + self.uniform()), requested or 0.0)
 
 
-def with_patience(request: Callable[[], T], patience: Patience) -> T:
+def with_retries(request: Callable[[], T], policy: RetryPolicy) -> T:
     """The request's result, repeated while its failures are passing ones.
 
     Raises:
-        RequestFailed: for good, or once too often.
+        RequestFailed: not a passing failure, or one too many.
     """
     failures = 0
     while True:
@@ -49,13 +50,12 @@ def with_patience(request: Callable[[], T], patience: Patience) -> T:
             failures += 1
             if not failure.passing:
                 raise
-            if failures > patience.retries:
-                raise RequestFailed(
-                    f"{failure}; given up after {failures} tries", failure.status
-                ) from None
-            if failure.wait is not None and failure.wait > patience.limit:
-                raise RequestFailed(
-                    f"{failure}; the service asks to wait {failure.wait:.0f} s", failure.status
-                ) from None
-            wait = patience.delay(failures, failure.wait)
-        patience.sleep(wait)
+            if failures > policy.retries:
+                text = f"{failure}; given up after {failures} tries"
+                raise RequestFailed(text, failure.status) from None
+            requested = failure.wait
+            if requested is not None and requested > policy.longest_requested_wait:
+                text = f"{failure}; the service asks to wait {requested:.0f} s"
+                raise RequestFailed(text, failure.status) from None
+            wait = policy.wait(failures, requested)
+        (policy.sleep or time.sleep)(wait)

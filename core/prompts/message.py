@@ -1,4 +1,4 @@
-"""Turns of a conversation with a model: text, and pictures between it."""
+"""Turns of a conversation with a model: text and pictures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Picture(NamedTuple):
     png: bytes
 
     def digest(self) -> str:
-        """SHA-256, by which the label store keeps it."""
+        """SHA-256, the key under which the label store keeps it."""
         return hashlib.sha256(self.png).hexdigest()
 
 
@@ -26,7 +26,7 @@ class Message(NamedTuple):
 
     @property
     def parts(self) -> tuple[str | Picture, ...]:
-        """The content, piece by piece."""
+        """The content as a tuple of texts and pictures."""
         return (self.content,) if isinstance(self.content, str) else self.content
 
     def record(self) -> list[Any]:

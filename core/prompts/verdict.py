@@ -1,9 +1,10 @@
-"""What a model says about clips, as JSON: its schema, and a reader that forgives the form.
+"""A model's judgement of clips, as JSON: its schema, and a reader that is tolerant of the form.
 
 A service that can is bound to the schema; of others a reply in words is read as well: JSON anywhere
 in the text, in a fence or not, with trailing commas or Python's quotes, or else lines of
-`name: value`. What the reply *says* is not guessed at: a missing choice, a score too many or out of
-range make it unreadable.
+`name: value`. Reasoning is not read. The content is not guessed: a missing choice, a score too many
+or out of range make a reply unreadable. Only the confidence may be anything: without a number in
+[0, 1] it is unknown.
 """
 
 from __future__ import annotations
@@ -14,16 +15,21 @@ import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-_BRACES = 20  # of either kind that are looked at: a reply full of them shall not take minutes
+from core_jax.prompts.thoughts import without_thoughts
+
+_BRACES = 20  # of either kind that are looked at, which bounds the time that a reply can take
+_LONGEST = 20_000  # characters of an object that Python's parser is given
+_END = 100_000  # characters at a reply's end that are read; a verdict has some hundred
 _BROKEN = (ValueError, SyntaxError, TypeError, RecursionError, MemoryError)  # what parsers raise
 
 
 class Unreadable(ValueError):
-    """A reply that does not say what was asked for."""
+    """A reply without the fields that were asked for."""
 
 
 class Verdict(NamedTuple):
-    """One reply. `choice` is one of the words that were offered, in their spelling."""
+    """One reply. `choice` is one of the choices that were offered, in their spelling; `confidence`
+    is None where the reply gives none in [0, 1]."""
 
     choice: str
     confidence: float | None
@@ -43,7 +49,7 @@ def verdict_schema(
         scores: names of fields that are lists of numbers.
     """
     # The choice comes after what it is based on: a model writes in this order.
-    fields = {"reason": {"type": "string", "description": "one sentence"}}
+    fields: dict[str, Any] = {"reason": {"type": "string", "description": "one sentence"}}
     fields |= {n: {"type": "array", "items": {"type": "number"}} for n in scores}
     fields[name] = {"type": "string", "enum": list(choices)}
     fields["confidence"] = {"type": "number", "description": "from 0 to 1"}
@@ -69,24 +75,24 @@ def read_verdict(
     Raises:
         Unreadable: saying what is missing or wrong.
     """
-    fields = _fields(text, (name, "confidence", "reason", *scores))
+    fields = _fields(without_thoughts(text).text[-_END:], (name, "confidence", "reason", *scores))
     if name not in fields:
         raise Unreadable(f"no {name} in the reply")
     return Verdict(
         _choice(fields[name], name, choices),
-        _unit(fields["confidence"], "confidence") if "confidence" in fields else None,
-        str(fields.get("reason", "")).strip(),
+        _confidence(fields.get("confidence")),
+        _scalar(fields.get("reason", "")).strip(),
         tuple(_scores(fields.get(n), n, count) for n in scores),
     )
 
 
 def _choice(value: Any, name: str, choices: Sequence[str]) -> str:
-    said = str(value).strip().strip("\"'*`.").lower()
-    said = re.sub(r"^(the )?(clip|picture|image|option)[\s_]*", "", said)
+    word = _scalar(value)[:100].strip().strip("\"'*`.").lower()
+    word = re.sub(r"^(the )?(clip|picture|image|option)[\s_]*", "", word)
     known = {c.lower(): c for c in choices}
-    if said in known:
-        return known[said]
-    raise Unreadable(f"{name} is {value!r}, not one of {', '.join(choices)}")
+    if word in known:
+        return known[word]
+    raise Unreadable(f"{name} is {_shown(value)}, not one of {', '.join(choices)}")
 
 
 def _scores(value: Any, name: str, count: int) -> tuple[float, ...]:
@@ -95,16 +101,34 @@ def _scores(value: Any, name: str, count: int) -> tuple[float, ...]:
     return tuple(_unit(x, name) for x in value)
 
 
+def _confidence(value: Any) -> float | None:
+    try:
+        return _unit(value, "confidence")
+    except Unreadable:
+        return None
+
+
 def _unit(value: Any, name: str) -> float:
-    text = str(value).strip()
+    text = _scalar(value)[:100].strip()
     scale = 100.0 if text.endswith("%") else 1.0
     try:
         number = float(text.removesuffix("%")) / scale
     except ValueError:
         number = float("nan")
     if isinstance(value, bool) or not 0.0 <= number <= 1.0:
-        raise Unreadable(f"{name} has {value!r}, which is no number in [0, 1]")
+        raise Unreadable(f"{name} has {_shown(value)}, which is no number in [0, 1]")
     return number
+
+
+def _scalar(value: Any) -> str:
+    """A field as text; lists and objects, which may be nested deep, are none."""
+    return str(value) if isinstance(value, (str, int, float)) else ""
+
+
+def _shown(value: Any) -> str:
+    if value is None or isinstance(value, (str, int, float)):
+        return repr(value)[:100]
+    return f"a {type(value).__name__}"
 
 
 def _fields(text: str, names: Sequence[str]) -> dict[str, Any]:
@@ -119,16 +143,19 @@ def _fields(text: str, names: Sequence[str]) -> dict[str, Any]:
                     return lower
                 break
     found = {}
-    for n in names:
-        line = rf"^[\s*\-\"']*{re.escape(n)}[\s*\"']*[:=]\s*(.+?)[\s,]*$"
-        if hits := re.findall(line, text, re.IGNORECASE | re.MULTILINE):
-            found[n] = _literal(hits[-1])
+    for line in text.splitlines():
+        for n in names:
+            begins = re.match(rf"[\s*\-\"']*{re.escape(n)}[\s*\"']*[:=]", line, re.IGNORECASE)
+            if begins and (value := line[begins.end() :].strip(" \t,")):
+                found[n] = _literal(value)
     return found
 
 
 def _object(text: str) -> dict | None:
     for read in (json.loads, ast.literal_eval):
-        for version in (text, re.sub(r",(\s*[}\]])", r"\1", text)):
+        if read is not json.loads and len(text) > _LONGEST:
+            return None
+        for version in (text, re.sub(r",(\s{0,100}[}\]])", r"\1", text)):
             try:
                 found = read(version)
             except _BROKEN:
@@ -139,6 +166,6 @@ def _object(text: str) -> dict | None:
 
 def _literal(text: str) -> Any:
     try:
-        return ast.literal_eval(text.strip("* "))
+        return ast.literal_eval(text[:_LONGEST].strip("* "))
     except _BROKEN:
         return text

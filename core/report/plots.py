@@ -11,6 +11,7 @@ import numpy as np
 
 from core_jax.report import statistics
 from core_jax.report.table import Condition
+from core_jax.visual.figures import new_figure
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -163,17 +164,11 @@ def _legend(figure: Any, shown: Sequence[Condition], styles: dict[str, dict[str,
 
 
 def _grid(count: int, columns: int | None = None) -> tuple[Any, list]:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
     columns = columns or _columns(count)
     rows = -(-count // columns)
     width = 6.4 if count == 1 else 4.2 * columns
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(width, 3.5 * rows + 0.6), squeeze=False, layout="constrained"
-    )
+    figure = new_figure(figsize=(width, 3.5 * rows + 0.6), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False)
     for axis in axes.flat[count:]:
         axis.set_visible(False)
     return figure, list(axes.flat[:count])
@@ -184,7 +179,4 @@ def _columns(count: int) -> int:
 
 
 def _save(figure: Any, path: Path) -> None:
-    import matplotlib.pyplot as plt
-
     figure.savefig(path, dpi=130)
-    plt.close(figure)

@@ -10,6 +10,7 @@ import numpy as np
 
 from core_jax.feedback.quality import EDGES, Bin, Quality
 from core_jax.report.plots import COLOURS, MARKERS
+from core_jax.visual.figures import new_figure
 
 _RATES = (
     ("asked", "questions"),
@@ -56,14 +57,12 @@ def as_json(found: Mapping[str, Quality]) -> dict[str, Any]:
 def draw(found: Mapping[str, Quality], title: str, path: Path) -> None:
     """Writes a PNG: accuracy by difficulty, by both kinds of gap, and calibration where a teacher
     gives its confidence. Bars are 95% score intervals (Wilson's)."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
     sure = {name: q for name, q in found.items() if q.calibration}
     panels = 3 if sure else 2
-    figure, axes = plt.subplots(1, panels, figsize=(4.4 * panels, 4.0), layout="constrained")
+    figure = new_figure(figsize=(4.4 * panels, 4.0), layout="constrained")
+    from matplotlib.lines import Line2D  # after matplotlib was imported safely
+
+    axes = figure.subplots(1, panels)
     shift = np.linspace(-0.15, 0.15, len(found)) if len(found) > 1 else [0.0]
     for i, q in enumerate(found.values()):
         style = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)]}
@@ -87,7 +86,7 @@ def draw(found: Mapping[str, Quality], title: str, path: Path) -> None:
         axis.set_ylim(-0.03, 1.03)
         axis.grid(alpha=0.3)
     handles = [
-        plt.Line2D(
+        Line2D(
             [],
             [],
             color=COLOURS[i % len(COLOURS)],
@@ -99,7 +98,6 @@ def draw(found: Mapping[str, Quality], title: str, path: Path) -> None:
     figure.legend(handles=handles, loc="outside lower center", fontsize=8, frameon=False)
     figure.suptitle(title, fontsize=11)
     figure.savefig(path, dpi=130)
-    plt.close(figure)
 
 
 def _points(axis: Any, at: list[float], bins: tuple[Bin, ...], style: dict[str, str]) -> None:

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 
+from core_jax import files
+from core_jax.visual.figures import new_figure
+
 # Columns that differ between two runs of the same seed on the same machine.
 WALL_COLUMNS = ("wall_seconds", "steps_per_second", "label_wait_seconds")
+# Okabe and Ito's colours, which the colour-blind can tell apart.
+_COLOURS = ("#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000")
+_LINES = ("-", "--", "-.", ":")
+_MARKED = (("accepted", "#009E73", ":"), ("rolled back", "#D55E00", "--"))
+
+read_rows = files.read_rows
 
 
 def to_host(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -30,74 +38,84 @@ def to_host(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class MetricsFile:
-    """One JSON object per line, flushed at once."""
+    """One JSON object per line, flushed at once; what is not finite is null."""
 
     def __init__(self, path: Path, keep_until: int | None = None):
-        """Opens the file. With `keep_until`, rows of later environment steps are dropped: a
-        resumed run writes them again."""
+        """Opens the file.
+
+        Args:
+            path: of the file; made if need be.
+            keep_until: rows of later environment steps are dropped: a resumed run writes them
+                again. None keeps the file as it is.
+        """
         self._path = path
         if keep_until is not None and path.exists():
-            kept = [row for row in read_rows(path) if row["env_steps"] <= keep_until]
-            scratch = path.with_suffix(".tmp")
-            scratch.write_text("".join(json.dumps(row) + "\n" for row in kept))
-            os.replace(scratch, path)
-        self._file = path.open("a")
+            kept = [row for row in files.read_rows(path) if row["env_steps"] <= keep_until]
+            files.write_text(path, "".join(map(_line, kept)))
+        self._file = path.open("a", encoding="utf-8")
 
     def write(self, row: Mapping[str, Any]) -> None:
         """Appends one row."""
-        self._file.write(json.dumps(row) + "\n")
+        self._file.write(_line(row))
         self._file.flush()
 
     def rows(self) -> list[dict[str, Any]]:
         """All rows so far."""
         self._file.flush()
-        return read_rows(self._path)
+        return files.read_rows(self._path)
 
     def close(self) -> None:
         """Closes the file."""
         self._file.close()
 
 
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """All whole rows of a metrics file; none if there is no file."""
-    rows = []
-    for line in path.read_text().splitlines() if path.exists() else ():
-        try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
-            break  # the line that a kill cut short; nothing follows it
-    return rows
-
-
 class Progress:
     """A live line on stderr: rewritten in place on a terminal, one line per report elsewhere."""
 
     def __init__(self, steps: int, quiet: bool = False):
+        """Shows nothing yet.
+
+        Args:
+            steps: environment steps of the whole run.
+            quiet: show nothing at all.
+        """
         self._steps, self._quiet = steps, quiet
         self._tty = sys.stderr.isatty()
-        self._began, self._first, self._last_line = time.monotonic(), None, 0.0
+        self._first: tuple[int, float] | None = None
+        self._last_line = 0.0
 
     def update(self, env_steps: int, row: Mapping[str, Any], force: bool = False) -> None:
-        """Shows where the run is. `row` is the latest row of metrics."""
+        """Shows where the run is.
+
+        Args:
+            env_steps: environment steps so far.
+            row: the latest row of metrics.
+            force: also where the last line was shown a moment ago.
+        """
         now = time.monotonic()
         if self._first is None:
-            self._first = (env_steps, now)  # the first chunk holds the compilation
+            self._first = (env_steps, now)  # the first chunk includes the compilation
         if self._quiet or not (self._tty or force or now - self._last_line > 5.0):
             return
         self._last_line = now
         since = env_steps - self._first[0]
         rate = since / (now - self._first[1]) if since else 0.0
         left = (self._steps - env_steps) / rate if rate else float("nan")
-        text = (
-            f"{env_steps:>7,}/{self._steps:,} steps | success {_mean(row, 'success')} | "
-            f"return {_mean(row, 'episode_return', 1)} | reward {_mean(row, 'reward', 3)} | "
-            f"labels {row.get('labels', 0)} | {rate:,.0f} steps/s | {_clock(left)} left"
-        )
-        print(("\r\033[K" if self._tty else "") + text, end="" if self._tty else "\n",
+        parts = [
+            f"{env_steps:>7,}/{self._steps:,} steps",
+            *([str(row["phase"])] if row.get("phase") else []),
+            f"success {_mean(row, 'success')}",
+            f"return {_mean(row, 'episode_return', 1)}",
+            f"reward {_mean(row, 'reward', 3)}",
+            *([f"labels {row['labels']}"] if "labels" in row else []),
+            f"{rate:,.0f} steps/s",
+            f"{_clock(left)} left",
+        ]
+        print(("\r\033[K" if self._tty else "") + " | ".join(parts), end="" if self._tty else "\n",
               file=sys.stderr, flush=True)  # fmt: skip
 
     def note(self, text: str) -> None:
-        """Says one thing that happened, on a line of its own."""
+        """Logs a line of its own."""
         if not self._quiet:
             print(("\r\033[K" if self._tty else "") + text, file=sys.stderr, flush=True)
 
@@ -107,51 +125,107 @@ class Progress:
             print(file=sys.stderr)
 
 
-def plot_curve(rows: list[dict[str, Any]], title: str, path: Path) -> None:
-    """Learning curve: success per seed and its mean, and the reward's parts, over env steps."""
-    import matplotlib
+def plot_curve(rows: Sequence[Mapping[str, Any]], title: str, path: Path) -> None:
+    """Draws a run over its environment steps: success above, reward columns below.
 
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
+    Above: success of each seed's evaluations and their mean, and the share of training steps in
+    success. Below: each reward column and the ground-truth dense reward (gray), mean per step.
+    Shaded spans are the method's phases; vertical lines are refinements of the reward that were
+    accepted or rolled back.
 
-    figure, (top, bottom) = plt.subplots(2, 1, figsize=(7, 6), sharex=True)
-    evaluated = [r for r in rows if r["evaluated"]]
-    if evaluated:
-        x = [r["env_steps"] for r in evaluated]
-        y = np.array([r["success"] for r in evaluated])
-        for i in range(y.shape[1]):
-            top.plot(x, y[:, i], color="tab:blue", alpha=0.35, lw=1)
-        top.plot(
-            x,
-            y.mean(1),
-            color="tab:blue",
-            lw=2,
-            marker="o",
-            ms=3,
-            label=f"evaluation, mean of {y.shape[1]} seed(s)",
-        )
-    x = [r["env_steps"] for r in rows]
-    exploring = [np.mean(r["step_success"]) for r in rows]
-    top.plot(x, exploring, color="gray", lw=1, label="share of training steps in success")
-    top.legend(loc="lower right", fontsize=8)
+    Args:
+        rows: of `metrics.jsonl`, of any version.
+        title: of the figure.
+        path: of the PNG.
+    """
+    figure = new_figure(figsize=(7.5, 6), layout="constrained")
+    top, bottom = figure.subplots(2, 1, sharex=True)
+    _draw_success(top, rows)
+    _draw_rewards(bottom, rows)
+    _draw_phases((top, bottom), rows)
+    _draw_refinements(bottom, rows)
     top.set(ylabel="success rate", ylim=(-0.03, 1.03), title=title)
-    for name, color in (("formal", "tab:orange"), ("residual", "tab:green"), ("dense", "gray")):
-        label = {"dense": "ground truth, dense"}.get(name, f"{name} reward")
-        bottom.plot(x, [np.mean(r[name]) for r in rows], color=color, label=label)
-    for r in rows:
-        if any("accepted" in e or "rolled back" in e for e in r.get("events", [])):
-            bottom.axvline(r["env_steps"], color="tab:orange", ls=":", lw=1)
     bottom.set(xlabel="environment steps", ylabel="mean per step")
-    bottom.legend(loc="best", fontsize=8)
     for axis in (top, bottom):
         axis.grid(alpha=0.3)
-    figure.tight_layout()
+        if axis.get_legend_handles_labels()[0]:
+            axis.legend(loc="best", fontsize=8)
     figure.savefig(path, dpi=120)
-    plt.close(figure)
+
+
+def phases(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, int, int]]:
+    """The method's phases as (name, first environment step, last): each begins at the boundary
+    whose row names it first, the first one at 0."""
+    found: list[tuple[str, int, int]] = []
+    for row in rows:
+        name, step = row.get("phase"), row["env_steps"]
+        if not name:
+            continue
+        if found and found[-1][0] == name:
+            found[-1] = (name, found[-1][1], step)
+            continue
+        if found:  # the phase before lasted until this boundary
+            found[-1] = (*found[-1][:2], step)
+        found.append((str(name), step if found else 0, step))
+    return found
+
+
+def _draw_success(axis: Any, rows: Sequence[Mapping[str, Any]]) -> None:
+    evaluated = [r for r in rows if r.get("evaluated") and r.get("success")]
+    if evaluated:
+        x = [r["env_steps"] for r in evaluated]
+        y = np.array([r["success"] for r in evaluated], float)
+        axis.plot(x, y, color="tab:blue", alpha=0.35, lw=1)
+        label = f"evaluation, mean of {y.shape[1]} seed{'s' * (y.shape[1] > 1)}"
+        axis.plot(x, y.mean(1), color="tab:blue", lw=2, marker="o", ms=3, label=label)
+    exploring = [_number(r.get("step_success")) for r in rows]
+    label = "share of training steps in success"
+    axis.plot([r["env_steps"] for r in rows], exploring, color="gray", lw=1, label=label)
+
+
+def _draw_rewards(axis: Any, rows: Sequence[Mapping[str, Any]]) -> None:
+    columns = [files.reward_columns(r) for r in rows]
+    x = [r["env_steps"] for r in rows]
+    for i, name in enumerate(dict.fromkeys(name for one in columns for name in one)):
+        style = {"color": _COLOURS[i % len(_COLOURS)], "ls": _LINES[i // len(_COLOURS) % 4]}
+        y = [_number(one.get(name)) for one in columns]
+        axis.plot(x, y, label=f"{name} reward", **style)
+    dense = [_number(r.get("dense")) for r in rows]
+    axis.plot(x, dense, color="gray", label="ground truth, dense", zorder=1)
+
+
+def _draw_phases(axes: Sequence[Any], rows: Sequence[Mapping[str, Any]]) -> None:
+    spans = phases(rows)
+    if len(spans) < 2:  # nothing changes
+        return
+    for i, (name, begin, end) in enumerate(spans):
+        for axis in axes:
+            axis.axvspan(begin, end, color="tab:blue", alpha=0.10 if i % 2 else 0.04, lw=0)
+        axes[0].annotate(name, ((begin + end) / 2, 0.5), xycoords=("data", "axes fraction"),
+                         rotation=90, fontsize=7, color="#666", ha="center", va="center")  # fmt: skip
+
+
+def _draw_refinements(axis: Any, rows: Sequence[Mapping[str, Any]]) -> None:
+    for event, colour, line in _MARKED:
+        at = [r["env_steps"] for r in rows if any(event in str(e) for e in r.get("events") or ())]
+        for i, step in enumerate(at):
+            label = f"refinement {event}" if i == 0 else None
+            axis.axvline(step, color=colour, ls=line, lw=1, label=label)
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    return json.dumps(files.finite(row), allow_nan=False) + "\n"
+
+
+def _number(value: Any) -> float:
+    """Mean over seeds; NaN, which matplotlib leaves out, where nothing was measured."""
+    if value is None or value == []:
+        return float("nan")
+    return float(np.mean(np.array(value, float)))  # None becomes NaN
 
 
 def _mean(row: Mapping[str, Any], name: str, digits: int = 2) -> str:
-    return f"{np.mean(row[name]):.{digits}f}" if name in row else "-"
+    return f"{_number(row[name]):.{digits}f}" if name in row else "-"
 
 
 def _clock(seconds: float) -> str:

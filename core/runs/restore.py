@@ -9,51 +9,73 @@ from typing import Any, NamedTuple
 
 import jax
 
-from core_jax.methods.core.residual import empty_labels
-from core_jax.reward_models.formal import FormalReward
-from core_jax.runs import checkpoint, run_folder
-from core_jax.runs.config import Config, check
-from core_jax.training.rewards import compiler
-from core_jax.training.state import Lane, Train
-from core_jax.training.train import make_train
+from core_jax.runs import checkpoint, run_folder, setup
+from core_jax.runs.checks import check
+from core_jax.runs.config import Config
+from core_jax.training.state import SeedState
+from core_jax.training.streams import seed_keys
+from core_jax.training.train import Train
 
 
 class Restored(NamedTuple):
-    """A run as its last checkpoint left it. `train` plays the protocol that was asked for."""
+    """A run as its last checkpoint left it.
+
+    Attributes:
+        config: the run's.
+        train: its functions, of the protocol that was asked for.
+        seeds: the device state.
+        env_steps: environment steps so far.
+        arrays, meta: the rest of the checkpoint.
+    """
 
     config: Config
     train: Train
-    lanes: Lane
-    formal: list[FormalReward | None]
+    seeds: SeedState
     env_steps: int
+    arrays: dict[str, Any]
     meta: dict[str, Any]
 
+    @property
+    def programs(self) -> dict[str, list[Any]]:
+        """The reward programs in use, program column -> one for each seed."""
+        from core_jax.writing.writer import reward_compiler
 
-def load(out: Path, protocol: str | None = None) -> Restored:
+        columns = [p.name for p in self.train.rewards.programs]
+        state = self.meta.get("method", {})
+        sources = state.get("current") or (state.get("formal") or {}).get("current")
+        if not columns or sources is None:
+            return {}
+        compile_reward = reward_compiler(self.config.recipe.prompt_kind(), self.train.env)
+        return {columns[0]: [compile_reward(s) if s else None for s in sources]}
+
+
+def load(out: Path | str, protocol: str | None = None) -> Restored:
     """Loads a run.
 
     Args:
         out: the run's folder.
-        protocol: play this one instead of the run's own.
+        protocol: evaluate on this one instead of the run's own.
 
     Raises:
         ValueError: no run there, or no sound checkpoint in it.
     """
+    out = Path(out)
     config = run_folder.load_config(out)
-    train = make_train(config)
-    keys = run_folder.seed_keys(config)
+    env = setup.make_world(config)
+    train = setup.make_functions(config, env)
+    training = config.training
+    keys = seed_keys(config.seed, training.seeds)
     like = {
         "state": jax.eval_shape(train.init, keys),
-        "labels": empty_labels(config, train.env),
+        **config.recipe.empty_arrays(config.settings, training, env),
     }
     say = lambda text: print(text, file=sys.stderr)
     found = checkpoint.load_latest(out / "checkpoints", like, say)
     if found is None:
         raise ValueError(f"{out} has no sound checkpoint yet")
     env_steps, arrays, meta = found
+    state = arrays.pop("state")
     if protocol is not None and protocol != config.protocol:
-        train = make_train(check(dataclasses.replace(config, protocol=protocol)))
-    sources = meta.get("formal", {}).get("current", [None] * config.seeds)
-    compile_reward = compiler(config, train.env)
-    formal = [compile_reward(source) if source else None for source in sources]
-    return Restored(config, train, train.place(arrays["state"].lanes), formal, env_steps, meta)
+        other = check(dataclasses.replace(config, protocol=protocol))
+        train = setup.make_functions(other, setup.make_world(other))
+    return Restored(config, train, train.place(state.seeds), env_steps, arrays, meta)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import platform
-import typing
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
+from core_jax import files
 from core_jax.runs.config import Config
+from core_jax.runs.layout import from_dict, to_dict
 
 # What a resumed run may be given anew: no result depends on it.
 RENEWABLE = (
@@ -24,6 +24,14 @@ RENEWABLE = (
     "vlm.chat.timeout",
     "vlm.chat.retries",
 )
+# Settings of the version before, by where they are now; groups that this run has no use for, and
+# settings that became part of another, are left out when such a config is read.
+_RENAMED = {"pixels.relabel": "pixels.rescore_every"}
+_FORMER_GROUPS = (
+    "sac", "formal", "eureka", "residual", "pixels", "feedback", "scripted", "chat", "vlm",
+    "frm", "rrm", "importance", "residual_input",
+)  # fmt: skip
+_FORMER = ("pixels.clip_frames", "pixels.batches", "pixels.learning_rate")
 
 
 def prepare(out: Path, config: Config, resume: bool) -> None:
@@ -31,31 +39,29 @@ def prepare(out: Path, config: Config, resume: bool) -> None:
 
     Raises:
         ValueError: it exists (and `resume` is off), or holds a run of another config (more steps
-            are none).
+            are allowed).
     """
     path = out / "config.json"
-    given = dataclasses.asdict(config)
+    given = to_dict(config)
     if not path.exists():
-        if out.exists() and any(out.iterdir()):
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise ValueError(f"{out} exists and is not a run's folder; choose another --out")
         for name in ("rewards", "checkpoints"):
             (out / name).mkdir(parents=True, exist_ok=True)
-        write_json(path, given)
+        files.write_json(path, given)
         return
     if not resume:
-        raise ValueError(
-            f"{out} already holds a run: --resume goes on with it, or choose another --out"
-        )
-    # A setting newer than the run has its default there, which is what the run did.
+        raise ValueError(f"{out} already holds a run: --resume it, or choose another --out")
     before = load_config(out)
-    stored = dataclasses.asdict(before)
-    # More steps are the same run going on, unless trials, a share of the steps long, chose for it.
-    if config.steps > before.steps and not config.trial_lanes:
-        stored["steps"] = config.steps
+    stored = to_dict(before)
+    # More steps continue the same run, unless trials, a share of the steps long, chose for it.
+    trials = config.recipe.parallel_seeds(config.settings, config.training) > config.training.seeds
+    if config.training.steps > before.training.steps and not trials:
+        stored["steps"] = config.training.steps
     differing = sorted(_differing(stored, given))
     if differing:
         raise ValueError(f"{out} holds a run of another config: {'; '.join(differing)}")
-    write_json(path, given)
+    files.write_json(path, given)
 
 
 def load_config(out: Path) -> Config:
@@ -66,15 +72,41 @@ def load_config(out: Path) -> Config:
     """
     path = out / "config.json"
     if not path.exists():
-        raise ValueError(f"{out} is no run's folder: it has no config.json")
-    stored = json.loads(path.read_text())
-    unknown = sorted(_unknown(Config, stored))
-    if unknown:
+        raise ValueError(f"{out} is not a run's folder: it has no config.json")
+    try:
+        stored = json.loads(path.read_text())
+        return from_dict(current_version(stored))
+    except ValueError as error:
         raise ValueError(
-            f"{path} has settings that this version does not know: {', '.join(unknown)}; read it "
-            "with the version that wrote it"
-        )
-    return _build(Config, stored)
+            f"{path} cannot be read: {error}; read it with the version that wrote it"
+        ) from error
+
+
+def current_version(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """A config's values under their present names; the version before kept every group, also those
+    that its run had no use for."""
+    values = {k: dict(v) if isinstance(v, Mapping) else v for k, v in stored.items()}
+    if "learner" in values:
+        return values
+    pixels = values.get("residual_input") == "pixels"
+    for name in _FORMER:
+        group, field = name.split(".")
+        if field in values.get(group, {}):
+            former = values[group].pop(field)
+            if pixels:
+                values.setdefault("residual", {})[field] = former
+    if pixels:
+        values.setdefault("residual", {})["shared_batches"] = True
+    for old, new in _RENAMED.items():
+        group, field = old.split(".")
+        if field in values.get(group, {}):
+            values[group][new.split(".")[1]] = values[group].pop(field)
+    if "eureka" in values and "formal" in values:
+        values["eureka"].setdefault("attempts", values["formal"].get("attempts", 3))
+    if values.get("method") == "text2reward":
+        values["formal"] = {"attempts": values.get("formal", {}).get("attempts", 3)}
+    known = set(to_dict(from_dict(_run_values(values))))
+    return {k: v for k, v in values.items() if k in known or k not in _FORMER_GROUPS}
 
 
 def summary(out: Path) -> dict[str, Any] | None:
@@ -83,54 +115,34 @@ def summary(out: Path) -> dict[str, Any] | None:
     return json.loads(path.read_text()) if path.exists() else None
 
 
-def write_json(path: Path, content: Any) -> None:
-    """Writes a file whole or not at all."""
-    scratch = path.with_name(path.name + ".tmp")
-    scratch.write_text(json.dumps(content, indent=1) + "\n")
-    os.replace(scratch, path)
-
-
-def seed_keys(config: Config) -> jax.Array:
-    """One key per seed [S]: seed i is the same run whichever seeds run beside it."""
-    return jax.vmap(jax.random.key)(config.seed + jnp.arange(config.seeds))
-
-
 def device() -> str:
     """What a run was made on."""
     kind = jax.devices()[0]
     if kind.platform == "cpu":
-        return f"cpu, {len(os.sched_getaffinity(0))} cores, {platform.machine()}"
+        return f"cpu, {cores()} cores, {platform.machine()}"
     return f"{jax.device_count()} x {kind.device_kind}"
 
 
-def _differing(stored: dict, given: dict, prefix: str = "") -> list[str]:
+def cores() -> int:
+    """Processor cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # macOS and Windows have none
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def _run_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides which groups a config has."""
+    names = ("task", "method", "protocol", "teacher", "model", "frm", "rrm", "residual_input")
+    method = values.get("method")
+    own = {"frm", "rrm", "residual_input"} if method != "core" else set()
+    return {k: values[k] for k in names if k in values and k not in own}
+
+
+def _differing(stored: Mapping[str, Any], given: Mapping[str, Any], prefix: str = "") -> list[str]:
     found = []
     for name in sorted(stored.keys() | given.keys()):
         a, b = stored.get(name), given.get(name)
-        if isinstance(a, dict) and isinstance(b, dict):
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
             found += _differing(a, b, f"{prefix}{name}.")
         elif a != b and prefix + name not in RENEWABLE:
             found.append(f"{prefix}{name} was {a}, is {b}")
     return found
-
-
-def _unknown(kind: Any, content: dict[str, Any], prefix: str = "") -> list[str]:
-    hints, found = typing.get_type_hints(kind), []
-    for name, value in content.items():
-        if name not in hints:
-            found.append(prefix + name)
-        elif dataclasses.is_dataclass(hints[name]):
-            found += _unknown(hints[name], value, f"{prefix}{name}.")
-    return found
-
-
-def _build(kind: Any, content: dict[str, Any]) -> Any:
-    hints = typing.get_type_hints(kind)
-    values = {}
-    for name, value in content.items():
-        if dataclasses.is_dataclass(hints[name]):
-            value = _build(hints[name], value)
-        elif isinstance(value, list):
-            value = tuple(value)
-        values[name] = value
-    return kind(**values)

@@ -15,24 +15,26 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from core_jax.training import cache
+
 AXIS = "seed"
-_LANES_PER_CORE = 2  # CPU devices may outnumber cores: three seeds on two cores take turns
+_SEEDS_PER_CORE = 2  # CPU devices may outnumber cores: three seeds on two cores take turns
 
 
-def prepare_cpu(lanes: int) -> None:
-    """Makes the most of a CPU: shows it to JAX as up to `lanes` devices, and has XLA compile by its
-    older emitters, which take two thirds of the time for a physics step that runs no slower.
+def prepare_cpu(seeds: int) -> None:
+    """Shows a CPU to JAX as up to `seeds` devices, and has XLA compile by its older emitters, which
+    take two thirds of the time for a physics step that runs no slower.
 
     Call it before anything runs; a backend that is running already, flags of the user's own, and
     any accelerator are left as they are.
 
     Args:
-        lanes: seeds (or candidates of seeds) that will train side by side.
+        seeds: seeds (or candidates of seeds) that will train side by side.
     """
     flags = os.environ.get("XLA_FLAGS", "")
     if jax.__version_info__ < (0, 11) and "xla_cpu_use_fusion_emitters" not in flags:
         os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_use_fusion_emitters=false"  # gone in 0.12
-    count = min(lanes, _LANES_PER_CORE * (os.cpu_count() or 1))
+    count = min(seeds, _SEEDS_PER_CORE * (os.cpu_count() or 1))
     if count < 2 or "xla_force_host_platform_device_count" in flags:
         return
     try:
@@ -41,15 +43,49 @@ def prepare_cpu(lanes: int) -> None:
         return
 
 
-def seed_mesh(lanes: int, devices: Sequence[jax.Device] | None = None) -> Mesh | None:
-    """A mesh with one axis over as many devices as share the lanes evenly; None for one device.
+def configure_jax(seeds: int = 1) -> None:
+    """What makes JAX start fast and use a CPU well: the compilation cache on disk, one device for
+    each seed that trains side by side, and XLA options.
+
+    `core_jax.run` and `core_jax.make_train` call it. Call it yourself, before anything else runs on
+    JAX, to have it for code of your own.
 
     Args:
-        lanes: length of the seed axis.
+        seeds: seeds that will train side by side.
+    """
+    cache.enable()
+    prepare_cpu(seeds)
+
+
+def compiler_options() -> dict[str, bool | int] | None:
+    """Compiler options for jitted functions that do not render: XLA's older CPU emitters compile a
+    physics step in two thirds of the time, and it runs no slower."""
+    if jax.default_backend() != "cpu" or jax.__version_info__ >= (0, 11):
+        return None
+    return {"xla_cpu_use_fusion_emitters": False}
+
+
+def rendering_options() -> dict[str, bool | int] | None:
+    """Compiler options for jitted functions that render: XLA's older CPU emitters, which compile
+    physics faster (`prepare_cpu`), run ray casting many times slower, and code that is not
+    optimised (tests compile so) slower still."""
+    if jax.default_backend() != "cpu":
+        return None
+    options: dict[str, bool | int] = {"xla_backend_optimization_level": 3}
+    if jax.__version_info__ < (0, 11):
+        options["xla_cpu_use_fusion_emitters"] = True
+    return options
+
+
+def seed_mesh(seeds: int, devices: Sequence[jax.Device] | None = None) -> Mesh | None:
+    """A mesh with one axis over as many devices as share the seeds evenly; None for one device.
+
+    Args:
+        seeds: length of the seed axis.
         devices: which to use; all of the default backend by default.
     """
     devices = jax.devices() if devices is None else list(devices)
-    count = max(n for n in range(1, min(lanes, len(devices)) + 1) if lanes % n == 0)
+    count = max(n for n in range(1, min(seeds, len(devices)) + 1) if seeds % n == 0)
     return None if count == 1 else Mesh(devices[:count], (AXIS,))
 
 
@@ -82,16 +118,16 @@ def place(tree: Any, mesh: Mesh | None) -> Any:
     return jax.device_put(tree, NamedSharding(mesh, PartitionSpec(AXIS)))
 
 
-def split(tree: Any, lanes: int, mesh: Mesh | None) -> list[Any]:
+def split(tree: Any, seeds: int, mesh: Mesh | None) -> list[Any]:
     """Returns one tree per seed, each on its own device and without the seed axis."""
     if mesh is None:
-        return [jax.tree.map(lambda x, i=i: x[i], tree) for i in range(lanes)]
-    local = lanes // mesh.size
+        return [jax.tree.map(lambda x, i=i: x[i], tree) for i in range(seeds)]
+    local = seeds // mesh.size
     leaves, treedef = jax.tree.flatten(tree)
     shards = [{s.device: s.data for s in x.addressable_shards} for x in leaves]
     return [
         treedef.unflatten([shard[mesh.devices.flat[i // local]][i % local] for shard in shards])
-        for i in range(lanes)
+        for i in range(seeds)
     ]
 
 

@@ -1,56 +1,95 @@
-"""What the residual reward looks at: the part of the state that a picture shows, or the picture.
+"""What a learned reward looks at: the part of the state that a picture shows, or the picture.
 
 Pictures are never kept. A transition carries its world's snapshot, some dozen numbers, and the
 network over pictures renders it wherever it is applied. Neighbouring pictures are nearly the same
-(80 a second), so only every few steps one is looked at; between, the reward is interpolated.
+(80 a second), so only every few steps one is rendered; in between, the reward is interpolated.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Literal
 
 import chex
 import jax
 import jax.numpy as jnp
+from annotated_types import Ge
 
 from core_jax import envs
-from core_jax.agents.replay import ReplayState, Transition
+from core_jax.agents.replay import ReplayState
 from core_jax.envs import rendering
 from core_jax.reward_models import networks, preference
-from core_jax.runs.config import Config
+from core_jax.reward_models.preference import PreferenceModel, Preferences, PreferenceState
+from core_jax.reward_models.source import Columns, Metrics
+from core_jax.training.devices import rendering_options
+
+InputKind = Literal["state", "pixels"]
 
 _CACHED = 8
-"""Pictures whose way through the network fits a CPU's cache (its first layer makes 30,000 numbers
-of each). Of three members, eight at a time take a quarter to a third of the time of 256; with their
-gradient, for which they are looked at twice, half to two thirds."""
+"""Pictures whose activations fit a CPU's cache (the first layer makes 30,000 numbers of each). With
+three members, eight at a time take a quarter to a third of the time of 256; with their gradient,
+for which they pass through the network twice, half to two thirds."""
 
 
-class Sight(NamedTuple):
-    """The residual reward's eyes.
+@dataclasses.dataclass(frozen=True)
+class PixelConfig:
+    """Pictures for a learned reward (`--residual-input pixels`)."""
+
+    size: Annotated[int, Ge(networks.SMALLEST_PICTURE)] = 64
+    """Height and width."""
+    samples: Annotated[int, Ge(1)] = 1
+    """Rays per pixel along each side; more is smoother and slower."""
+    shadows: bool = False
+    """Whether things cast shadows."""
+    gripper: bool = False
+    """Whether the gripper is visible; the paper hides it, because it hides what matters."""
+    every: Annotated[int, Ge(1)] = 5
+    """Steps from one rendered picture to the next; the reward in between is interpolated."""
+    shift: Annotated[float, Ge(0)] = 4.0
+    """A fit sees pictures shifted at random by up to this many pixels."""
+    rescore_every: Annotated[int, Ge(1)] = 3
+    """Fits from one relabelling of all replay to the next; the first two always relabel."""
+
+
+@dataclasses.dataclass(frozen=True)
+class RewardInput:
+    """How steps become the frames that a reward network reads.
 
     Attributes:
-        model: the residual reward over frames.
-        frames: `(next_obs [..., O], snapshot [..., K]) -> [..., F]`, what `model` is given.
-        every: steps from one frame that is looked at to the next.
+        network: one member's network over frames.
+        frames: `(next_obs [..., O], snapshot [..., K]) -> [..., F]`.
+        every: steps from one frame that is read to the next.
         scaled: whether frames are standardised first.
-        compiler_options: for jitted functions that look.
+        compiler_options: for jitted functions that read frames.
     """
 
-    model: preference.PreferenceModel
+    network: networks.Network
     frames: Callable[[jax.Array, jax.Array], jax.Array]
     every: int
     scaled: bool
     compiler_options: dict[str, bool | int] | None
 
 
-def make_sight(config: Config, env: envs.TaskEnv) -> Sight:
-    """Builds what `config.residual_input` asks for."""
-    if config.residual_input == "state":
-        model = preference.make_preference(config.residual)
-        return Sight(model, lambda obs, _: env.spec.frame_view(obs), 1, True, None)
-    pixels = config.pixels
+def make_input(
+    kind: InputKind,
+    env: envs.TaskEnv,
+    pixels: PixelConfig,
+    hidden: Sequence[int],
+    render_batch: int,
+) -> RewardInput:
+    """Builds the input of a learned reward.
+
+    Args:
+        kind: state or pixels.
+        env: whose steps are read.
+        pixels: how pictures are rendered; not read for states.
+        hidden: widths of the network over states; not read for pixels.
+        render_batch: most pictures rendered at once.
+    """
+    if kind == "state":
+        network = networks.state_network(hidden)
+        return RewardInput(network, lambda obs, _: env.spec.frame_view(obs), 1, True, None)
 
     def draw(snapshots: jax.Array, shifts: jax.Array | None) -> jax.Array:
         def one(snapshot, shift):
@@ -66,100 +105,150 @@ def make_sight(config: Config, env: envs.TaskEnv) -> Sight:
 
         return jax.vmap(one)(snapshots, shifts)
 
-    fitting = dataclasses.replace(
-        config.residual,
-        clip_frames=pixels.clip_frames,
-        shared_batches=True,
-        batches=pixels.batches,
-        learning_rate=pixels.learning_rate,
-    )
-    cached = min(config.render_batch, _CACHED) if jax.default_backend() == "cpu" else None
-    network = networks.pixel_network(draw, cached or config.render_batch, pixels.shift, cached)
-    model = preference.make_preference(fitting, network)
-    return Sight(model, lambda _, snapshot: snapshot, pixels.every, False, looking_options())
+    cached = min(render_batch, _CACHED) if jax.default_backend() == "cpu" else None
+    network = networks.pixel_network(draw, cached or render_batch, pixels.shift, cached)
+    options = rendering_options()
+    return RewardInput(network, lambda _, snapshot: snapshot, pixels.every, False, options)
 
 
-def looking_options() -> dict[str, bool | int] | None:
-    """Compiler options for jitted functions that render: XLA's older CPU emitters, which compile
-    physics faster (`devices.prepare_cpu`), run ray casting many times slower, and code that is not
-    optimised (tests compile so) slower still."""
-    if jax.default_backend() != "cpu":
-        return None
-    options: dict[str, bool | int] = {"xla_backend_optimization_level": 3}
-    if jax.__version_info__ < (0, 11):
-        options["xla_cpu_use_fusion_emitters"] = True
-    return options
+@dataclasses.dataclass(frozen=True)
+class NetworkSource:
+    """A learned reward over frames as a `RewardSource` with one column.
+
+    Attributes:
+        name: of the source and of its column.
+        model: the ensemble as pure functions; preferences are one way to fit it.
+        input: what it reads.
+        render_batch: most frames read at once when all of replay is scored.
+    """
+
+    name: str
+    model: PreferenceModel
+    input: RewardInput
+    render_batch: int
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The one column."""
+        return (self.name,)
+
+    @property
+    def compiler_options(self) -> dict[str, bool | int] | None:
+        """Rendering's, where the frames are pictures."""
+        return self.input.compiler_options
+
+    def init(self, key: jax.Array, example: Any) -> PreferenceState:
+        """A fresh ensemble."""
+        return self.model.init(key, self.input.frames(example.next_obs, example.snapshot))
+
+    def score(
+        self, state: PreferenceState, steps: Any, ring: ReplayState | None = None
+    ) -> tuple[Columns, Metrics]:
+        """Rewards `[T, N]` of steps that follow what is in `ring`."""
+        frames = self.input.frames(steps.next_obs, steps.snapshot)
+        every = self.input.every
+        if every == 1:
+            return {self.name: self.model.predict(state, frames)}, {}
+        read = self.model.predict(state, frames[every - 1 :: every])
+        if ring is None:
+            before, known = read[0], jnp.zeros(read.shape[1:], bool)
+        else:
+            newest = (ring.cursor - 1) % ring.data.cut.shape[0]
+            before = ring.data.rewards[self.name][newest]
+            known = (ring.data.cut[newest] == 0) & (ring.size > 0)
+        before = jnp.concatenate([before[None], read[:-1]])
+        known = jnp.concatenate([known[None], steps.cut[every - 1 : -1 : every] == 0])
+        return {self.name: interpolate(read, before, known, steps.cut)}, {}
+
+    def rescore(self, state: PreferenceState, ring: ReplayState) -> Columns:
+        """Rewards of all that is in replay, `[rows, N]`; rows never filled hold anything."""
+        data, every = ring.data, self.input.every
+        if every == 1:
+            frames = self.input.frames(data.next_obs, data.snapshot)
+            return {self.name: self.model.predict(state, frames)}
+        snapshots = data.snapshot[every - 1 :: every]
+        groups, envs_ = snapshots.shape[:2]
+        at_once = min(max(1, self.render_batch // envs_), groups)
+        filled = (ring.size + every - 1) // every
+
+        def read_window(i: jax.Array, read: jax.Array) -> jax.Array:
+            # The last window is moved back to end with the rows; what it repeats stays the same.
+            start = jnp.minimum(i * at_once, groups - at_once)
+            window = jax.lax.dynamic_slice_in_dim(snapshots, start, at_once)
+            values = self.model.predict(state, window)
+            return jax.lax.dynamic_update_slice_in_dim(read, values, start, 0)
+
+        read = data.rewards[self.name][every - 1 :: every]
+        read = jax.lax.fori_loop(0, (filled + at_once - 1) // at_once, read_window, read)
+        ends = data.cut[every - 1 :: every]
+        # What is before the oldest group in the ring is the newest one, or nothing.
+        oldest = (jnp.arange(groups) == (ring.cursor - ring.size) // every % groups)[:, None]
+        known = (jnp.roll(ends, 1, axis=0) == 0) & ~oldest
+        return {self.name: interpolate(read, jnp.roll(read, 1, axis=0), known, data.cut)}
+
+    def score_episode(self, state: PreferenceState, steps: Any) -> Columns:
+        """Rewards `[T]` of one episode; every frame is read."""
+        frames = self.input.frames(steps.next_obs, steps.snapshot)
+        return {self.name: self.model.predict(state, frames)}
+
+    def fit(
+        self, state: PreferenceState, labels: Preferences, count: jax.Array, key: jax.Array
+    ) -> tuple[PreferenceState, Metrics]:
+        """Fits to preferences whose `frames_a` and `frames_b` are (next_obs, snapshot)."""
+        a, b = (self.input.frames(*x) for x in (labels.frames_a, labels.frames_b))
+        return self.model.fit(state, labels._replace(frames_a=a, frames_b=b), count, key)
+
+    def standardise(self, state: PreferenceState, steps: Any) -> PreferenceState:
+        """The state with the mean and spread of some steps' frames, where frames are scaled."""
+        if not self.input.scaled:
+            return state
+        return self.model.standardise(state, self.input.frames(steps.next_obs, steps.snapshot))
 
 
-def see_block(
-    sight: Sight, state: preference.PreferenceState, ring: ReplayState, block: Transition
-) -> jax.Array:
-    """Residual reward of a block `[T, N]` that is about to follow what is in `ring`."""
-    frames = sight.frames(block.next_obs, block.snapshot)
-    if sight.every == 1:
-        return sight.model.predict(state, frames)
-    seen = sight.model.predict(state, frames[sight.every - 1 :: sight.every])
-    newest = (ring.cursor - 1) % ring.data.cut.shape[0]
-    before = ring.data.residual[newest]
-    known = (ring.data.cut[newest] == 0) & (ring.size > 0)
-    before = jnp.concatenate([before[None], seen[:-1]])
-    known = jnp.concatenate([known[None], block.cut[sight.every - 1 : -1 : sight.every] == 0])
-    return interpolate(seen, before, known, block.cut)
-
-
-def see_replay(
-    sight: Sight, state: preference.PreferenceState, ring: ReplayState, batch: int
-) -> jax.Array:
-    """Residual reward of all that is in replay, `[rows, N]`; rows never filled hold anything.
+def pixel_fit(group: str, frames: int) -> dict[str, object]:
+    """Settings of a fit to pictures, which cost more than states: fewer batches of fewer frames,
+    and all members read the same ones.
 
     Args:
-        batch: frames looked at at once; bounds the memory.
+        group: name of the method's `PreferenceConfig`.
+        frames: of a clip in a batch.
     """
-    data, every = ring.data, sight.every
-    if every == 1:
-        return sight.model.predict(state, sight.frames(data.next_obs, data.snapshot))
-    snapshots = data.snapshot[every - 1 :: every]
-    groups, lanes = snapshots.shape[:2]
-    at_once = min(max(1, batch // lanes), groups)
-    filled = (ring.size + every - 1) // every
-
-    def look(i: jax.Array, seen: jax.Array) -> jax.Array:
-        # The last window is moved back to end with the rows; what it repeats stays the same.
-        start = jnp.minimum(i * at_once, groups - at_once)
-        window = jax.lax.dynamic_slice_in_dim(snapshots, start, at_once)
-        return jax.lax.dynamic_update_slice_in_dim(
-            seen, sight.model.predict(state, window), start, 0
-        )
-
-    seen = data.residual[every - 1 :: every]
-    seen = jax.lax.fori_loop(0, (filled + at_once - 1) // at_once, look, seen)
-    ends = data.cut[every - 1 :: every]
-    # What is before the oldest group in the ring is the newest one, or nothing.
-    oldest = (jnp.arange(groups) == (ring.cursor - ring.size) // every % groups)[:, None]
-    known = (jnp.roll(ends, 1, axis=0) == 0) & ~oldest
-    return interpolate(seen, jnp.roll(seen, 1, axis=0), known, data.cut)
+    return {
+        f"{group}.learning_rate": 1e-3,
+        f"{group}.batches": 12,
+        f"{group}.clip_frames": frames,
+        f"{group}.shared_batches": True,
+    }
 
 
-def interpolate(seen: jax.Array, before: jax.Array, known: jax.Array, cut: jax.Array) -> jax.Array:
+def make_preference_source(
+    name: str, config: preference.PreferenceConfig, input: RewardInput, render_batch: int
+) -> NetworkSource:
+    """A reward learned from preferences, as a source and column of that name."""
+    model = preference.make_preference(config, input.network)
+    return NetworkSource(name, model, input, render_batch)
+
+
+def interpolate(read: jax.Array, before: jax.Array, known: jax.Array, cut: jax.Array) -> jax.Array:
     """Values of every step `[G * E, N]` from the values of each group's last step.
 
     Linear from the step before the group to its last one. Where an episode ends inside a group,
-    the steps up to the end keep the value before and those after have the value seen.
+    the steps up to the end keep the value before and those after have the value read.
 
     Args:
-        seen: [G, N] at the groups' last steps.
+        read: [G, N] at the groups' last steps.
         before: [G, N] at the steps before the groups.
         known: [G, N] whether `before` is of the same episode as the group's first step.
         cut: [G * E, N] 1 where an episode ended.
     """
-    chex.assert_equal_shape([seen, before, known])
-    groups, lanes = seen.shape
+    chex.assert_equal_shape([read, before, known])
+    groups, envs_ = read.shape
     every = cut.shape[0] // groups
-    ends = (cut.reshape(groups, every, lanes) > 0).at[:, -1].set(False)
+    ends = (cut.reshape(groups, every, envs_) > 0).at[:, -1].set(False)
     ended = jnp.cumsum(ends, axis=1) - ends  # ends before this step, within the group
     ahead = jnp.sum(ends, axis=1, keepdims=True) - ended  # ends at or after it
     share = ((jnp.arange(every) + 1.0) / every)[None, :, None]
-    before = jnp.where(known, before, seen)[:, None]
-    linear = before + share * (seen[:, None] - before)
-    value = jnp.where(ended > 0, seen[:, None], jnp.where(ahead > 0, before, linear))
-    return value.reshape(groups * every, lanes)
+    before = jnp.where(known, before, read)[:, None]
+    linear = before + share * (read[:, None] - before)
+    value = jnp.where(ended > 0, read[:, None], jnp.where(ahead > 0, before, linear))
+    return value.reshape(groups * every, envs_)

@@ -1,313 +1,282 @@
-"""Training as pure functions: `make_train(config)` gives `init` and `train_chunk`.
+"""Training as pure functions: `make_train` gives `init`, `train_chunk` and what a method needs.
 
-A chunk is blocks of: act and step the worlds (one jitted scan), score the new steps with the
-formal reward (a small jitted function), add them to replay, update the learner (one jitted loop).
-The formal reward is a stage of its own so that a new one recompiles neither physics nor SAC; all
-stages are pure, so the whole chunk can also be traced into one program.
-
-Everything in a `Lane` has a leading seed axis S and is vmapped over it, and spread over devices
-where there are several (`core/devices.py`).
+A chunk is blocks of four stages: collect (act and step the worlds, one jitted scan), score by
+reward programs and host sources, insert (score by device sources, add to replay), learn. Reward
+programs are a stage of their own so that a new one recompiles neither physics nor learner. Every
+stage is pure, has a leading seed axis S and is spread over devices where there are several.
 """
 
 from __future__ import annotations
 
 import collections
+import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
 
-from core_jax import envs, methods
-from core_jax.agents import evaluation, replay, sac
+from core_jax import envs
+from core_jax.agents.learner import Learner
 from core_jax.envs.wrappers import TrainingWrapper
-from core_jax.feedback import sampling as pairs
-from core_jax.reward_models import preference
-from core_jax.runs.config import Config
-from core_jax.training import devices, rewards
-from core_jax.training.reward_input import make_sight, see_block, see_replay
-from core_jax.training.rewards import Formal, initial_weights, score
-from core_jax.training.state import Film, Lane, Train, TrainState
+from core_jax.reward_models.source import HostSource, RewardSource, columns_of
+from core_jax.training import devices, programs, stages
+from core_jax.training.config import TrainingConfig
+from core_jax.training.programs import Program, ProgramColumn
+from core_jax.training.stages import Plan
+from core_jax.training.state import EpisodeRecord, SeedState, TrainState
+
+
+@dataclasses.dataclass(frozen=True)
+class Rewards:
+    """Where a run's reward comes from.
+
+    Attributes:
+        weights: initial weight of each column that is part of the reward.
+        sources: scored on the device, inside jit.
+        programs: columns that code fills, one program for each seed.
+        hosts: scored outside of the device.
+    """
+
+    weights: Mapping[str, float]
+    sources: tuple[RewardSource, ...] = ()
+    programs: tuple[ProgramColumn, ...] = ()
+    hosts: tuple[HostSource, ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every reward column.
+
+        Raises:
+            ValueError: two of them have the same name.
+        """
+        return columns_of((*self.programs, *self.sources, *self.hosts))
+
+
+class Train:
+    """The functions of a run: all pure; `traces` counts how often each was traced.
+
+    Attributes:
+        env: one world.
+        plan: what does not change during a run.
+        rewards: where the reward comes from.
+        mesh: the devices that the seeds are spread over; None for one.
+        traces: function name -> number of traces.
+    """
+
+    def __init__(self, plan: Plan, rewards: Rewards, mesh: Mesh | None):
+        self.env, self.plan, self.rewards, self.mesh = plan.env, plan, rewards, mesh
+        self.traces: collections.Counter[str] = collections.Counter()
+        self._options = next((s.compiler_options for s in plan.sources if s.compiler_options), None)
+        bind = lambda f: functools.partial(f, plan)
+        scoring = {"options": self._options}
+        self._init = self.over_seeds(bind(stages.init), "init")
+        self.collect = self.over_seeds(bind(stages.collect), "collect", (1,), donate=True)
+        self.insert = self.over_seeds(_insert(plan), "insert", donate=True, **scoring)
+        self.learn = self._jit(bind(stages.learn), "learn", (1,), donate=True)
+        self.learn_on_policy = self.over_seeds(
+            bind(stages.learn_on_policy), "learn_on_policy", donate=True
+        )
+        self.evaluate = self.over_seeds(bind(stages.evaluate), "evaluate")
+        self.reset_value = self.over_seeds(bind(stages.reset_value), "reset_value", donate=True)
+        self._score_episode = self.over_seeds(bind(stages.score_episode), "episode", **scoring)
+        self._rescore: dict[str, Callable] = {}
+
+    def init(self, keys: jax.Array) -> TrainState:
+        """The state before the first step, from one key per seed [S] (or one key)."""
+        return TrainState(seeds=self._init(jnp.atleast_1d(keys)), env_steps=jnp.int32(0))
+
+    def train_chunk(
+        self, state: TrainState, given: Mapping[str, Sequence[Program]] | None = None
+    ) -> tuple[TrainState, dict[str, Any]]:
+        """Trains for `config.chunk` environment steps.
+
+        Args:
+            state: donated.
+            given: program column -> one program per seed; columns left out are 0.
+
+        Returns:
+            The new state and a row of metrics, on the device.
+        """
+        config, rows = self.plan.config, []
+        seeds, env_steps = state.seeds, state.env_steps
+        for _ in range(config.chunk // config.block):
+            seeds, env_steps, row = self._block(seeds, env_steps, given or {})
+            rows.append(row)
+        return TrainState(seeds, env_steps), _merge(rows)
+
+    def rescore(self, seeds: SeedState, name: str) -> SeedState:
+        """Scores all of replay anew with the source of that name."""
+        if name not in self._rescore:
+            f = functools.partial(stages.rescore, self.plan, name)
+            self._rescore[name] = self.over_seeds(
+                f, f"rescore_{name}", donate=True, options=self._options
+            )
+        return self._rescore[name](seeds)
+
+    def rescore_programs(
+        self, seeds: SeedState, column: str, given: Sequence[Program]
+    ) -> SeedState:
+        """Scores all of replay anew with one program per seed."""
+        [found] = [p for p in self.rewards.programs if p.name == column]
+        data = seeds.replay.data
+        value, _ = programs.score(found, given, self.env.spec.formal_view, data, self.mesh)
+        data = data._replace(rewards={**data.rewards, column: value})
+        return seeds.replace(replay=seeds.replay.replace(data=data))
+
+    def score_record(
+        self, seeds: SeedState, record: EpisodeRecord, given: Mapping[str, Sequence[Program]]
+    ) -> dict[str, jax.Array]:
+        """Every reward column of one recorded episode of each seed, [S, T]; without the program
+        columns that are not in `given`."""
+        columns = {
+            p.name: programs.score_episodes(p, given[p.name], self.env.spec.formal_view, record)
+            for p in self.rewards.programs
+            if p.name in given
+        }
+        if self.rewards.hosts:
+            as_block = jax.tree.map(lambda x: np.asarray(x)[:, :, None], record)  # one environment
+            for host in self.rewards.hosts:
+                columns |= {k: v[:, :, 0] for k, v in _scored_on_host(host, as_block).items()}
+        return columns | self._score_episode(seeds, record)
+
+    def over_seeds(
+        self,
+        f: Callable,
+        name: str,
+        shared: Sequence[int] = (),
+        donate: bool = False,
+        options: Any = None,
+    ) -> Callable:
+        """Jits a function of one seed's state for all seeds.
+
+        Args:
+            f: pure; its arguments are without a seed axis.
+            name: under which its traces are counted.
+            shared: positions of arguments that all seeds share.
+            donate: whether the first argument's buffers may be reused.
+            options: XLA compiler options.
+        """
+
+        def vmapped(*args):
+            axes = tuple(None if i in shared else 0 for i in range(len(args)))
+            return jax.vmap(f, in_axes=axes)(*args)
+
+        return self._jit(vmapped, name, shared, donate, options)
+
+    def place(self, seeds: SeedState) -> SeedState:
+        """Puts restored seeds on the devices that they are trained on."""
+        return devices.place(seeds, self.mesh)
+
+    def _jit(
+        self,
+        f: Callable,
+        name: str,
+        shared: Sequence[int] = (),
+        donate: bool = False,
+        options: Any = None,
+    ) -> Callable:
+        f = devices.over_seeds(f, self.mesh, tuple(shared))
+
+        def traced(*args):
+            self.traces[name] += 1  # Python runs this when it traces, not when it runs
+            return f(*args)
+
+        options = devices.compiler_options() if options is None else options
+        return jax.jit(traced, donate_argnums=0 if donate else (), compiler_options=options)
+
+    def _block(
+        self, seeds: SeedState, env_steps: jax.Array, given: Mapping[str, Sequence[Program]]
+    ) -> tuple[SeedState, jax.Array, dict[str, Any]]:
+        config, learner = self.plan.config, self.plan.learner
+        seeds, block, extras, counts = self.collect(seeds, env_steps < config.random_steps)
+        columns, components = self._given_columns(block, given)
+        seeds, block, means = self.insert(seeds, block, columns)
+        env_steps = env_steps + config.block
+        if learner.on_policy:
+            seeds, losses = self.learn_on_policy(seeds, block, extras)
+        else:
+            updates = jnp.where(env_steps < config.random_steps, 0, config.updates)
+            seeds, losses = self.learn(seeds, updates)
+        return seeds, env_steps, {**counts, **means, **losses, "components": components}
+
+    def _given_columns(
+        self, block: Any, given: Mapping[str, Sequence[Program]]
+    ) -> tuple[dict[str, jax.Array], list[dict[str, jax.Array]]]:
+        """Columns from programs and host sources, and the programs' component means per seed."""
+        columns: dict[str, jax.Array] = {}
+        components: list[dict[str, jax.Array]] = [{} for _ in range(block.cut.shape[0])]
+        for column in self.rewards.programs:
+            value, means = programs.score(
+                column, given.get(column.name), self.env.spec.formal_view, block, self.mesh
+            )
+            columns[column.name] = value
+            components = [a | b for a, b in zip(components, means, strict=True)]
+        if self.rewards.hosts:
+            on_host = jax.device_get(block)
+            for host in self.rewards.hosts:
+                columns |= devices.place(_scored_on_host(host, on_host), self.mesh)
+        return columns, components
 
 
 def make_train(
-    config: Config,
-    env: envs.TaskEnv | None = None,
+    config: TrainingConfig,
+    env: envs.TaskEnv,
+    learner: Learner,
+    rewards: Rewards,
     on: Sequence[jax.Device] | None = None,
 ) -> Train:
     """Builds a run's functions.
 
     Args:
-        config: a checked `Config`.
-        env: the environment; made from the config by default.
+        config: sizes and schedule.
+        env: one world.
+        learner: what acts and is updated.
+        rewards: where the reward comes from.
         on: devices to spread the seeds over; all by default.
     """
     mesh = devices.seed_mesh(config.seeds, on)
-    if env is None:
-        env = envs.make(config.task, protocol=config.protocol)
-    spec, sac_config = env.spec, config.sac
-    sizes = (env.observation_size, env.action_size)
-    worlds = TrainingWrapper(env, spec.horizon, stagger=True)
-    sight = make_sight(config, env)
-    model = sight.model
-    length = config.feedback.clip_length
-    reward_of = functools.partial(rewards.reward_of, limit=methods.get(config.method).formal_limit)
+    worlds = TrainingWrapper(env, env.spec.horizon, stagger=True)
+    plan = Plan(config, env, worlds, learner, rewards.sources, rewards.columns, rewards.weights)
+    return Train(plan, rewards, mesh)
 
-    def init_lane(key: jax.Array) -> Lane:
-        key, env_key, agent_key, residual_key, noise_key = jax.random.split(key, 5)
-        env_state = worlds.reset(jax.random.split(env_key, config.envs))
-        info = env_state.info
-        one = jax.tree.map(lambda x: x[0], (env_state.obs, info["target"], info["last_snapshot"]))
-        zero = jnp.float32(0)
-        example = replay.Transition(
-            obs=one[0],
-            action=jnp.zeros(env.action_size),
-            next_obs=one[0],
-            target=one[1],
-            snapshot=one[2],
-            **dict.fromkeys(replay.Transition._fields[5:], zero),
+
+def _insert(plan: Plan) -> Callable:
+    """`stages.insert`; only an on-policy learner needs the scored block back."""
+
+    def insert(seed: SeedState, block: Any, given: dict[str, jax.Array]):
+        seed, block, means = stages.insert(plan, seed, block, given)
+        return seed, block if plan.learner.on_policy else None, means
+
+    return insert
+
+
+def _scored_on_host(host: HostSource, steps: Any) -> dict[str, jax.Array]:
+    """A host source's columns [S, T, N].
+
+    Raises:
+        ValueError: it returned other columns than its own, or another shape.
+    """
+    columns = {name: jnp.asarray(v, jnp.float32) for name, v in host.score(steps).items()}
+    kind, shape = type(host).__name__, steps.cut.shape
+    if set(columns) != set(host.columns):
+        raise ValueError(
+            f"{kind} returned the columns {sorted(columns)} and declares {sorted(host.columns)}"
         )
-        return Lane(
-            key=key,
-            env_state=env_state,
-            noise=jax.random.normal(noise_key, (config.envs, env.action_size)),
-            learner=sac.init(agent_key, *sizes, sac_config),
-            replay=replay.init(example, config.replay_rows, config.envs),
-            residual=model.init(residual_key, sight.frames(one[0], one[2])),
-            weights=initial_weights(config),
-        )
-
-    def collect(lane: Lane, explore: jax.Array) -> tuple[Lane, replay.Transition]:
-        """`rollout` vector steps: `[K, N]` transitions without rewards of their own."""
-
-        def body(carry, key):
-            state, noise = carry
-            noise = sac.correlated_noise(noise, key, sac_config)
-            policy = sac.act(lane.learner.actor, state.obs, noise, sac_config)
-            uniform = 2.0 * jax.scipy.stats.norm.cdf(noise) - 1.0
-            action = jnp.where(explore, uniform, policy)
-            new = worlds.step(state, action)
-            zero = jnp.zeros_like(new.reward)
-            seen = replay.Transition(
-                obs=state.obs,
-                action=action,
-                next_obs=new.info["last_obs"],
-                target=state.info["target"],
-                snapshot=new.info["last_snapshot"],
-                formal=zero,
-                residual=zero,
-                dense=config.dense_scale * new.metrics["dense"],
-                progress=new.metrics["progress"],
-                success=new.metrics["success"],
-                discount=1.0 - (new.done - new.info["truncation"]),
-                cut=new.done,
-            )
-            ended = (new.done, new.done * new.info["episode_success"], new.metrics["nonfinite"])
-            return (new, noise), (seen, ended)
-
-        key, act_key = jax.random.split(lane.key)
-        (env_state, noise), (block, (done, succeeded, broken)) = jax.lax.scan(
-            body, (lane.env_state, lane.noise), jax.random.split(act_key, config.rollout)
-        )
-        counts = {
-            "episodes": jnp.sum(done),
-            "episode_successes": jnp.sum(succeeded),
-            "nonfinite": jnp.sum(broken),
-        }
-        return lane.replace(key=key, env_state=env_state, noise=noise), block, counts
-
-    def insert(lane: Lane, block: replay.Transition, formal: jax.Array) -> tuple[Lane, dict]:
-        """Scores a block with the residual reward and adds it to replay."""
-        learned = see_block(sight, lane.residual, lane.replay, block)
-        block = block._replace(formal=formal, residual=learned)
-        means = {k: jnp.mean(getattr(block, k)) for k in ("formal", "residual", "dense")}
-        # Not to be taken for an evaluation's: the share of the steps of exploring policies.
-        means["step_success"] = jnp.mean(block.success)
-        means["step_progress"] = jnp.mean(block.progress)
-        means["reward"] = jnp.mean(reward_of(lane.weights, block))
-        return lane.replace(replay=replay.add(lane.replay, block)), means
-
-    def sample(lane: Lane, key: jax.Array) -> sac.Batch:
-        row, env_index = replay.sample_index(lane.replay, key, (sac_config.batch_size,))
-        reward = functools.partial(reward_of, lane.weights)
-        n, gamma = sac_config.n_step, sac_config.gamma
-        return sac.Batch(*replay.gather_n_step(lane.replay, row, env_index, reward, n, gamma))
-
-    def learn(lanes: Lane, updates: jax.Array) -> tuple[Lane, dict]:
-        """`updates` SAC updates of every seed, on batches from its replay."""
-        seeds = lanes.key.shape[0]
-        update = functools.partial(sac.update, config=sac_config)
-        at = lambda tree, i: jax.tree.map(lambda x: x[i], tree)
-        stack = lambda trees: jax.tree.map(lambda *x: jnp.stack(x), *trees)
-        # On a CPU a few seeds side by side in one program keep the cores busier than products
-        # with a batch axis, which XLA runs one after another; many would take long to compile.
-        apart = jax.default_backend() == "cpu" and seeds <= 4
-
-        def body(_, carry):
-            learners, keys, total = carry
-            keys, sample_keys, update_keys = jnp.moveaxis(jax.vmap(_split3)(keys), 1, 0)
-            batches = jax.vmap(sample)(lanes, sample_keys)
-            if apart:
-                each = [update(x, at(batches, i), update_keys[i]) for i, x in enumerate(learners)]
-                learners, metrics = tuple(x for x, _ in each), stack([m for _, m in each])
-            else:
-                learners, metrics = jax.vmap(update)(learners, batches, update_keys)
-            return learners, keys, jax.tree.map(jnp.add, total, metrics)
-
-        keys, update_keys = jnp.moveaxis(jax.vmap(jax.random.split)(lanes.key), 1, 0)
-        names = ("critic_loss", "actor_loss", "q", "temperature", "entropy")
-        learners = tuple(at(lanes.learner, i) for i in range(seeds)) if apart else lanes.learner
-        start = (learners, update_keys, {name: jnp.zeros(seeds) for name in names})
-        learners, _, total = jax.lax.fori_loop(0, updates, body, start)
-        metrics = {k: v / jnp.maximum(updates, 1) for k, v in total.items()}
-        return lanes.replace(key=keys, learner=stack(learners) if apart else learners), metrics
-
-    def fit(lane: Lane, data: preference.Preferences, count, key) -> tuple[Lane, dict]:
-        frames = [sight.frames(*x) for x in (data.frames_a, data.frames_b)]
-        data = data._replace(frames_a=frames[0], frames_b=frames[1])
-        residual, metrics = model.fit(lane.residual, data, count, key)
-        return lane.replace(residual=residual), metrics
-
-    def standardise(lane: Lane) -> Lane:
-        """Sets the residual reward's frame scale from 4,096 steps of replay, if it has one."""
-        if not sight.scaled:
-            return lane
-        key, sample_key = jax.random.split(lane.key)
-        drawn = replay.gather(lane.replay, *replay.sample_index(lane.replay, sample_key, (4096,)))
-        frames = sight.frames(drawn.next_obs, drawn.snapshot)
-        return lane.replace(key=key, residual=model.standardise(lane.residual, frames))
-
-    def relabel_residual(lane: Lane) -> Lane:
-        learned = see_replay(sight, lane.residual, lane.replay, config.render_batch)
-        data = lane.replay.data._replace(residual=learned)
-        return lane.replace(replay=lane.replay.replace(data=data))
-
-    def reset_critic(lane: Lane) -> Lane:
-        key, critic_key = jax.random.split(lane.key)
-        learner = sac.reset_critic(lane.learner, critic_key, *sizes, sac_config)
-        return lane.replace(key=key, learner=learner)
-
-    def evaluate(lane: Lane, key: jax.Array) -> tuple[evaluation.Episodes, Film]:
-        mean = jnp.zeros((config.eval_episodes, env.action_size))
-        actor = lane.learner.average_actor
-        act = lambda obs, _: sac.act(actor, obs, mean, sac_config)
-        return evaluation.rollout(
-            env.reset, env.step, act, key, config.eval_episodes, spec.horizon, record
-        )
-
-    def record(state: Any, action: jax.Array) -> Film:
-        return Film(
-            next_obs=state.obs,
-            action=action,
-            target=state.info["target"],
-            snapshot=env.snapshot(state.pipeline_state),
-            success=state.metrics["success"],
-        )
-
-    def residual_of(lane: Lane, film: Film) -> jax.Array:
-        return model.predict(lane.residual, sight.frames(film.next_obs, film.snapshot))
-
-    def clips(lane: Lane, key: jax.Array) -> replay.Transition:
-        asked = config.feedback
-        count = pairs.pool_size(asked.pairs, asked.labels_per_round)
-        window = asked.window // config.envs
-        age = pairs.RECENT * window if asked.pairs == "recent" else None
-        pool = replay.sample_clips(lane.replay, key, count, length, window, age)
-
-        def members_returns() -> jax.Array:  # [E, C]
-            seen = pool.next_obs[:, :: sight.every], pool.snapshot[:, :: sight.every]
-            rewards = model.members(lane.residual, sight.frames(*seen))
-            return sight.every * jnp.sum(rewards, axis=-1)
-
-        fitted, key = lane.weights.residual > 0, jax.random.fold_in(key, 1)
-        return pairs.choose(asked.pairs, pool, members_returns, fitted, key, asked.labels_per_round)
-
-    traces: collections.Counter[str] = collections.Counter()
-
-    def counted(
-        f: Callable, name: str, donate: bool = False, shared: tuple = (), looks: bool = False
-    ) -> Callable:
-        """Jits a function of lanes; `shared` are the arguments without a seed axis, and it `looks`
-        if it makes pictures."""
-        f = devices.over_seeds(f, mesh, shared)
-
-        def traced(*args):
-            traces[name] += 1  # Python runs this when it traces, not when it runs
-            return f(*args)
-
-        options = sight.compiler_options if looks else None
-        return jax.jit(traced, donate_argnums=0 if donate else (), compiler_options=options)
-
-    def over_seeds(
-        f: Callable, axes: Any = 0, donate: bool = False, looks: bool = False
-    ) -> Callable:
-        shared = () if axes == 0 else tuple(i for i, axis in enumerate(axes) if axis is None)
-        return counted(jax.vmap(f, in_axes=axes), f.__name__, donate, shared, looks)
-
-    jit_init = over_seeds(init_lane)
-    jit_collect = over_seeds(collect, (0, None), donate=True)
-    jit_insert = over_seeds(insert, donate=True, looks=True)
-    jit_learn = counted(learn, "learn", donate=True, shared=(1,))
-
-    def init(keys: jax.Array) -> TrainState:
-        return TrainState(lanes=jit_init(jnp.atleast_1d(keys)), env_steps=jnp.int32(0))
-
-    def train_chunk(
-        state: TrainState, formal: Sequence[Formal] | None = None
-    ) -> tuple[TrainState, dict[str, Any]]:
-        lanes, env_steps, rows = state.lanes, state.env_steps, []
-        for _ in range(config.chunk // config.block):
-            explore = env_steps < config.random_steps
-            lanes, block, counts = jit_collect(lanes, explore)
-            value, components = score(formal, spec, block, mesh)
-            lanes, means = jit_insert(lanes, block, value)
-            env_steps = env_steps + config.block
-            updates = jnp.where(env_steps < config.random_steps, 0, config.updates)
-            lanes, losses = jit_learn(lanes, updates)
-            rows.append({**counts, **means, **losses, "components": components})
-        return TrainState(lanes, env_steps), _merge(rows)
-
-    def relabel_formal(lanes: Lane, formal: Sequence[Formal]) -> Lane:
-        value, _ = score(formal, spec, lanes.replay.data, mesh)
-        data = lanes.replay.data._replace(formal=value)
-        return lanes.replace(replay=lanes.replay.replace(data=data))
-
-    return Train(
-        env=env,
-        init=init,
-        train_chunk=train_chunk,
-        learn=jit_learn,
-        evaluate=over_seeds(evaluate),
-        residual_of=over_seeds(residual_of, looks=True),
-        fit=over_seeds(fit, donate=True, looks=True),
-        relabel_residual=over_seeds(relabel_residual, donate=True, looks=True),
-        relabel_formal=relabel_formal,
-        reset_critic=over_seeds(reset_critic, donate=True),
-        standardise=over_seeds(standardise, donate=True),
-        clips=over_seeds(clips, looks=True),
-        collect=jit_collect,
-        insert=jit_insert,
-        place=lambda lanes: devices.place(lanes, mesh),
-        traces=traces,
-    )
+    for name, value in columns.items():
+        if value.shape != shape:
+            raise ValueError(f"{kind} returned {name} of shape {value.shape}, not {shape}")
+    return columns
 
 
-def _split3(key: jax.Array) -> jax.Array:
-    return jax.random.split(key, 3)
+_SUMMED = ("episodes", "episode_successes", "nonfinite")
 
 
 def _merge(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """One row per chunk: counts are summed, everything else averaged; leaves stay on device."""
-    summed = ("episodes", "episode_successes", "nonfinite")
-    merged = {}
-    for name in rows[0]:
-        if name == "components":
-            merged[name] = [
-                {k: sum(r[name][i][k] for r in rows) / len(rows) for k in rows[0][name][i]}
-                for i in range(len(rows[0][name]))
-            ]
-            continue
-        total = sum(r[name] for r in rows)
-        merged[name] = total if name in summed else total / len(rows)
-    return merged
+    total = jax.tree.map(lambda *leaves: sum(leaves), *rows)
+    mean = jax.tree.map(lambda leaf: leaf / len(rows), total)
+    return {**mean, **{name: total[name] for name in _SUMMED}}

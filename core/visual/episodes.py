@@ -1,166 +1,130 @@
-"""What a policy does, to be looked at: a contact sheet and a video of one episode a seed.
+"""What a policy does, as a sheet of frames and as a video of one episode a seed.
 
-Frames are rendered from the snapshots that an evaluation kept; nothing is played again. Success
-and both rewards are drawn along the bottom.
+Frames are rendered from the snapshots that an evaluation recorded; nothing is simulated again.
+Success and every reward column are drawn along the bottom.
 """
 
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from core_jax import envs, methods
-from core_jax.envs import rendering
-from core_jax.runs.config import Config
-from core_jax.training.reward_input import looking_options
-from core_jax.training.rewards import Formal, batch_function
-from core_jax.training.state import Film, Lane, Train
+from core_jax import envs
+from core_jax.visual.frames import FrameRenderer
 
 _SHEET_FRAMES, _SHEET_SIZE = 8, 160
 _VIDEO_SIZE, _FRAMES_PER_SECOND = 256, 20  # most frames; fewer where a step takes longer
 _STRIP = 48  # pixels, height of the curves under a video
-_BATCH = 16  # frames rendered at once
-_COLOURS = {"formal": (240, 140, 40), "residual": (60, 160, 60)}
+# Okabe and Ito's colours, which the colour-blind can tell apart.
+_COLOURS = ((230, 159, 0), (0, 158, 115), (204, 121, 167), (213, 94, 0), (0, 0, 0))
 
 
-class Reel(NamedTuple):
-    """One episode of each seed, on the host: snapshots [S, T, K], the rest [S, T]."""
+class Episodes(NamedTuple):
+    """One episode of each seed, on the host."""
 
-    snapshot: np.ndarray
-    success: np.ndarray
-    formal: np.ndarray
-    residual: np.ndarray
-
-
-def develop(
-    config: Config, train: Train, lanes: Lane, formal: Sequence[Formal], film: Film
-) -> Reel:
-    """Adds both rewards to an evaluation's film [S, T]: the formal one as it is learned from,
-    scaled down to fit the picture where it is larger than 1."""
-    limit = methods.get(config.method).formal_limit
-    residual = np.asarray(train.residual_of(lanes, film))
-    values = []
-    for s, reward in enumerate(formal):
-        one = jax.tree.map(lambda x, s=s: jnp.asarray(np.asarray(x)[s]), film)
-        if reward is None:
-            values.append(np.zeros(residual.shape[1]))
-            continue
-        value, _ = batch_function(reward, train.env.spec.formal_view)(
-            one.next_obs, one.action, one.target
-        )
-        value = np.clip(np.asarray(value), -limit, limit)
-        values.append(value / max(1.0, float(np.abs(value).max())))
-    host = jax.tree.map(np.asarray, film)
-    return Reel(host.snapshot, host.success, np.stack(values), residual)
+    snapshot: np.ndarray  # [S, T, K]
+    success: np.ndarray  # [S, T]
+    rewards: dict[str, np.ndarray]  # column name -> [S, T]
 
 
-def painter(env: envs.TaskEnv, size: int) -> Callable[[np.ndarray], np.ndarray]:
-    """A function from snapshots [N, K] to uint8 [N, size, size, 3], compiled once; the gripper is
-    shown."""
-    camera = env.spec.camera
-    draw = jax.jit(
-        jax.vmap(lambda s: rendering.render(env.view(s), camera, size, size)),
-        compiler_options=looking_options(),
-    )
+def from_record(record: Any, rewards: Mapping[str, Any]) -> Episodes:
+    """Episodes from an evaluation's record and its reward columns.
 
-    def paint(snapshots: np.ndarray) -> np.ndarray:
-        count = -(-len(snapshots) // _BATCH) * _BATCH
-        last = np.repeat(snapshots[-1:], count - len(snapshots), axis=0)
-        padded = np.concatenate([snapshots, last])
-        parts = [np.asarray(draw(padded[i : i + _BATCH])) for i in range(0, count, _BATCH)]
-        return np.concatenate(parts)[: len(snapshots)]
+    A column that exceeds [-1, 1] is scaled down to fit the plot.
 
-    return paint
+    Args:
+        record: an `EpisodeRecord` [S, T].
+        rewards: column name -> [S, T].
+    """
+    columns = {}
+    for name, value in rewards.items():
+        value = np.asarray(value)
+        largest = np.abs(value).max(axis=1, keepdims=True)
+        columns[name] = value / np.maximum(1.0, largest)
+    return Episodes(np.asarray(record.snapshot), np.asarray(record.truth.success), columns)
 
 
-def pictures(env: envs.TaskEnv, snapshots: np.ndarray, size: int) -> np.ndarray:
-    """Renders snapshots [N, K] as uint8 [N, size, size, 3], the gripper shown."""
-    return painter(env, size)(snapshots)
-
-
-def contact_sheet(env: envs.TaskEnv, reel: Reel, title: str, path: Path, seed: int = 0) -> None:
+def contact_sheet(
+    env: envs.TaskEnv, episodes: Episodes, title: str, path: Path, seed: int = 0
+) -> None:
     """Writes a PNG: a row of frames for each seed, and its rewards and success below.
 
     Args:
-        env: whose episodes they are.
-        reel: what was filmed.
+        env: whose episodes they are; a task without pictures has curves only.
+        episodes: one of each seed.
         title: of the figure.
         path: to write.
         seed: number of the first row's seed.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    seeds, steps = reel.success.shape
-    figure, axes = plt.subplots(
-        2 * seeds,
-        1,
-        figsize=(13, 3.1 * seeds + 0.3),
-        height_ratios=[1.75, 1.0] * seeds,
-        squeeze=False,
-        layout="constrained",
-    )
-    moments = np.stack([_moments(one) for one in reel.success])
-    shots = _each(env, reel.snapshot, moments, _SHEET_SIZE)
-    for s, (at, strip) in enumerate(zip(moments, shots, strict=True)):
+    seeds, steps = episodes.success.shape
+    figure = Figure(figsize=(13, 3.1 * seeds + 0.3), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(2 * seeds, 1, height_ratios=[1.75, 1.0] * seeds, squeeze=False)
+    moments = np.stack([_moments(one) for one in episodes.success])
+    strips = _frames(env, episodes.snapshot, moments, _SHEET_SIZE)
+    for s, at in enumerate(moments):
         top, bottom = axes[2 * s, 0], axes[2 * s + 1, 0]
-        strip[:, :, -3:] = 255  # a gap
-        top.imshow(np.concatenate(list(strip), axis=1))
+        if strips is not None:
+            strips[s][:, :, -3:] = 255  # a gap
+            top.imshow(np.concatenate(list(strips[s]), axis=1))
         top.set_axis_off()
         name = f"{title}, seed {seed + s}" if s == 0 else f"seed {seed + s}"
         top.set_title(f"{name}; steps {', '.join(str(t + 1) for t in at)}", fontsize=8, loc="left")
-        for label in ("formal", "residual"):
-            colour = np.array(_COLOURS[label]) / 255
-            bottom.plot(1 + np.arange(steps), getattr(reel, label)[s], color=colour, label=label)
-        done = reel.success[s] > 0.5
+        for i, (label, value) in enumerate(episodes.rewards.items()):
+            colour = np.array(_COLOURS[i % len(_COLOURS)]) / 255
+            bottom.plot(1 + np.arange(steps), value[s], color=colour, label=label)
+        done = episodes.success[s] > 0.5
         bottom.fill_between(1 + np.arange(steps), -1, 1, where=done, color="tab:blue", alpha=0.12)
         bottom.vlines(at + 1, -1, 1, color="gray", lw=0.5)
         bottom.set(ylim=(-1.05, 1.05), xlim=(1, max(2, steps)), ylabel="reward")
         bottom.xaxis.set_major_locator(MaxNLocator(integer=True))
         bottom.tick_params(labelsize=7)
-        if s == 0:
+        if s == 0 and episodes.rewards:
             bottom.legend(fontsize=7, loc="lower right", title="blue: success", title_fontsize=7)
     axes[-1, 0].set_xlabel("step", fontsize=8)
     figure.savefig(path, dpi=90)
-    plt.close(figure)
 
 
-def check_path(path: Path) -> None:
+def check_video_path(path: Path) -> None:
     """Raises ValueError unless a video can be written there."""
     if path.suffix not in (".mp4", ".gif"):
         raise ValueError(f"--video {path}: must end in .mp4 or .gif")
     if path.suffix == ".mp4" and importlib.util.find_spec("imageio_ffmpeg") is None:
         raise ValueError(
-            f"--video {path}: an .mp4 needs `pip install -e '.[video]'`; .gif does not"
+            f"--video {path}: an .mp4 needs `pip install 'core-jax[video]'`; .gif does not"
         )
 
 
-def video(env: envs.TaskEnv, reel: Reel, path: Path) -> None:
+def video(env: envs.TaskEnv, episodes: Episodes, path: Path) -> None:
     """Writes the episodes side by side, in real time, with their curves growing below.
 
     Raises:
-        ValueError: unknown ending, or no encoder for it.
+        ValueError: unknown ending, no encoder for it, or a task without pictures.
     """
-    check_path(path)
-    steps = reel.success.shape[1]
+    check_video_path(path)
+    if env.spec.camera is None:
+        raise ValueError(f"--video {path}: task {env.spec.name} has no pictures")
+    steps = episodes.success.shape[1]
     every = max(1, round(1.0 / (_FRAMES_PER_SECOND * env.spec.step_seconds)))
     seconds = every * env.spec.step_seconds  # of a frame
     at = np.arange(every - 1, steps, every)
-    lanes = []
-    moments = np.tile(at, (reel.success.shape[0], 1))
-    for s, frames in enumerate(_each(env, reel.snapshot, moments, _VIDEO_SIZE)):
-        strips = np.stack([_strip(reel, s, t) for t in at])
-        lanes.append(np.concatenate([frames, strips], axis=1))
-    whole = np.concatenate(lanes, axis=2)
+    columns = []
+    shots = _frames(
+        env, episodes.snapshot, np.tile(at, (episodes.success.shape[0], 1)), _VIDEO_SIZE
+    )
+    assert shots is not None
+    for s, frames in enumerate(shots):
+        strips = np.stack([_strip(episodes, s, t) for t in at])
+        columns.append(np.concatenate([frames, strips], axis=1))
+    whole = np.concatenate(columns, axis=2)
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".mp4":
         import imageio.v2 as imageio
@@ -173,11 +137,13 @@ def video(env: envs.TaskEnv, reel: Reel, path: Path) -> None:
     first.save(path, save_all=True, append_images=rest, duration=round(1000 * seconds), loop=0)
 
 
-def _each(env: envs.TaskEnv, snapshots: np.ndarray, at: np.ndarray, size: int) -> np.ndarray:
-    """Pictures [S, N, size, size, 3] of the steps [S, N]; all by one compiled function."""
-    chosen = np.take_along_axis(snapshots, at[..., None], axis=1)
-    flat = pictures(env, chosen.reshape(-1, chosen.shape[-1]), size)
-    return flat.reshape(*at.shape, size, size, 3)
+def _frames(
+    env: envs.TaskEnv, snapshots: np.ndarray, at: np.ndarray, size: int
+) -> np.ndarray | None:
+    """Pictures [S, N, size, size, 3] of the steps [S, N]; None for a task without pictures."""
+    if env.spec.camera is None:
+        return None
+    return FrameRenderer(env, size).render(np.take_along_axis(snapshots, at[..., None], axis=1))
 
 
 def _moments(success: np.ndarray) -> np.ndarray:
@@ -192,16 +158,15 @@ def _moments(success: np.ndarray) -> np.ndarray:
     ).astype(int)
 
 
-def _strip(reel: Reel, s: int, now: int) -> np.ndarray:
+def _strip(episodes: Episodes, s: int, now: int) -> np.ndarray:
     """The curves up to a step, as pixels [_STRIP, _VIDEO_SIZE, 3]."""
     strip = np.full((_STRIP, _VIDEO_SIZE, 3), 255, np.uint8)
-    steps = reel.success.shape[1]
+    steps = episodes.success.shape[1]
     strip[_STRIP // 2] = 225
     upto = np.arange(now + 1)
     x = upto * (_VIDEO_SIZE - 1) // max(1, steps - 1)
-    strip[:, x[reel.success[s, : now + 1] > 0.5]] = (225, 234, 250)
-    for name in ("formal", "residual"):
-        value = np.clip(getattr(reel, name)[s, : now + 1], -1.0, 1.0)
-        y = np.round((1.0 - value) / 2.0 * (_STRIP - 3)).astype(int)
-        strip[y, x] = strip[y + 1, x] = _COLOURS[name]
+    strip[:, x[episodes.success[s, : now + 1] > 0.5]] = (225, 234, 250)
+    for i, value in enumerate(episodes.rewards.values()):
+        y = np.round((1.0 - np.clip(value[s, : now + 1], -1, 1)) / 2.0 * (_STRIP - 3)).astype(int)
+        strip[y, x] = strip[y + 1, x] = _COLOURS[i % len(_COLOURS)]
     return strip

@@ -1,4 +1,4 @@
-"""A question as one picture: frames of both clips, the ground truth, and what was answered."""
+"""A question as one picture: frames of both clips, the ground truth, and the labels."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ import numpy as np
 
 from core_jax import envs
 from core_jax.feedback.quality import reward_gap, verdict
-from core_jax.models.base import Answer, Clip, Question
+from core_jax.feedback.queries import Clip, Pair, PairLabel
 from core_jax.reward_models.preference import shown_frames
-from core_jax.visual import episodes as film
+from core_jax.visual.figures import new_figure
+from core_jax.visual.frames import FrameRenderer
 
 _FRAMES, _SIZE = 3, 160
 _SCORES, _REWARD, _PREFERRED = "#D55E00", "#0072B2", "#009E73"  # told apart by the colour-blind
 
 
-def frames(env: envs.TaskEnv, questions: Sequence[Question], size: int = _SIZE) -> np.ndarray:
+def frames(env: envs.TaskEnv, questions: Sequence[Pair], size: int = _SIZE) -> np.ndarray:
     """First, middle and last frame of both clips, uint8 [Q, 2, 3, size, size, 3]."""
     at = lambda clip: clip.snapshot[shown_frames(len(clip.snapshot), _FRAMES)]
     snapshots = np.stack([np.stack([at(q.a), at(q.b)]) for q in questions])
-    flat = film.pictures(env, snapshots.reshape(-1, snapshots.shape[-1]), size)
-    return flat.reshape(*snapshots.shape[:3], size, size, 3)
+    return FrameRenderer(env, size).render(snapshots)
 
 
-def told(answer: Answer) -> str:
-    """An answer in words."""
+def in_words(answer: PairLabel) -> str:
+    """A label in words."""
     words = {None: "can't tell", 0.0: "A is better", 0.5: "equal", 1.0: "B is better"}
     said = words.get(answer.preference, f"P(B better) = {answer.preference}")
     return said if answer.confidence is None else f"{said} (confidence {answer.confidence:.2f})"
 
 
 def draw(
-    question: Question,
+    question: Pair,
     shots: np.ndarray,
-    answers: Mapping[str, Answer],
+    answers: Mapping[str, PairLabel],
     title: str,
     path: Path,
 ) -> None:
@@ -49,11 +49,6 @@ def draw(
         title: of the picture.
         path: to write.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
     gap = reward_gap(question)
     truth = "neither" if gap == 0 else f"{'B' if gap > 0 else 'A'} by {abs(gap):.3f} a step"
     lines = [f"ground truth: {truth}"]
@@ -61,10 +56,9 @@ def draw(
         judged = verdict(question, answer)
         judged = f" – {judged}" if judged in ("right", "wrong") else ""
         reason = f': "{answer.reason}"' if answer.reason else ""
-        lines += textwrap.wrap(f"{name}: {told(answer)}{judged}{reason}", 120, max_lines=2)
-    figure, axes = plt.subplots(
-        2, 2, figsize=(8.4, 3.9 + 0.17 * len(lines)), width_ratios=[3.0, 1.5], layout="constrained"
-    )
+        lines += textwrap.wrap(f"{name}: {in_words(answer)}{judged}{reason}", 120, max_lines=2)
+    figure = new_figure(figsize=(8.4, 3.9 + 0.17 * len(lines)), layout="constrained")
+    axes = figure.subplots(2, 2, width_ratios=[3.0, 1.5])
     first = next(iter(answers.values()), None)
     sides = (("A", question.a, 0.0), ("B", question.b, 1.0))
     for i, (name, clip, won) in enumerate(sides):
@@ -85,7 +79,6 @@ def draw(
     figure.suptitle(textwrap.shorten(title, 70), fontsize=9, x=0.01, ha="left")
     figure.supxlabel("\n".join(lines), fontsize=8, x=0.01, ha="left")
     figure.savefig(path, dpi=100)
-    plt.close(figure)
 
 
 def _curve(axis, clip: Clip, scores: Sequence[float]) -> None:

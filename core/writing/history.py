@@ -1,8 +1,8 @@
 """A run's `rewards/` folder: every formal reward in use or tried, and how it came about.
 
 `history.json` holds one entry an event, `story.md` the same to be read, and each reward is a file
-that says where it came from. All of it is written anew from the entries of a checkpoint when a run
-is resumed.
+that says where it came from. When a run is resumed, both accounts are written anew from the entries
+of its checkpoint.
 """
 
 from __future__ import annotations
@@ -11,16 +11,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from core_jax.runs import run_folder
+from core_jax import files
 from core_jax.writing import story
 
 
-class RewardBook:
-    """The rewards folder of one run."""
+class RewardHistory:
+    """The rewards folder of one run.
+
+    Args:
+        folder: made if there is none.
+        title: of the run.
+    """
 
     def __init__(self, folder: Path, title: str):
         self.entries: list[dict[str, Any]] = []
         self._folder, self._title = folder, title
+        folder.mkdir(parents=True, exist_ok=True)
 
     def keep(self, name: str, source: str, remark: str) -> str:
         """Writes a reward's source; returns the name."""
@@ -45,7 +51,7 @@ class RewardBook:
 
     def write(self) -> None:
         """Writes both accounts of the history."""
-        run_folder.write_json(self._folder / "history.json", self.entries)
+        files.write_json(self._folder / "history.json", self.entries)
         text = story.tell(self._title, self.entries, self._source)
         (self._folder / "story.md").write_text(text)
 

@@ -1,53 +1,96 @@
-"""The author of formal rewards: a language model's replies, compiled or refused.
+"""Rewards written by a language model: its replies, compiled or refused.
 
-Whatever a method asks, it asks through this: what was refused is told to the model when it is
-asked again.
+Whatever a method asks, it asks through `RewardWriter`: when it asks again, the model is told what
+was refused and why.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 
-from core_jax.envs import TaskEnv
+import jax
+
+from core_jax import envs
 from core_jax.models.base import ChatModel, Reply
 from core_jax.prompts.formal import Refusal, with_refusals
 from core_jax.prompts.message import Message
-from core_jax.reward_models.formal import FormalReward, RewardError, extract_code
-from core_jax.runs.config import Config
-from core_jax.training.rewards import compiler
+from core_jax.reward_models.formal import (
+    FormalReward,
+    RewardError,
+    compile_reward,
+    extract_code,
+    make_signature,
+)
 
 
 @dataclasses.dataclass(frozen=True)
 class Candidate:
-    """One reply, compiled or refused."""
+    """One reply, compiled or refused.
+
+    Attributes:
+        index: its number among all replies to a question.
+        reward: None if it was refused.
+        problem: why it was refused.
+        code: of a refused one: what the model is shown when it is asked again.
+    """
 
     index: int
     reward: FormalReward | None
     problem: str = ""
     code: str = ""
-    """Of a refused one: what the language model is shown when it is asked again."""
 
 
 class NoReward(ValueError):
     """No attempt brought a reward that compiles; the message holds every refusal."""
 
 
-class Author:
-    """A chat model as the writer of a run's rewards."""
+def reward_compiler(kind: str, env: envs.TaskEnv) -> Callable[[str], FormalReward]:
+    """How a run's reward sources are compiled.
 
-    def __init__(self, config: Config, env: TaskEnv, model: ChatModel):
-        self.compile, self.model = compiler(config, env), model
-        self._attempts = config.formal.attempts
+    Args:
+        kind: whose calling convention they have: core, eureka or text2reward.
+        env: whose steps they score.
+    """
+    spec = env.spec
+    signature = make_signature(
+        kind, spec.formal_fields, spec.action_description, spec.target_description
+    )
+    state = jax.eval_shape(env.reset, jax.random.key(0))
+    return functools.partial(
+        compile_reward,
+        signature=signature,
+        observation_size=jax.eval_shape(spec.formal_view, state.obs).shape[0],
+        action_size=env.action_size,
+        target_shape=state.info["target"].shape,
+        target=env.target,
+    )
+
+
+class RewardWriter:
+    """A chat model as the writer of a run's rewards.
+
+    Args:
+        compile: from `reward_compiler`.
+        model: who is asked.
+        attempts: how often a question is repeated while no reply compiles.
+    """
+
+    def __init__(self, compile: Callable[[str], FormalReward], model: ChatModel, attempts: int):
+        self.compile, self.model = compile, model
+        self._attempts = attempts
 
     def propose(
         self, messages: Sequence[Message], count: int, attempt: int, seen: Sequence[Candidate]
     ) -> list[Candidate]:
-        """Asks for `count` rewards and compiles what comes back.
+        """Asks for `count` rewards and compiles the replies.
 
         Args:
+            messages: the question.
+            count: replies wanted.
             attempt: how often this was asked before.
-            seen: what came of it then; of the refused ones the model is told why.
+            seen: the candidates of those attempts; the model is told why some were refused.
         """
         refusals = [Refusal(c.code, c.problem) for c in seen if c.code]
         replies = self.model.complete(with_refusals(messages, refusals), count, attempt)

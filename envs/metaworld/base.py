@@ -5,123 +5,21 @@ the fixed starts of protocol `paper` are those of CoRe's code.
 """
 
 import abc
-import dataclasses
-import json
-from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from brax.envs.base import State
 
 from core_jax.envs import rendering
-from core_jax.envs.metaworld import hand
+from core_jax.envs.engines import State
+from core_jax.envs.metaworld import hand, tasks
 from core_jax.envs.metaworld.looks import Looks
 from core_jax.envs.metaworld.scene import Physics, Scene, SceneXml
-from core_jax.envs.rendering import Camera
-from core_jax.envs.task import Field, Judgement, TaskEnv, TaskSpec
+from core_jax.envs.task import Judgement, TaskEnv
 
 # Bounds of the hand in an observation; the original clips to them.
 _HAND_LOW = (-0.525, 0.348, -0.0525)
 _HAND_HIGH = (0.525, 1.025, 0.7)
-
-_GOALS = json.loads((Path(__file__).parent / "goals.json").read_text())
-
-ACTION_DESCRIPTION = (
-    "4 numbers in [-1, 1]: dx, dy, dz move the hand's target by up to 1 cm per step along world "
-    "x (right), y (away from the robot), z (up); the fourth closes the gripper (+) or opens it (-)."
-)
-
-
-def observation_fields(obj: str, second: str | None = None, quat: str = "") -> tuple[Field, ...]:
-    """Names the 39 numbers of an observation.
-
-    Args:
-        obj: what the object is, for the descriptions.
-        second: what the second object is, if the task has one.
-        quat: the order of the object's quaternion: the original has both, task by task.
-    """
-    order = f" ({quat})" if quat else ""
-    fields = []
-    for prefix, start, when in (("", 0, "now"), ("previous_", 18, "one step ago")):
-        parts = [
-            ("hand_pos", 3, "m", f"hand position xyz {when}"),
-            ("gripper_opening", 1, "1", f"gripper opening {when}, 0 closed to 1 open"),
-            ("object_pos", 3, "m", f"{obj}: position xyz {when}"),
-            ("object_quat", 4, "1", f"{obj}: orientation quaternion{order} {when}"),
-        ]
-        if second:
-            parts += [
-                ("second_pos", 3, "m", f"{second}: position xyz {when}"),
-                ("second_quat", 4, "1", f"{second}: orientation quaternion {when}"),
-            ]
-        else:
-            parts += [("padding", 7, "1", "always 0")]
-        for name, size, unit, description in parts:
-            fields.append(Field(prefix + name, start, start + size, unit, description))
-            start += size
-    fields.append(Field("goal_pos", 36, 39, "m", "where the object should go, xyz"))
-    return tuple(fields)
-
-
-def formal_fields(obj: str, quat: str = "") -> tuple[Field, ...]:
-    """Names the 11 numbers that a formal reward is called with."""
-    return tuple(f for f in observation_fields(obj, quat=quat) if f.stop <= 11)
-
-
-def formal_view(obs: jax.Array) -> jax.Array:
-    """Maps observations [..., 39] to hand xyz, opening, object xyz and quaternion [..., 11]."""
-    return obs[..., :11]
-
-
-def frame_view(obs: jax.Array) -> jax.Array:
-    """Maps observations [..., 39] to what one picture shows [..., 14]: no past, no padding."""
-    return jnp.concatenate([obs[..., :11], obs[..., 36:39]], axis=-1)
-
-
-def frame_view_of_two(obs: jax.Array) -> jax.Array:
-    """As `frame_view`, with where the second object is [..., 17]."""
-    return jnp.concatenate([obs[..., :14], obs[..., 36:39]], axis=-1)
-
-
-def task_spec(
-    name: str,
-    instruction: str,
-    obj: str,
-    target: str,
-    success: str,
-    camera: Camera,
-    quat: str = "",
-    second: str | None = None,
-) -> TaskSpec:
-    """Returns a task's spec: what all seven share, and what is its own.
-
-    Args:
-        name: the task's.
-        instruction: one line for a vision-language model.
-        obj: what the object is.
-        target: what the target is.
-        success: when the task is done.
-        camera: where clips are filmed from.
-        quat: the order of the object's quaternion.
-        second: what the second object is, if the task has one.
-    """
-    shots = _GOALS.get(name, {"start": (), "goal": ()})  # a new task has none until it is recorded
-    return TaskSpec(
-        name=name,
-        instruction=instruction,
-        horizon=500,
-        observation_fields=observation_fields(obj, second, quat),
-        formal_fields=formal_fields(obj, quat),
-        action_description=ACTION_DESCRIPTION,
-        target_description=target,
-        success_description=success,
-        formal_view=formal_view,
-        frame_view=frame_view_of_two if second else frame_view,
-        camera=camera,
-        start=tuple(shots["start"]),
-        goal=tuple(shots["goal"]),
-    )
 
 
 class HandStart(NamedTuple):
@@ -168,15 +66,10 @@ class Placement(NamedTuple):
 
 
 class MetaWorldEnv(TaskEnv):
-    """One hand-only Meta-World world. Subclasses define the hooks below and `spec`."""
+    """One hand-only Meta-World world. Subclasses define `NAME`, `HAND_START` and the hooks."""
 
-    OVERRIDES: ClassVar[dict[str, tuple[Any, ...]]] = {
-        "reward": ("dense", "sparse"),
-        "goal_observable": (True, False),
-    }
+    NAME: ClassVar[str]
     HAND_START: ClassVar[dict[str, HandStart]]
-    RANDOM_CAMERA: ClassVar[Camera | None] = None
-    """Where clips are filmed from under `random`, where `paper`'s camera would lose things."""
 
     def __init__(
         self, protocol: str = "paper", reward: str = "dense", goal_observable: bool = True
@@ -189,8 +82,7 @@ class MetaWorldEnv(TaskEnv):
             goal_observable: whether the last three numbers of an observation are the goal or 0.
         """
         self.protocol = protocol
-        if protocol == "random" and self.RANDOM_CAMERA is not None:
-            self.spec = dataclasses.replace(self.spec, camera=self.RANDOM_CAMERA)
+        self.spec = tasks.spec(self.NAME, protocol)
         self.reward = reward
         self._goal_observable = goal_observable
         start = self.HAND_START[protocol]
@@ -226,16 +118,6 @@ class MetaWorldEnv(TaskEnv):
         """
 
     @property
-    def observation_size(self) -> int:
-        """39."""
-        return 39
-
-    @property
-    def action_size(self) -> int:
-        """4."""
-        return 4
-
-    @property
     def backend(self) -> str:
         """The physics engine."""
         return "mjx"
@@ -267,6 +149,7 @@ class MetaWorldEnv(TaskEnv):
             state: of one world.
             action: [4], clipped to [-1, 1].
         """
+        self.check_action(action)
         action = jnp.clip(action, -1.0, 1.0)
         physics = self.scene.advance(state.pipeline_state, action)
         frame = self._frame(physics)

@@ -14,9 +14,6 @@ import jax.numpy as jnp
 
 from core_jax.envs.metaworld import base, hand, looks, rewards
 from core_jax.envs.metaworld.scene import Box, Physics, SceneXml, grown_boxes
-from core_jax.envs.rendering import Camera
-
-_OBJECT = "red button's top"
 
 # The original tilts the box by 1.57, not pi/2, and what is in it with it.
 TOP = 0.193  # m, from the box up to the button's top when the slide is at 0
@@ -78,6 +75,7 @@ _SHAPES = {
 class ButtonPressTopdown(base.MetaWorldEnv):
     """Press the button. Joints after the hand's: the button's slide, 0 out to -0.06 m and less."""
 
+    NAME = "button-press-topdown"
     HAND_START = {
         "paper": base.HandStart(
             target=(0.0, 0.65, 0.3),
@@ -86,16 +84,6 @@ class ButtonPressTopdown(base.MetaWorldEnv):
         ),
         "random": base.BACK_START,
     }
-    spec = base.task_spec(
-        name="button-press-topdown",
-        instruction="press the red button down from above",
-        obj=_OBJECT,
-        quat="w x y z",
-        target="position xyz of the button's top when it is pressed in, m; the button "
-        "starts 0.09 m above it",
-        success="the button's top is within 0.024 m of the target's height",
-        camera=Camera.look_at((-0.5, 0.2, 0.62), (0.0, 0.8, 0.19), 31.0),
-    )
 
     def scene_xml(self) -> SceneXml:
         """Returns the box, the button on its slide, and what the hand can touch of them."""

@@ -11,9 +11,6 @@ import jax.numpy as jnp
 
 from core_jax.envs.metaworld import base, hand, looks, rewards
 from core_jax.envs.metaworld.scene import CONTROL_DT, SUBSTEPS, Physics, SceneXml
-from core_jax.envs.rendering import Camera
-
-_OBJECT = "tip of the dial's lever, 0.05 m from the dial's axis"
 
 RADIUS = 0.05  # m, from the dial's axis to the lever's tip
 TARGET = (0.0, 0.03, 0.03)  # m, from the dial to the target
@@ -66,6 +63,7 @@ _SHAPES = {
 class DialTurn(base.MetaWorldEnv):
     """Turn the dial. Joints after the hand's: the dial's hinge, negative clockwise from above."""
 
+    NAME = "dial-turn"
     HAND_START = {
         "paper": base.HandStart(
             target=(0.0, 0.6, 0.15),
@@ -74,19 +72,6 @@ class DialTurn(base.MetaWorldEnv):
         ),
         "random": base.MIDDLE_START,
     }
-    RANDOM_CAMERA = Camera.look_at((-0.42, 0.8, 0.56), (-0.015, 0.735, 0.05), 26.0)
-    spec = base.task_spec(
-        name="dial-turn",
-        instruction="turn the dial half way round",
-        obj=_OBJECT,
-        quat="w x y z",
-        target="position xyz of the place that the lever's tip should get close to, m; "
-        "the dial's upright axis is 0.03 m behind it along -y, and the tip starts 0.08 m behind it "
-        "along -y. The dial is turned by pushing the lever from its +x side, so that, seen from "
-        "above, it turns clockwise and the tip passes on the -x side of the axis",
-        success="the lever's tip is within 0.07 m of the target",
-        camera=Camera.look_at((-0.1, 0.95, 0.65), (0.0, 0.7, 0.04), 14.5),
-    )
 
     def scene_xml(self) -> SceneXml:
         """Returns the dial, and what the fingers can touch of it; the palm stays above it."""

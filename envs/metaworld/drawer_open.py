@@ -11,7 +11,6 @@ import jax.numpy as jnp
 
 from core_jax.envs.metaworld import base, hand, looks, rewards
 from core_jax.envs.metaworld.scene import Physics, SceneXml
-from core_jax.envs.rendering import Camera
 
 CLOSED_HANDLE = (0.0, -0.17, 0.09)  # m, from the drawer to its handle when closed
 TARGET = (0.0, -0.36, 0.09)  # m, from the drawer to where the handle should go
@@ -83,6 +82,7 @@ _SHAPES = {
 class DrawerOpen(base.MetaWorldEnv):
     """Open the drawer. Joints after the hand's: the drawer's slide, 0 closed to -0.16 m open."""
 
+    NAME = "drawer-open"
     HAND_START = {
         "paper": base.HandStart(
             target=(0.0, 0.72, 0.15),
@@ -91,16 +91,6 @@ class DrawerOpen(base.MetaWorldEnv):
         ),
         "random": base.MIDDLE_START,
     }
-    RANDOM_CAMERA = Camera.look_at((-0.45, 0.25, 0.5), (0.0, 0.72, 0.08), 36.0)
-    spec = base.task_spec(
-        name="drawer-open",
-        instruction="open the drawer",
-        obj="drawer handle",
-        target="position xyz of the drawer handle when the drawer is open, m; the "
-        "handle starts 0.19 m behind it along +y",
-        success="the handle is within 0.03 m of the target",
-        camera=Camera.look_at((-0.45, 0.25, 0.5), (0.0, 0.76, 0.08), 33.0),
-    )
 
     def scene_xml(self) -> SceneXml:
         """Returns the drawer, its case, and what the hand can touch of them."""

@@ -12,7 +12,6 @@ import jax.numpy as jnp
 
 from core_jax.envs.metaworld import base, hand, looks, rewards
 from core_jax.envs.metaworld.scene import Physics, SceneXml
-from core_jax.envs.rendering import Camera
 
 HEAD = (0.16, 0.06, 0.0)  # m, from the handle to where the reward puts the head, never turned
 BOARD = (0.24, 0.85, 0.0)  # m
@@ -86,10 +85,6 @@ _NAIL = hand.N_JOINTS  # index of the nail's slide in qpos
 _HAMMER = _NAIL + 1
 _HALF_HANDLE = 0.07  # m, the reward's
 
-_OBJECT = (
-    "hammer's handle, which lies along x; its head is 0.16 m along +x and 0.06 m along +y from here"
-)
-
 _SHAPES = {
     "world": looks.TABLE,
     "fixture": '<geom type="box" pos="0 0 .11" size=".1 .1 .11" material="brown"/>',
@@ -107,6 +102,7 @@ _SHAPES = {
 class Hammer(base.MetaWorldEnv):
     """Drive in the nail. Joints after the hand's: the nail's slide, the hammer's free joint."""
 
+    NAME = "hammer"
     HAND_START = {
         "paper": base.HandStart(
             target=(0.0, 0.45, 0.05),
@@ -115,17 +111,6 @@ class Hammer(base.MetaWorldEnv):
         ),
         "random": base.BACK_START,
     }
-    spec = base.task_spec(
-        name="hammer",
-        instruction="pick up the hammer and drive the grey nail into the board with it",
-        obj=_OBJECT,
-        second="nail's head",
-        quat="w x y z",
-        target="position xyz of the nail's head when it is driven in, m; the nail "
-        "starts 0.1 m before it along -y and moves along +y",
-        success="the nail has been driven in by more than 0.09 m",
-        camera=Camera.look_at((0.8, 0.2, 0.48), (0.1, 0.62, 0.06), 40.0),
-    )
 
     def scene_xml(self) -> SceneXml:
         """Returns hammer, nail and board, and what can touch what of them."""

@@ -14,8 +14,8 @@ import jax
 import jax.numpy as jnp
 import mujoco
 import numpy as np
-from mujoco import mjx
 
+from core_jax.envs.engines import mjx
 from core_jax.envs.rendering import Scene
 
 Shapes = Mapping[str, str]

@@ -12,7 +12,6 @@ import jax.numpy as jnp
 
 from core_jax.envs.metaworld import base, hand, looks, rewards
 from core_jax.envs.metaworld.scene import Box, Physics, SceneXml, grown_boxes
-from core_jax.envs.rendering import Camera
 
 GRASP = (0.03, 0.0, 0.01)  # m, from the peg's middle to what an observation shows
 HEAD = (-0.1, 0.0, 0.0)  # m, from the peg's middle to its head
@@ -83,10 +82,6 @@ _PAIRS = (
     ("peg_point", "left", _HOLE),
 )
 
-_OBJECT = (
-    "place to grasp the peg, which lies along x; its head is 0.13 m along -x and 0.01 m below here"
-)
-
 _SHAPES = {
     "world": looks.TABLE,
     "peg": '<geom type="box" size=".12 .015 .015" material="green"/>',
@@ -101,6 +96,7 @@ _SHAPES = {
 class PegInsertSide(base.MetaWorldEnv):
     """Insert the peg. Joints after the hand's: the peg's middle, x y z in the world, m."""
 
+    NAME = "peg-insert-side"
     HAND_START = {
         "paper": base.HandStart(
             target=(0.1, 0.6, 0.05),
@@ -109,19 +105,6 @@ class PegInsertSide(base.MetaWorldEnv):
         ),
         "random": base.MIDDLE_START,
     }
-    RANDOM_CAMERA = Camera.look_at((0.45, 0.08, 0.48), (-0.055, 0.6, 0.08), 46.0)
-    spec = base.task_spec(
-        name="peg-insert-side",
-        instruction="pick up the green peg and insert it into the hole in the side of the block",
-        obj=_OBJECT,
-        quat="x y z w",
-        target="position xyz that the peg's head should reach inside the block, m; "
-        "the hole is 0.13 m above the table, it opens towards +x and the peg has to move along -x "
-        "into it",
-        success="the peg's head is within 0.07 m of the target, its y and z distances "
-        "counted twice",
-        camera=Camera.look_at((0.45, 0.1, 0.3), (-0.035, 0.59, 0.07), 34.0),
-    )
 
     def scene_xml(self) -> SceneXml:
         """Returns the peg, the block, and what can touch what."""

@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 import mujoco
 from flax import struct
-from mujoco import mjx
 
+from core_jax.envs.engines import mjx
 from core_jax.envs.metaworld import hand, response
 from core_jax.envs.metaworld.looks import Looks, Shapes
 

@@ -5,9 +5,7 @@ import jax.numpy as jnp
 
 from core_jax.envs.metaworld import base, hand, looks, rewards
 from core_jax.envs.metaworld.scene import Box, Physics, SceneXml, grown_boxes
-from core_jax.envs.rendering import Camera
 
-_OBJECT = "soccer ball"
 BALL = (0.0, 0.65, 0.03)  # m; dropped from 4 mm above the table, as in the original
 GOAL = (0.0, 0.85, 0.0)  # m
 # The ball's quaternion at the paper's start (w first): the original's hand rolls it during a reset.
@@ -95,6 +93,7 @@ class Soccer(base.MetaWorldEnv):
     Joints after the hand's: the ball's x, y, z, m, and its turn (w x y z).
     """
 
+    NAME = "soccer"
     HAND_START = {
         "paper": base.HandStart(
             target=(0.0, 0.56, 0.05),
@@ -103,16 +102,6 @@ class Soccer(base.MetaWorldEnv):
         ),
         "random": base.MIDDLE_START,
     }
-    spec = base.task_spec(
-        name="soccer",
-        instruction="push the soccer ball into the goal",
-        obj=_OBJECT,
-        quat="x y z w",
-        target="position xyz of the middle of the goal's mouth on the table, m; the "
-        "ball starts about 0.2 m in front of it along -y",
-        success="the ball's centre is within 0.07 m of the target",
-        camera=Camera.look_at((0.2, 0.1, 0.45), (0.02, 0.74, 0.05), 33.0),
-    )
 
     def scene_xml(self) -> SceneXml:
         """Returns ball, goal and table."""

@@ -5,9 +5,7 @@ import jax.numpy as jnp
 
 from core_jax.envs.metaworld import base, hand, looks, rewards
 from core_jax.envs.metaworld.scene import Box, Physics, SceneXml, grown_box, grown_boxes
-from core_jax.envs.rendering import Camera
 
-_OBJECT = "green cube"
 CUBE = (0.0, 0.65, 0.0699355)  # m, where a reset of the original leaves it
 HOLE = (0.0, 0.84, 0.02)  # m
 SUCCESS = 0.05  # m, in the horizontal plane
@@ -88,6 +86,7 @@ _SHAPES = {
 class SweepInto(base.MetaWorldEnv):
     """Sweep the cube into the hole. Joints after the hand's: the cube's x, y and z, m."""
 
+    NAME = "sweep-into"
     HAND_START = {
         "paper": base.HandStart(
             target=(0.0, 0.53, 0.05),
@@ -96,17 +95,6 @@ class SweepInto(base.MetaWorldEnv):
         ),
         "random": base.MIDDLE_START,
     }
-    spec = base.task_spec(
-        name="sweep-into",
-        instruction="sweep the green cube into the square hole in the table",
-        obj=_OBJECT,
-        quat="x y z w",
-        target="position xyz of the middle of the hole, m; the cube starts about 0.2 m "
-        "in front of it along -y, its centre 0.07 m high on the raised table",
-        success="the cube's centre is within 0.05 m of the target in the horizontal "
-        "plane; its height does not count",
-        camera=Camera.look_at((-0.4, 0.25, 0.62), (0.0, 0.74, 0.05), 31.0),
-    )
 
     def scene_xml(self) -> SceneXml:
         """Returns the cube and the table with its hole."""

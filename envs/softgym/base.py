@@ -9,12 +9,11 @@ from __future__ import annotations
 import abc
 from typing import Any, ClassVar
 
-import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
-from brax.envs.base import State
 
+from core_jax.envs.engines import State
 from core_jax.envs.rasterising import Sheet
 from core_jax.envs.rendering import AMBIENT, LIGHT, Scene
 from core_jax.envs.task import Judgement, TaskEnv
@@ -28,7 +27,6 @@ _LIES = 0.0005  # m, the height of what is painted on the table
 class SoftGymEnv(TaskEnv):
     """One world of particles. `pipeline_state` is the task's own physics, a pytree."""
 
-    OVERRIDES: ClassVar[dict[str, tuple[Any, ...]]] = {"reward": ("dense", "sparse")}
     target: ClassVar[tuple[float, ...]]
 
     def __init__(self, protocol: str = "paper", reward: str = "dense"):
@@ -63,11 +61,6 @@ class SoftGymEnv(TaskEnv):
         return jnp.zeros(())
 
     @property
-    def observation_size(self) -> int:
-        """Numbers in an observation."""
-        return self.spec.observation_fields[-1].stop
-
-    @property
     def backend(self) -> str:
         """The physics engine."""
         return "particles"
@@ -89,15 +82,10 @@ class SoftGymEnv(TaskEnv):
             state: of one world.
             action: clipped to [-1, 1].
         """
-        chex.assert_shape(action, (self.action_size,))
+        self.check_action(action)
         physics = self.advance(state.pipeline_state, jnp.clip(action, -1.0, 1.0))
         obs, judged = self.observe(physics), self.judge(physics)
         return self.stepped(state, physics, obs, judged, self.ended(physics))
-
-
-def same(obs: jax.Array) -> jax.Array:
-    """The whole observation, as a `TaskSpec`'s view."""
-    return obs
 
 
 def to_picture(x: jax.Array) -> jax.Array:

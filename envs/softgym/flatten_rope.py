@@ -16,13 +16,13 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from core_jax.envs.rendering import Camera, Scene
-from core_jax.envs.softgym import rope
-from core_jax.envs.softgym.base import SoftGymEnv, primitives_scene, same, to_picture
+from core_jax.envs.rendering import Scene
+from core_jax.envs.softgym import rope, tasks
+from core_jax.envs.softgym.base import SoftGymEnv, primitives_scene, to_picture
 from core_jax.envs.softgym.particles import Body
-from core_jax.envs.task import Field, Judgement, PaperBudget, TaskSpec
+from core_jax.envs.task import Judgement
 
-KEY_POINTS = (0, 4, 8, 12, 16, 20, 24, 28, 32, 40)
+KEY_POINTS = tasks.ROPE_KEY_POINTS
 LONGEST = 1.1 * rope.LENGTH  # m, what counts
 SUCCESS = 0.95 * rope.LENGTH  # m
 _FRAMES = 6
@@ -48,24 +48,15 @@ class FlattenRope(SoftGymEnv):
     def __init__(self, protocol: str = "paper", reward: str = "dense"):
         """See `SoftGymEnv`."""
         super().__init__(protocol, reward)
+        self.spec = tasks.flatten_rope(protocol)
         self._w = jnp.full(rope.PARTICLES, rope.INVERSE_MASS).at[jnp.array([0, -1])].set(0.0)
-
-    @property
-    def spec(self) -> TaskSpec:
-        """The task's description."""
-        return _spec()
-
-    @property
-    def action_size(self) -> int:
-        """8."""
-        return 8
 
     def place(self, key: jax.Array) -> Ropes:
         """Draws one of the recorded ropes."""
-        starts = _starts()
+        recorded = starts()
         which_key, turn_key = jax.random.split(key)
-        which = jax.random.randint(which_key, (), 0, len(starts.x))
-        body = jax.tree.map(lambda a: jnp.asarray(a)[which].astype(jnp.float32), starts)
+        which = jax.random.randint(which_key, (), 0, len(recorded.x))
+        body = jax.tree.map(lambda a: jnp.asarray(a)[which].astype(jnp.float32), recorded)
         if self.protocol == "random":
             angle = jax.random.uniform(turn_key, maxval=2.0 * jnp.pi)
             c, s = jnp.cos(angle), jnp.sin(angle)
@@ -164,57 +155,7 @@ def _between_points(a: jax.Array, b: jax.Array) -> tuple[jax.Array, jax.Array, j
 
 
 @functools.cache
-def _starts() -> Body:
+def starts() -> Body:
+    """Returns the 1,000 recorded ropes, [1000, 3, 41] m and m/s."""
     with np.load(Path(__file__).parent / "ropes.npz") as found:
         return Body(found["x"], found["v"])
-
-
-@functools.cache
-def _spec() -> TaskSpec:
-    points = [f"rope_point_{i}" for i in KEY_POINTS]
-    fields = [
-        Field(name, 3 * k, 3 * k + 3, "m", f"position xyz of the rope's particle {i} of 0 to 40")
-        for k, (name, i) in enumerate(zip(points, KEY_POINTS, strict=True))
-    ]
-    fields += [
-        Field("first_picker", 30, 33, "m", "position xyz of the picker that holds particle 0"),
-        Field("second_picker", 33, 36, "m", "position xyz of the picker that holds particle 40"),
-    ]
-    start = _starts().x[0].astype(np.float32)
-    goal = rope.straight_points()
-    return TaskSpec(
-        name="flatten-rope",
-        instruction="straighten the blue rope",
-        horizon=40,
-        observation_fields=tuple(fields),
-        formal_fields=tuple(fields),
-        action_description="8 numbers in [-1, 1]: dx, dy, dz move the first picker by up to 6 cm "
-        "per step along x (right), y (up), z (towards the viewer), the fourth has no effect; then "
-        "the same four for the second picker. The pickers hold the rope's ends all the time and "
-        "start on the table (y = 0), 0.03 to 0.54 m apart. A move that would take either beyond "
-        "0.325 m from the table's middle (0, 0, 0) along x or z does not happen. An episode has 40 "
-        "steps.",
-        target_description="array of one number, how far the two ends of the rope must be apart, m",
-        success_description="the two ends of the rope are at least 0.475 m apart; the rope is "
-        "0.54 m long",
-        formal_view=same,
-        frame_view=_key_points,
-        camera=Camera((0.0, 0.0, 0.85), (1.0, 0.0, 0.0, 0.0, 1.0, 0.0), 45.0),
-        start=tuple(float(a) for a in start.T.ravel()),
-        goal=tuple(float(a) for a in goal.T.ravel()),
-        paper_budget=PaperBudget(
-            env_steps=101_000,
-            labels=200,
-            labels_per_round=10,
-            round_every=5_000,
-            first_round=10_000,
-            refine_at=(25_000, 50_000, 75_000, 100_000),
-            clip_length=3,
-        ),
-        step_seconds=0.06,
-    )
-
-
-def _key_points(obs: jax.Array) -> jax.Array:
-    """What a picture shows of an observation: the rope."""
-    return obs[..., :30]

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -19,13 +18,14 @@ import numpy as np
 from flax import struct
 
 from core_jax.envs.rasterising import Sheet
-from core_jax.envs.rendering import Camera, Scene
-from core_jax.envs.softgym import cloth
-from core_jax.envs.softgym.base import SoftGymEnv, primitives_scene, same, shadow, to_picture
+from core_jax.envs.rendering import Scene
+from core_jax.envs.softgym import cloth, tasks
+from core_jax.envs.softgym.base import SoftGymEnv, primitives_scene, shadow, to_picture
 from core_jax.envs.softgym.particles import Body
-from core_jax.envs.task import Field, Judgement, PaperBudget, TaskSpec
+from core_jax.envs.task import Judgement
 
 PATH = Path(__file__).parent / "folds.npz"
+PRESETS = {"fast": cloth.FAST, "full": cloth.FULL}
 REACH = 0.15  # m, what an action of 1 means
 OPPOSITE = cloth.SIDE / 2 / REACH  # of an action: the corner opposite to the held one
 _LIFT, _LIFT_FRAMES = 0.006, 10  # m a frame
@@ -48,11 +48,6 @@ class Folding:
 class FoldCloth(SoftGymEnv):
     """Fold the cloth. A snapshot is 20 x 20 of its points, float16 [1200]."""
 
-    OVERRIDES: ClassVar[dict[str, tuple[Any, ...]]] = {
-        **SoftGymEnv.OVERRIDES,
-        "preset": ("fast", "full"),
-        "moves": (3, 1),
-    }
     target = (cloth.SIDE / 2, cloth.GROUND, cloth.SIDE / 2)
 
     def __init__(
@@ -71,24 +66,15 @@ class FoldCloth(SoftGymEnv):
             moves: in an episode: 3 as CoRe's, 1 as RL-VLM-F's.
         """
         super().__init__(protocol, reward)
-        self.cloth = {"fast": cloth.FAST, "full": cloth.FULL}[preset]
+        self.spec = tasks.fold_cloth(protocol, preset, moves)
+        self.cloth = PRESETS[preset]
         self._preset, self._moves = preset, moves
         self._keys = np.round(np.array(_KEYS) / 39 * (self.cloth.side - 1)).astype(int)
-
-    @functools.cached_property
-    def spec(self) -> TaskSpec:
-        """The task's description."""
-        return _spec(self)
 
     @functools.cached_property
     def goal(self) -> np.ndarray:
         """Where the particles should be, [3, side, side] m."""
         return np.load(PATH)[self._preset]
-
-    @property
-    def action_size(self) -> int:
-        """2."""
-        return 2
 
     def place(self, key: jax.Array) -> Folding:
         """Lays the cloth flat."""
@@ -175,65 +161,5 @@ def expert(obs: jax.Array) -> jax.Array:
     return jnp.full(2, OPPOSITE)
 
 
-def _spec(env: FoldCloth) -> TaskSpec:
-    fields = []
-    for k, (i, j) in enumerate((i, j) for i in range(6) for j in range(6)):
-        description = f"position xyz of the cloth's point {i} of 0 to 5 along x and {j} along z"
-        fields.append(Field(f"point_{i}_{j}", 3 * k, 3 * k + 3, "m", description))
-    held = "position xyz of the picker, which holds point 0, 0"
-    fields.append(Field("picker", 108, 111, "m", held))
-    # One field for a reward's author: 36 lines that differ by two numbers would hide the layout.
-    told = (
-        Field(
-            "cloth_points",
-            0,
-            108,
-            "m",
-            "positions xyz (y up) of 6 x 6 points of the cloth; those of the point i along x and "
-            "j along z, both 0 to 5, begin at index 18 * i + 3 * j. The cloth starts flat on the "
-            "table, the point 0, 0 at (-0.122, 0.005, -0.122), the point 5, 5 at (0.122, 0.005, "
-            "0.122)",
-        ),
-        fields[-1],
-    )
-    as_snapshot = lambda x: tuple(float(a) for a in x)
-    return TaskSpec(
-        name="fold-cloth",
-        instruction="fold the cloth diagonally from one corner to the opposite corner",
-        horizon=env._moves,
-        observation_fields=tuple(fields),
-        formal_fields=told,
-        action_description="2 numbers in [-1, 1]: where on the table the picker takes the corner "
-        "that it holds, x and z in units of 0.15 m; it lifts the corner by 6 cm, carries it there "
-        f"and puts it down, all in one step. An episode has {env._moves} "
-        f"{'step' if env._moves == 1 else 'steps'}.",
-        target_description="position xyz of the corner opposite to the held one, where the held "
-        "corner should be in the end, m",
-        success_description="the half of the cloth at the held corner lies mirrored on the other "
-        "half, which has not moved: the mean distance of all its points from where they should be "
-        "is less than a tenth of what it was at the start",
-        formal_view=same,
-        frame_view=_points,
-        camera=Camera((0.0, 0.0, 0.42), (1.0, 0.0, 0.0, 0.0, 1.0, 0.0), 45.0),
-        start=as_snapshot(env.cloth.shown(env.cloth.lying())),
-        goal=as_snapshot(env.cloth.shown(env.goal)),
-        paper_budget=PaperBudget(
-            env_steps=15_000,
-            labels=150,
-            labels_per_round=10,
-            round_every=1_000,
-            first_round=500,
-            refine_at=(2_400, 4_800, 7_200, 9_600),
-            clip_length=3,
-        ),
-        step_seconds=1.0,
-    )
-
-
 def _way(start: jax.Array, action: jax.Array) -> jax.Array:
     return jnp.array([REACH * action[0] - start[0], 0.0, REACH * action[1] - start[2]])
-
-
-def _points(obs: jax.Array) -> jax.Array:
-    """What a picture shows of an observation: the cloth."""
-    return obs[..., :108]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,11 +19,12 @@ import numpy as np
 from flax import struct
 
 from core_jax.envs.rasterising import Balls
-from core_jax.envs.rendering import Camera, Scene
-from core_jax.envs.softgym.base import SoftGymEnv, primitives_scene, same, to_picture
+from core_jax.envs.rendering import Scene
+from core_jax.envs.softgym import tasks
+from core_jax.envs.softgym.base import SoftGymEnv, primitives_scene, to_picture
 from core_jax.envs.softgym.fluid import Fluid
 from core_jax.envs.softgym.particles import Body
-from core_jax.envs.task import Field, Judgement, PaperBudget, TaskSpec
+from core_jax.envs.task import Judgement
 
 PATH = Path(__file__).parent / "water.npz"
 INNER = (0.2025, 0.21, 0.2175)  # m, inner lengths of a glass
@@ -92,10 +93,6 @@ class Pouring:
 class PassWater(SoftGymEnv):
     """Carry the water. A snapshot: glass x, inner lengths, the particles' xyz from the glass."""
 
-    OVERRIDES: ClassVar[dict[str, tuple[Any, ...]]] = {
-        **SoftGymEnv.OVERRIDES,
-        "preset": tuple(PRESETS),
-    }
     target = (TARGET,)
 
     def __init__(self, protocol: str = "paper", reward: str = "dense", preset: str = "fast"):
@@ -107,23 +104,14 @@ class PassWater(SoftGymEnv):
             preset: `full` has as many particles as the original, `fast` 250.
         """
         super().__init__(protocol, reward)
+        self.spec = tasks.pass_water(protocol, preset)
         self.water, self._preset = PRESETS[preset], preset
         self.fluid = self.water.fluid
-
-    @functools.cached_property
-    def spec(self) -> TaskSpec:
-        """The task's description."""
-        return _spec(self)
 
     @functools.cached_property
     def starts(self) -> np.ndarray:
         """Water at rest in a glass at 0, one for each size, [3 lengths, 3 lengths, 3, n] m."""
         return np.load(PATH)[self._preset].astype(np.float32)
-
-    @property
-    def action_size(self) -> int:
-        """1."""
-        return 1
 
     def place(self, key: jax.Array) -> Pouring:
         """Draws the size of the glass."""
@@ -278,56 +266,3 @@ def _edges(glass: jax.Array, inner: jax.Array) -> list[tuple[str, Any, Any, Any,
     floor = jnp.stack([half[0], half[1], zero + 0.5 * WALL])
     rows.append(("box", point(0.0, 0.0, 0.5 * WALL), np.eye(3), floor, (0.72, 0.78, 0.82)))
     return rows
-
-
-def _spec(env: PassWater) -> TaskSpec:
-    fields = (
-        Field(
-            "glass_x",
-            0,
-            1,
-            "m",
-            "x of the middle of the glass; it starts at 0 and stays within -0.25 to 1.4",
-        ),
-        Field("glass_length", 1, 2, "m", "inner length of the glass along x"),
-        Field("glass_width", 2, 3, "m", "inner length of the glass along z"),
-        Field("glass_height", 3, 4, "m", "height of the glass's walls"),
-        Field(
-            "water_top",
-            4,
-            5,
-            "m",
-            "height of the highest drop above the glass's floor; at rest 0.15 to 0.18",
-        ),
-        Field("part_inside", 5, 6, "1", "part of the water that is in the glass, 0 to 1"),
-        Field("part_spilled", 6, 7, "1", "part of the water that is not in the glass, 0 to 1"),
-    )
-    still = env.starts[1, 1, :, :: env.water.stride].T.ravel()
-    shot = lambda x: (x, INNER[1], INNER[1], *(float(a) for a in still))
-    return TaskSpec(
-        name="pass-water",
-        instruction="move the glass of water onto the red circle without spilling the water",
-        horizon=75,
-        observation_fields=fields,
-        formal_fields=fields,
-        action_description="1 number in [-1, 1]: moves the glass along x, by up to 8.8 cm per "
-        "step; the faster it starts or stops, the more the water sloshes. An episode has 75 steps.",
-        target_description="array of one number, x of the middle of the red circle, m (1.2)",
-        success_description="10 times the part of the water that was spilled, plus the glass's "
-        "distance from the target in metres, is less than 0.36",
-        formal_view=same,
-        frame_view=same,
-        camera=Camera.look_at((0.58, -1.6, 1.15), (0.58, 0.0, 0.06), 50.0),
-        start=shot(0.0),
-        goal=shot(TARGET),
-        paper_budget=PaperBudget(
-            env_steps=100_050,
-            labels=200,
-            labels_per_round=10,
-            round_every=5_000,
-            first_round=10_000,
-            refine_at=(24_975, 49_950, 74_925, 99_900),
-            clip_length=3,
-        ),
-        step_seconds=0.08,
-    )

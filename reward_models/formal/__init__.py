@@ -5,12 +5,18 @@ See CoRe (arXiv 2607.01721, formal reward module) and, for the dict of component
 """
 
 from core_jax.reward_models.formal.errors import Diagnostic, RewardError
-from core_jax.reward_models.formal.parse import extract_code
+from core_jax.reward_models.formal.reply import extract_code
 from core_jax.reward_models.formal.reward import FormalReward, compile_reward
-from core_jax.reward_models.formal.signatures import CORE, Signature, make_signature
+from core_jax.reward_models.formal.signatures import (
+    CORE,
+    FUNCTION_NAMES,
+    Signature,
+    make_signature,
+)
 
 __all__ = [
     "CORE",
+    "FUNCTION_NAMES",
     "Diagnostic",
     "FormalReward",
     "RewardError",

@@ -10,26 +10,35 @@ from functools import reduce
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 
 from core_jax.reward_models.formal.entries import cast, number, scalar
+from core_jax.reward_models.formal.indexing import constant
 from core_jax.reward_models.formal.iterables import Lazy, Rows, View
 from core_jax.reward_models.formal.kinds import known
 from core_jax.reward_models.formal.memory import fresh
 from core_jax.reward_models.formal.numpy_table import NUMPY
+from core_jax.reward_models.formal.texts import formatted
 from core_jax.reward_models.formal.values import (
     MAX_ITEMS,
+    Holder,
     Primitive,
+    PythonRaises,
+    Text,
     ValueProblem,
     describe,
     holds_traced,
     is_array,
     is_number,
     is_traced,
+    to_array,
     to_jax,
 )
 
 _CONTAINERS, _SCALARS = ("list", "tuple", "dict", "str"), ("float", "int", "bool")
 _NO_INT = "guard the operation that made it, as in `x / (y + 1e-6)`"
+_LARGE = "scale the number down first, or leave out int()"
+_NONE = object()
 _NON_NUMBERS = ("inf", "infinity", "nan")
 
 
@@ -37,13 +46,14 @@ def _number(kind: str) -> Callable[..., Any]:
     python = {"float": float, "int": int, "bool": bool}[kind]
 
     def call(evaluator: Any, x: Any = 0) -> Any:
-        if isinstance(x, list | tuple | dict) and kind == "bool":
-            return bool(x)
+        if kind == "bool" and not (is_number(x) or is_array(x)):
+            return evaluator.truth(x)
         if kind == "float" and isinstance(x, str) and x.strip("+-").lower() in _NON_NUMBERS:
             return float(x)
         value = scalar(x) if kind == "bool" else number(x, f"{kind}()")
         if kind == "int" and is_traced(value) and jnp.issubdtype(value.dtype, jnp.floating):
             evaluator.raises(~jnp.isfinite(value), "int() of NaN or infinity", _NO_INT)
+            evaluator.raises(jnp.abs(value) >= 2.0**30, "int() of a number beyond 2**30", _LARGE)
         return cast(value, kind) if is_traced(value) else python(value)
 
     return call
@@ -53,16 +63,32 @@ def _extreme(name: str) -> Callable[..., Any]:
     joined = NUMPY[{"max": "maximum", "min": "minimum"}[name]]
     python = {"max": max, "min": min}[name]
 
-    def call(evaluator: Any, *args: Any, default: Any = None) -> Any:
+    def call(evaluator: Any, *args: Any, default: Any = _NONE, key: Any = None) -> Any:
         values = list(args) if len(args) > 1 else evaluator.items(args[0])
         if not values:
-            if default is None:
-                raise ValueProblem(f"{name}() of nothing")
+            if default is _NONE:
+                raise PythonRaises(f"{name}() of nothing", "give it a default: default=0.0")
             return default
+        if key is not None:
+            return by_key(evaluator, values, key)
+        if any(isinstance(value, tuple | list | str) for value in values):
+            return by_key(evaluator, values, None)
         if not holds_traced(values):
             return python(values)
         values = [number(value, f"{name}()") for value in values]
         return reduce(lambda a, b: chosen(evaluator, a, b), values)
+
+    def by_key(evaluator: Any, values: list, key: Any) -> Any:
+        keys = values if key is None else [evaluator.apply_to(key, value) for value in values]
+        best, found = keys[0], values[0]
+        for one, value in zip(keys[1:], values[1:], strict=True):
+            better = evaluator.truth(evaluator.compare("Gt" if name == "max" else "Lt", one, best))
+            if is_traced(better):
+                best = evaluator.merged(better, one, best)
+                found = evaluator.merged(better, value, found)
+            elif better:
+                best, found = one, value
+        return found
 
     def chosen(evaluator: Any, a: Any, b: Any) -> Any:
         result = fresh(joined.call(evaluator, (a, b), {}), (a, b))
@@ -132,12 +158,10 @@ def _len(evaluator: Any, x: Any) -> int:
     return len(x)
 
 
-def _range(evaluator: Any, *bounds: Any) -> tuple:
+def _range(evaluator: Any, *bounds: Any) -> tuple | list:
     if holds_traced(bounds):
-        raise ValueProblem(
-            "range() needs constants, not values of the observation or action",
-            "loop over a constant range and use np.where inside",
-        )
+        start, stop, step = (0, *bounds, 1) if len(bounds) == 1 else (*bounds, 1)[:3]
+        return evaluator.counted(start, stop, step)
     values = range(*bounds)
     if len(values) > MAX_ITEMS:
         raise ValueProblem(f"range() of {len(values)} steps is too long")
@@ -146,6 +170,12 @@ def _range(evaluator: Any, *bounds: Any) -> tuple:
 
 def to_dict(evaluator: Any, items: Any = (), **named: Any) -> dict:
     return dict(items if isinstance(items, dict) else evaluator.items(items)) | named
+
+
+def from_keys(evaluator: Any, args: tuple, kwargs: dict) -> dict:
+    """`dict.fromkeys(keys, value)`."""
+    keys, value = (*args, None)[:2]
+    return dict.fromkeys((constant(key) for key in evaluator.items(keys)), value)
 
 
 def _zip(evaluator: Any, *sequences: Any, strict: bool = False) -> list:
@@ -159,17 +189,39 @@ def _zip(evaluator: Any, *sequences: Any, strict: bool = False) -> list:
 def _sorted(evaluator: Any, values: Any, key: Any = None, reverse: bool = False) -> list:
     items = evaluator.items(values)
     keys = items if key is None else [evaluator.apply_to(key, item) for item in items]
+    if any(isinstance(one, Holder | Text) for one in keys):
+        raise ValueProblem("sorted() by a value that depends on the state")
     if keys and all(isinstance(one, tuple) and one for one in keys):
         first = [one[0] for one in keys]
         if not holds_traced(first) and len(set(first)) == len(first):
             keys = first  # as of a dict's items: what follows decides nothing
     if holds_traced(keys):
-        if key is not None:
-            raise ValueProblem("sorted() with a key needs constants", "use np.sort")
+        if key is not None or any(np.ndim(to_array(item)) for item in items):
+            return _sorted_by(evaluator, items, keys, reverse)
         ordered = list(jnp.sort(jnp.stack([to_jax(scalar(item)) for item in items])))
         return ordered[::-1] if reverse else ordered
     order = sorted(range(len(items)), key=lambda i: keys[i], reverse=bool(reverse))
     return [items[i] for i in order]
+
+
+def _sorted_by(evaluator: Any, items: list, keys: list, reverse: bool) -> list:
+    """A stable sort by keys that depend on the state, by exchanging neighbours."""
+    if len(items) > 12:
+        raise ValueProblem(f"sorted() of {len(items)} items by the state", "use np.argsort")
+    items, keys = list(items), list(keys)
+    for end in range(len(items) - 1, 0, -1):
+        for i in range(end):
+            wrong = evaluator.compare("Lt" if reverse else "Gt", keys[i], keys[i + 1])
+            wrong = evaluator.truth(wrong)
+            for row in (items, keys):
+                a, b = row[i], row[i + 1]
+                if is_traced(wrong):
+                    row[i], row[i + 1] = (
+                        evaluator.merged(wrong, *pair) for pair in ((b, a), (a, b))
+                    )
+                elif wrong:
+                    row[i], row[i + 1] = b, a
+    return items
 
 
 def _map(evaluator: Any, function: Any, *sequences: Any) -> list:
@@ -197,18 +249,31 @@ def _part(evaluator: Any, values: Any) -> Any:
 
 def _filter(evaluator: Any, function: Any, values: Any) -> list:
     items = evaluator.items(values)
-    truths = [evaluator.truth(evaluator.apply_to(function, item)) for item in items]
-    if holds_traced(truths):
-        raise ValueProblem("filter() needs constants", "use np.where or multiply by a condition")
-    return [item for item, kept in zip(items, truths, strict=True) if kept]
+    call = lambda item: item if function is None else evaluator.apply_to(function, item)
+    truths = [evaluator.truth(call(item)) for item in items]
+    return evaluator.collected(
+        [(t, x) for t, x in zip(truths, items, strict=True) if t is not False]
+    )
 
 
 def _divmod(evaluator: Any, x: Any, y: Any) -> tuple:
     return evaluator.arithmetic("FloorDiv", x, y), evaluator.arithmetic("Mod", x, y)
 
 
-def _str(evaluator: Any, x: Any = "") -> str:
-    return str(x) if is_number(x) or isinstance(x, str) else "..."
+def _str(evaluator: Any, x: Any = "") -> str | Text:
+    return formatted(x, "")
+
+
+def _next(evaluator: Any, iterator: Any, *default: Any) -> Any:
+    if not isinstance(iterator, Lazy):
+        message = f"next() of {describe(iterator)}"
+        raise ValueProblem(message, "next() takes a generator here: next((x for x in xs), 0.0)")
+    iterator.use()
+    if iterator.count:
+        return evaluator._checked(iterator.at(0))
+    if not default:
+        raise PythonRaises("next() of nothing", "give it a default: next(..., 0.0)")
+    return default[0]
 
 
 def _slice(evaluator: Any, *bounds: Any) -> slice:
@@ -219,6 +284,8 @@ def _slice(evaluator: Any, *bounds: Any) -> slice:
 
 def _isinstance(evaluator: Any, value: Any, kinds: Any) -> bool:
     kinds = kinds if isinstance(kinds, tuple) else (kinds,)
+    if isinstance(value, Text):
+        value = ""
     names = {kind.name for kind in kinds if isinstance(kind, Primitive)}
     if len(names) < len(kinds) or not names <= {*_CONTAINERS, "ndarray", *_SCALARS}:
         raise ValueProblem("isinstance() takes types of Python and np.ndarray here")
@@ -257,6 +324,7 @@ BUILTINS: dict[str, Any] = {
         "filter": _filter,
         "divmod": _divmod,
         "str": _str,
+        "next": _next,
         "list": lambda evaluator, x=(): list(evaluator.items(x)),
         "tuple": lambda evaluator, x=(): tuple(evaluator.items(x)),
         "reversed": _reversed,

@@ -5,29 +5,60 @@ from __future__ import annotations
 import ast
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 
-from core_jax.reward_models.formal.builtins_table import BUILTINS
+from core_jax.reward_models.formal import rotation, safe_math, ufuncs
+from core_jax.reward_models.formal.builtins_table import BUILTINS, to_dict
+from core_jax.reward_models.formal.choices import (
+    Choice,
+    Masked,
+    content_of,
+    depends,
+    first_dependent,
+    replaced,
+)
+from core_jax.reward_models.formal.iterables import View
 from core_jax.reward_models.formal.memory import fresh
 from core_jax.reward_models.formal.methods_table import MUTATORS, SHAPERS, VIEWS, call_method
-from core_jax.reward_models.formal.operations import Operations
+from core_jax.reward_models.formal.modules import MODULES
+from core_jax.reward_models.formal.subscripts import Subscripts
+from core_jax.reward_models.formal.torch_table import TORCH_METHODS, torch_method
 from core_jax.reward_models.formal.values import (
     BoundMethod,
     Frame,
     Function,
     Namespace,
     Primitive,
+    PythonRaises,
     ValueProblem,
     check_items,
     describe,
+    holds_traced,
     is_array,
     is_number,
+    is_traced,
 )
 
+# Functions that take the items of an argument as they are, lists in them included.
+SHALLOW = frozenset(
+    "list tuple zip enumerate reversed map filter dict isinstance len sum any all sorted next".split()
+)
+# Functions that run code of the source.
+IMPURE = frozenset(
+    "list tuple map filter sorted max min sum any all next piecewise vectorize "
+    "apply_along_axis reduce enumerate zip fromiter array".split()
+)
+ELEMENTWISE = frozenset(
+    "abs absolute fabs exp square sqrt tanh sin cos sign floor ceil negative log log1p".split()
+)
+COSTLY = dict.fromkeys("sort argsort median quantile percentile nanmedian".split(), 16)
+COSTLY |= dict.fromkeys("inv solve det svd eigvalsh eigh pinv lstsq einsum".split(), 32)
+COUNTING = frozenset("count_nonzero argmax argmin sum".split())
 SHORT_CUTS = (BUILTINS["any"], BUILTINS["all"])
 
 
-class Calls(Operations):
+class Calls(Subscripts):
     """The part of the evaluator that calls; `lower.Evaluator.call` runs a function's body."""
 
     tree: ast.Module
@@ -36,17 +67,19 @@ class Calls(Operations):
     calls: list[ast.FunctionDef]
     remembered: dict[int, Any]
     lambdas: dict[int, ast.FunctionDef]
+    torch: bool
     held: list[list]
 
     def eval_Call(self, node: ast.Call) -> Any:
         function = self.value(node.func)
         if isinstance(function, Primitive) and function.name == "print":
             return None
-        if any(function is one for one in SHORT_CUTS) and len(node.args) == 1 and not node.keywords:
-            if isinstance(node.args[0], ast.GeneratorExp):
-                return self.apply(
-                    node, function, (self.short_cut(function.name, node.args[0]),), {}
-                )
+        if node.args and isinstance(node.args[0], ast.GeneratorExp) and not node.keywords:
+            if any(function is one for one in SHORT_CUTS) and len(node.args) == 1:
+                return self.short_cut(function.name, node.args[0])
+            if function is BUILTINS["next"] and len(node.args) <= 2:
+                default = self.value(node.args[1]) if len(node.args) == 2 else None
+                return self.first_of(node.args[0], default, len(node.args) == 2)
         values = self.in_order([*node.args, *(keyword.value for keyword in node.keywords)])
         args = tuple(values[: len(values) - len(node.keywords)])
         named = values[len(args) :]
@@ -57,6 +90,8 @@ class Calls(Operations):
         for keyword, value in zip(node.keywords, values, strict=True):
             if keyword.arg is None and not isinstance(value, dict):
                 self.fail(keyword.value, f"`**` needs a dict, not {describe(value)}")
+            if keyword.arg is None and content_of(value) is not None:
+                self.fail(keyword.value, "which arguments `**` gives depends on the state")
             for name, one in (value if keyword.arg is None else {keyword.arg: value}).items():
                 if not isinstance(name, str) or name in found:
                     self.fail(keyword.value, f"the argument {name!r} is no name, or given twice")
@@ -65,8 +100,19 @@ class Calls(Operations):
 
     def apply(self, node: ast.AST, function: Any, args: tuple, kwargs: dict) -> Any:
         """Call any callable value of a program."""
+        if isinstance(function, Choice):
+            return self.over(function, lambda one: self.apply(node, one, args, kwargs))
         if isinstance(function, Primitive):
+            found = self._dependent(function.name, args, kwargs)
+            if found is not None:
+                return self._apply_over(node, function, args, kwargs, found)
+            if kwargs and ufuncs.has_options(function, kwargs):
+                return ufuncs.call(self, function, args, kwargs)
+            if function.name in COSTLY and args and is_array(args[0]):
+                self.work(COSTLY[function.name] * args[0].size)
             result = function.call(self, args, kwargs)
+            if function.name in COUNTING and is_traced(result) and args:
+                self._note_count(function.name, args[0], result)
             if function.name == "asarray" and args and (args[1:] or kwargs):
                 return self.memory.perhaps_viewed(args[0], result)  # a copy if the type differs
             if function.name in VIEWS and args and np.ndim(result):
@@ -79,6 +125,27 @@ class Calls(Operations):
             owner, name = function.owner, function.name
             if name in MUTATORS:
                 self.may_change(owner)
+            if isinstance(owner, list | dict):
+                result = self._container_method(owner, name, args, kwargs)
+                check_items(owner)
+                return result
+            if isinstance(owner, Masked):
+                quick = self.masked_call(MODULES["numpy"][name], (owner, *args), kwargs)
+                if quick is None:
+                    again = lambda one: self.apply(node, BoundMethod(one, name), args, kwargs)
+                    quick = self.over(owner, again, pure=True)
+                return quick
+            found = first_dependent((args, kwargs))
+            if found is not None:
+
+                def chosen(one: Any) -> Any:
+                    return self.apply(node, function, *replaced((args, kwargs), found, one))
+
+                return self.over(found, chosen, pure=True)
+            if isinstance(owner, rotation.Rotation):
+                return rotation.call_method(self, owner, name, args, kwargs)
+            if self.torch and name in TORCH_METHODS:
+                return fresh(torch_method(self, owner, name, args, kwargs), args)
             result = call_method(self, owner, name, args, kwargs)
             check_items(owner)
             if name in VIEWS and np.ndim(result):
@@ -95,6 +162,121 @@ class Calls(Operations):
             return Namespace(function.name, function.names | kwargs) if kwargs else function
         return self.fail(node, f"{describe(function)} cannot be called", "call a function")
 
+    def _note_count(self, name: str, array: Any, result: Any) -> None:
+        """A count of elements, or a place among them, is no larger than their number."""
+        if name == "sum" and getattr(array, "dtype", None) != np.bool_ or not is_array(array):
+            return
+        self.bounds[id(result)] = (result, int(np.size(array)))
+
+    def _dependent(self, name: str, args: tuple, kwargs: dict) -> Any:
+        """An argument of a function of the tables whose structure depends on the state."""
+        if name in ("max", "min") and "key" in kwargs or name in SHALLOW:
+            return next((one for one in (*args, *kwargs.values()) if depends(one)), None)
+        return first_dependent((args, kwargs))
+
+    def _apply_over(
+        self, node: ast.AST, function: Primitive, args: tuple, kwargs: dict, found: Any
+    ) -> Any:
+        """Call a function of the tables with an argument whose structure depends on the state."""
+        name, first = function.name, args[0] if args else None
+        if found is first and len(args) == 1 and not kwargs:
+            if name == "len" and not isinstance(first, Choice):
+                return self.size(first)
+            if name in ("list", "tuple") and isinstance(first, list | View | Choice):
+                made = self.collect(first)
+                return made if name == "list" else self.lifted(tuple, made)
+            if name == "dict" and isinstance(first, dict):
+                return dict(first)
+        if isinstance(first, Masked) and found is first:
+            quick = self.masked_call(function, args, kwargs)
+            if quick is not None:
+                return quick
+        if isinstance(found, View):
+            return self.apply(node, function, *replaced((args, kwargs), found, self.collect(found)))
+
+        def chosen(one: Any) -> Any:
+            return self.apply(node, function, *replaced((args, kwargs), found, one))
+
+        return self.over(found, chosen, pure=name not in IMPURE)
+
+    def masked_call(self, function: Primitive, args: tuple, kwargs: dict) -> Any:
+        """A reduction or elementwise function of `x[mask]` by where; None if it is neither."""
+        masked = args[0]
+        if len(args) > 1 or kwargs or masked.array.ndim != 1:
+            return None
+        array, mask, count, name = masked.array, masked.mask, masked.count, function.name
+        kinds = self.memory.kinds
+        if name in ("len", "size"):
+            return kinds.as_python(count)
+        if name in ELEMENTWISE:
+            return Masked(function.call(self, (array,), {}), mask)
+        if name == "sum":
+            filled = jnp.where(mask, array, jnp.zeros((), array.dtype))
+            result = jnp.sum(filled)
+            self.spend(4)
+            return result
+        if name == "mean":
+            self.spend(6)
+            total = jnp.sum(jnp.where(mask, array, 0).astype(jnp.float32))
+            return safe_math.divide(total, count.astype(jnp.float32))
+        if name in ("max", "min", "amax", "amin") and jnp.issubdtype(array.dtype, jnp.floating):
+            hint = "test first: `if mask.any():`"
+            self.raises(count == 0, "the maximum or minimum of an empty array", hint)
+            least = name in ("max", "amax")
+            filled = jnp.where(mask, array, -jnp.inf if least else jnp.inf)
+            result = jnp.max(filled) if least else jnp.min(filled)
+            return jnp.where(count == 0, 0.0, result)
+        if name in ("any", "all"):
+            truth = array.astype(jnp.bool_)
+            if name == "any":
+                return jnp.any(jnp.logical_and(mask, truth))
+            return jnp.all(jnp.logical_or(jnp.logical_not(mask), truth))
+        return None
+
+    def masked_attribute(self, owner: Any, name: str) -> Any:
+        """An attribute of `x[mask]` that needs no other; None if it does."""
+        if not isinstance(owner, Masked):
+            return None
+        if name == "size" and owner.array.ndim == 1:
+            return self.memory.kinds.as_python(owner.count)
+        if name == "shape":
+            count = self.memory.kinds.as_python(owner.count)
+            return (count, *owner.array.shape[1:])
+        if name in ("sum", "mean", "max", "min", "any", "all") and owner.array.ndim == 1:
+            return BoundMethod(owner, name)
+        return None
+
+    def _container_method(self, owner: Any, name: str, args: tuple, kwargs: dict) -> Any:
+        """A method of a list or dict."""
+        if name == "append" and len(args) == 1 and not kwargs:
+            return self.extended(owner, args[0])
+        if name == "extend" and len(args) == 1:
+            return self.extend(owner, args[0])
+        if name == "update" and args and not isinstance(args[0], dict):
+            if depends(args[0]):
+                again = lambda one: self._container_method(owner, name, (one,), kwargs)
+                return self.over(args[0], again)
+            args = (to_dict(self, *args),)
+        if name != "update" and args and depends(args[0]):
+            again = lambda one: self._container_method(owner, name, (one, *args[1:]), kwargs)
+            return self.over(args[0], again)
+        if isinstance(owner, dict):
+            if name == "get" and args and is_traced(args[0]):
+                return self._get_traced(owner, *args)
+            if holds_traced(args[:1]) and name != "update":
+                raise ValueProblem(f".{name}() needs a constant here")
+            return self.dict_method(owner, name, args, kwargs)
+        if content_of(owner) is not None and name != "copy":
+            return self.in_place(owner, lambda: self._container_method(owner, name, args, kwargs))
+        return self.list_method(owner, name, args, kwargs)
+
+    def _get_traced(self, owner: dict, key: Any, default: Any = None) -> Any:
+        result = default
+        for name, value in owner.items():
+            if is_number(name):
+                result = self.merged(key == name, value, result)
+        return result
+
     def _of_kind(self, gives: str, result: Any, args: tuple) -> Any:
         """`result`, noted as what `Primitive.gives` says."""
         kinds = self.memory.kinds
@@ -110,6 +292,49 @@ class Calls(Operations):
         """Call a function handed to a builtin, such as `map`."""
         node = function.node if isinstance(function, Function) else self.tree
         return self._checked(self.apply(node, function, args, {}))
+
+    def list_method(self, owner: list, name: str, args: tuple, kwargs: dict) -> Any:
+        """A method of a list whose length is known."""
+        if name in ("index", "count", "remove"):
+            return self._found_in(owner, name, *args)
+        if name == "sort":
+            made = BUILTINS["sorted"].call(self, (list(owner), *args), kwargs)
+            owner[:] = made
+            return None
+        if name in ("pop", "insert") and holds_traced(args[:1]):
+            raise ValueProblem(f".{name}() needs a constant here")
+        try:
+            return getattr(owner, name)(*args, **kwargs)
+        except IndexError as error:
+            raise PythonRaises(f"list.{name}: {error}", "test its length first") from None
+
+    def _found_in(self, owner: list | tuple, name: str, item: Any) -> Any:
+        """`owner.index(item)`, `owner.count(item)` or `owner.remove(item)`."""
+        truths = [self.truth(self.compare("Eq", one, item)) for one in owner]
+        if name == "count":
+            result: Any = 0
+            for truth in truths:
+                one = truth.astype(jnp.int32) if is_traced(truth) else int(truth)
+                result = result + one
+            return self.memory.kinds.as_python(result)
+        if not holds_traced(truths):
+            if True not in truths:
+                raise PythonRaises("the value is not in the list", "test with `in` first")
+            if name == "index":
+                return truths.index(True)
+            del owner[truths.index(True)]  # type: ignore[union-attr]
+            return None
+        there = jnp.stack([jnp.asarray(truth) for truth in truths])
+        hint = "test with `in` first"
+        self.raises(jnp.logical_not(jnp.any(there)), "the value is not in the list", hint)
+        place = jnp.argmax(there).astype(jnp.int32)
+        if name == "index":
+            return self.memory.kinds.as_python(place)
+        assert isinstance(owner, list)
+        for index in range(len(owner) - 1):
+            owner[index] = self.merged(place <= index, owner[index + 1], owner[index])
+        owner.pop()
+        return None
 
     def may_change(self, owner: Any) -> None:
         """Refuse to change what would be remembered from one call of the reward to the next.

@@ -17,15 +17,32 @@ from core_jax.reward_models.formal.builtins_table import BUILTINS
 from core_jax.reward_models.formal.desugar import EXCEPTIONS, is_errstate
 from core_jax.reward_models.formal.errors import Diagnostic, diagnostic_for
 from core_jax.reward_models.formal.methods_table import METHOD_NAMES
-from core_jax.reward_models.formal.modules_table import MODULES
+from core_jax.reward_models.formal.modules import MODULES
 from core_jax.reward_models.formal.numpy_more import FINFO
+from core_jax.reward_models.formal.rotation import METHODS as ROTATION_METHODS
 from core_jax.reward_models.formal.signatures import Signature
+from core_jax.reward_models.formal.torch_table import TORCH_METHODS
 
 MAX_DIAGNOSTICS = 20
 MAX_EXPONENT = 64
-_MODULE_NAMES = {"np", "numpy", "math"}
+_MODULE_NAMES = {"np", "numpy", "math", "torch"}
+_DECORATORS = ("torch.jit.script", "torch.jit.export", "torch.no_grad()", "torch.jit.ignore")
 ATTRIBUTES = (
-    METHOD_NAMES | {"linalg", *FINFO} | {name for table in MODULES.values() for name in table}
+    METHOD_NAMES
+    | TORCH_METHODS
+    | {
+        "linalg",
+        "reduce",
+        "accumulate",
+        "outer",
+        "flat",
+        "fill",
+        "fromkeys",
+        *FINFO,
+        *ROTATION_METHODS,
+    }
+    | {part for path in MODULES for part in path.split(".")}
+    | {name for table in MODULES.values() for name in table}
 )
 
 _ALLOWED = (
@@ -33,7 +50,7 @@ _ALLOWED = (
     "Continue Assert Import ImportFrom alias BoolOp And Or BinOp Add Sub Mult Div FloorDiv Mod Pow "
     "MatMult BitAnd BitOr BitXor UnaryOp UAdd USub Not Invert IfExp Dict List Tuple Compare Eq "
     "NotEq Lt LtE Gt GtE Is IsNot In NotIn Call keyword Constant Attribute Subscript Slice Name "
-    "Load Store Starred ListComp DictComp GeneratorExp comprehension JoinedStr FormattedValue "
+    "Load Store Del Delete While Starred ListComp DictComp GeneratorExp comprehension JoinedStr FormattedValue "
     "ClassDef Lambda NamedExpr Try ExceptHandler With Raise"
 )
 _TYPES = {"typing": frozenset(typing.__all__), "numpy.typing": frozenset(numpy.typing.__all__)}
@@ -42,11 +59,9 @@ ALLOWED = frozenset(getattr(ast, name) for name in _ALLOWED.split())
 ANNOTATION = frozenset(getattr(ast, name) for name in _ANNOTATION.split())
 
 _REFUSED = {
-    "While": ("`while` loops", "use `for i in range(N)` with a constant N"),
     "TryStar": ("`try` statements", "test for the case beforehand with `if` or np.where"),
     "Global": ("`global`", "pass the value as an argument and return it"),
     "Nonlocal": ("`nonlocal`", "pass the value as an argument and return it"),
-    "Delete": ("`del`", "leave the name as it is"),
     "Yield": ("generators", "collect the values in a list"),
     "YieldFrom": ("generators", "collect the values in a list"),
     "Await": ("`await`", "remove it"),
@@ -64,18 +79,12 @@ _REFUSED = {
 _DETERMINISTIC = "a reward is a function of its arguments: remove the randomness"
 _ATTRIBUTE_HINTS = {
     "random": _DETERMINISTIC,
-    "format": "use an f-string, or a fixed name",
     "errstate": "guard the division itself, as in `x / (y + 1e-6)`",
-    "vectorize": "write the arithmetic on whole arrays",
-    "nonzero": "its size depends on the state: use np.where(condition, x, y) or a mask and np.sum",
-    "argwhere": "its size depends on the state: use np.where(condition, x, y)",
     "unique": "its size depends on the state: compare the elements with each other",
 }
 _NAME_HINTS = {
-    "scipy": "write the formula out in NumPy",
     "random": _DETERMINISTIC,
     "set": "use a tuple or a list",
-    "next": "use a `for` loop with a `break`",
     "iter": "loop over the list itself",
     "getattr": "name the value directly",
     "hasattr": "the inputs are NumPy arrays: remove the test",
@@ -155,6 +164,9 @@ class _Checker:
 
     def check_FunctionDef(self, node: ast.FunctionDef) -> None:
         self.check_identifier(node, node.name)
+        node.decorator_list[:] = [
+            one for one in node.decorator_list if ast.unparse(one) not in _DECORATORS
+        ]
         if node.decorator_list:
             self.report(node.decorator_list[0], "decorators cannot be used", "remove it")
             node.decorator_list[:] = []
@@ -194,10 +206,6 @@ class _Checker:
         if not all(isinstance(kind, ast.Name) for kind in kinds):
             self.report(node, "this `except` is too complicated", "use `except Exception:`")
 
-    def check_For(self, node: ast.For) -> None:
-        if node.orelse:
-            self.report(node.orelse[0], "`else` of a loop cannot be used", "use a flag variable")
-
     def check_comprehension(self, node: ast.comprehension) -> None:
         if node.is_async:
             self.report(node.iter, "`async` cannot be used", "use a plain `for`")
@@ -219,8 +227,8 @@ class _Checker:
 
     def check_Import(self, node: ast.Import) -> None:
         for alias in node.names:
-            if alias.name not in ("numpy", "math", "typing", "numpy.typing"):
-                hint = "only numpy and math can be used; remove this import"
+            if alias.name not in (*MODULES, "typing", "numpy.typing"):
+                hint = "only numpy, math, scipy and torch can be used; remove this import"
                 self.report(node, f"`{alias.name}` cannot be imported", hint)
             if alias.asname:
                 self.check_identifier(node, alias.asname)
@@ -231,17 +239,11 @@ class _Checker:
             return
         table = _TYPES.get(node.module or "") or MODULES.get(node.module or "")
         for alias in node.names:
-            known = table is not None and (
-                alias.name in table
-                or (node.module, alias.name)
-                == (
-                    "numpy",
-                    "linalg",
-                )
-            )
+            known = f"{node.module}.{alias.name}" in MODULES
+            known |= table is not None and alias.name in table
             if node.level or not known:
                 what = f"{node.module or '.'}.{alias.name}"
-                hint = "only names of numpy, math and typing can be; remove this import"
+                hint = "only names of numpy, math, scipy, torch and typing can be"
                 self.report(node, f"`{what}` cannot be imported", hint)
             if alias.asname:
                 self.check_identifier(node, alias.asname)

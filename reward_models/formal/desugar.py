@@ -26,7 +26,10 @@ def is_errstate(node: ast.With) -> bool:
         call = item.context_expr
         if item.optional_vars is not None or not isinstance(call, ast.Call) or call.args:
             return False
-        if ast.unparse(call.func) not in ("np.errstate", "numpy.errstate"):
+        called = ast.unparse(call.func)
+        if called == "torch.no_grad" and not call.keywords:
+            continue
+        if called not in ("np.errstate", "numpy.errstate"):
             return False
         for keyword in call.keywords:
             constant = isinstance(keyword.value, ast.Constant)

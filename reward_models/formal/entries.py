@@ -15,6 +15,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from core_jax.reward_models.formal import safe_math
 from core_jax.reward_models.formal.values import (
     Primitive,
     ValueProblem,
@@ -162,11 +163,13 @@ def cast(value: Any, dtype: Any, scalars: bool = False) -> Any:
     """
     name = dtype if isinstance(dtype, str) else getattr(dtype, "name", "")
     kind = next((kind for kind in ("float", "int", "bool") if name.startswith(kind)), None)
-    if kind is None and name != "double":
+    if kind is None and name not in ("double", "single", "half", "longdouble"):
         raise ValueProblem(f"{describe(dtype)} is not a number type", "use np.float32")
     value = to_array(value)
     types = {"int": jnp.int32, "bool": jnp.bool_}
     if is_traced(value):
+        if value.dtype == jnp.bool_ and kind not in types:
+            return safe_math.number_of(value)
         return value.astype(types.get(kind, jnp.float32))
     found = np.asarray(value).astype({"int": np.int64, "bool": np.bool_}.get(kind, np.float64))
     return found if is_array(value) and not scalars else found[()]

@@ -50,6 +50,10 @@ class RewardError(ValueError):
         return "\n".join(str(diagnostic) for diagnostic in self.diagnostics)
 
 
+class PythonError(RewardError):
+    """A place of which Python raises as well, if it comes there."""
+
+
 def source_lines(source: str) -> list[str]:
     """Lines of `source` as the Python parser counts them (`str.splitlines` counts others too)."""
     return _LINE_BREAK.split(source)
@@ -73,3 +77,18 @@ def diagnostic_for(source: str, node: ast.AST, message: str, hint: str = "") -> 
     text = lines[min(line, len(lines)) - 1]
     prefix = text.encode("utf-8", "replace")[: getattr(node, "col_offset", 0)]
     return diagnostic_at(source, line, len(prefix.decode("utf-8", "ignore")), message, hint)
+
+
+def plain_error(error: Exception) -> tuple[str, bool]:
+    """What an error of Python, NumPy or JAX means, and whether Python raises there too."""
+    text = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+    if isinstance(error, ZeroDivisionError):
+        return "division by zero", True
+    if "zero-size array" in text:
+        return "the maximum, minimum or argmax of an empty array", True
+    if "incompatible shapes" in text or "could not be broadcast" in text:
+        shapes = re.findall(r"\(\d*,?(?: ?\d+,?)*\)", text)
+        return f"arrays of shapes that do not fit: {' and '.join(shapes)}", True
+    if isinstance(error, IndexError | KeyError):
+        return text, True
+    return text, False

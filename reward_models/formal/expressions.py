@@ -15,22 +15,27 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from core_jax.reward_models.formal import indexing
-from core_jax.reward_models.formal.builtins_table import BUILTINS
+from core_jax.reward_models.formal.builtins_table import BUILTINS, from_keys
 from core_jax.reward_models.formal.calls import Calls
+from core_jax.reward_models.formal.choices import Choice, content_of
 from core_jax.reward_models.formal.kinds import known
 from core_jax.reward_models.formal.memory import Memory, fresh
 from core_jax.reward_models.formal.methods_table import ARRAY_METHODS, CONTAINER_METHODS, PROPERTIES
-from core_jax.reward_models.formal.modules_table import MODULES
+from core_jax.reward_models.formal.modules import MODULES
+from core_jax.reward_models.formal.numpy_wide import ufunc_method
+from core_jax.reward_models.formal.rotation import METHODS, Rotation
+from core_jax.reward_models.formal.texts import formatted, joined_text
+from core_jax.reward_models.formal.torch_table import TORCH_METHODS
 from core_jax.reward_models.formal.values import (
     BoundMethod,
     Frame,
     Missing,
     Module,
     Namespace,
+    Primitive,
+    PythonRaises,
     ValueProblem,
     describe,
-    holds_traced,
     is_array,
     is_number,
     is_traced,
@@ -50,6 +55,8 @@ class Expressions(Calls):
     module: Frame
     remembered: dict[int, Any]
     lambdas: dict[int, ast.FunctionDef]
+    watched: list[ast.AST] | None
+    torch: bool
 
     def value(self, node: ast.expr) -> Any:
         """The value of an expression; counted, tidied, and located if it fails."""
@@ -60,7 +67,20 @@ class Expressions(Calls):
         result = self.at(node, lambda: self._checked(method(node)))
         if isinstance(result, Missing):
             return self.fail(node, result.reason, result.hint)
+        if self.watched is not None and isinstance(node, ast.BinOp | ast.Call):
+            self._watch(node, result)
+        if is_traced(result) and result.ndim:
+            self.at(node, lambda: self.work(result.size))
         return result
+
+    def _watch(self, node: ast.expr, result: Any) -> None:
+        """Note an operation on numbers that gives NaN or infinity, if the program comes there."""
+        if not is_traced(result) or not jnp.issubdtype(result.dtype, jnp.floating):
+            return
+        taken = self.active is None or bool(self.active)
+        if taken and not bool(jnp.all(jnp.isfinite(result))):
+            assert self.watched is not None
+            self.watched.append(node)
 
     def eval_Constant(self, node: ast.Constant) -> Any:
         return node.value
@@ -77,6 +97,14 @@ class Expressions(Calls):
 
     def eval_Attribute(self, node: ast.Attribute) -> Any:
         owner = self.value(node.value)
+        if isinstance(owner, Choice):
+            quick = self.masked_attribute(owner, node.attr)
+            if quick is not None:
+                return quick
+            return self.over(owner, lambda one: self._attribute(node, one), pure=True)
+        return self._attribute(node, owner)
+
+    def _attribute(self, node: ast.Attribute, owner: Any) -> Any:
         if isinstance(owner, Module):
             path = f"{owner.name}.{node.attr}"
             if path in MODULES:
@@ -84,11 +112,19 @@ class Expressions(Calls):
             if node.attr in MODULES[owner.name]:
                 return MODULES[owner.name][node.attr]
             return self.fail(node, f"`{path}` is not available", "use another NumPy function")
+        if self.torch and is_array(owner) and node.attr in TORCH_METHODS:
+            plain = {"device": None, "dtype": BUILTINS["float"]}
+            return plain[node.attr] if node.attr in plain else BoundMethod(owner, node.attr)
+        if self.torch and isinstance(owner, tuple) and node.attr in ("values", "indices"):
+            return owner[node.attr == "indices"]
         if is_array(owner) or is_number(owner):
             if not isinstance(owner, int):  # constants of NumPy are no longer told from Python's
                 message = f"a number of Python has no `.{node.attr}`"
                 hint = "leave it out, or use the function of np"
                 self.raises(known(self.memory.kinds.python(owner)), message, hint)
+            if node.attr == "flat":
+                flat = to_array(owner).reshape(-1)
+                return self.memory.viewed(owner, flat, lambda places: places.reshape(-1))
             if node.attr in PROPERTIES:
                 result = getattr(owner if is_array(owner) else np.asarray(owner), node.attr)
                 if is_array(result) and not result.ndim:
@@ -101,17 +137,23 @@ class Expressions(Calls):
                 return owner.names[node.attr]
             hint = f"it has {', '.join(owner.names)}"
             return self.fail(node, f"`{owner.name}` has no `.{node.attr}`", hint)
+        elif isinstance(owner, Primitive) and owner.name == "dict" and node.attr == "fromkeys":
+            return Primitive("fromkeys", from_keys, "own")
+        elif isinstance(owner, Primitive):
+            found = ufunc_method(MODULES["numpy"], owner.name, node.attr)
+            if found is not None:
+                return found
+        elif isinstance(owner, Rotation) and node.attr in METHODS:
+            return BoundMethod(owner, node.attr)
         elif node.attr in CONTAINER_METHODS.get(type(owner), ()):
             return BoundMethod(owner, node.attr)
         return self.fail(node, f"{describe(owner)} has no `.{node.attr}` here", "use np functions")
 
     def eval_Subscript(self, node: ast.Subscript) -> Any:
         owner = self.value(node.value)
-        key = self.key(node.slice)
-        result = indexing.read(owner, key)
-        if is_array(owner) and not holds_traced(key):
-            return self.memory.viewed(owner, result, lambda places: places[key])
-        return result
+        with self.holding([owner]):
+            key = self.key(node.slice)
+        return self.item(owner, key)
 
     def key(self, node: ast.expr) -> Any:
         """The index or key in a subscript."""
@@ -127,7 +169,9 @@ class Expressions(Calls):
         return self.arithmetic(type(node.op).__name__, left, right)
 
     def eval_UnaryOp(self, node: ast.UnaryOp) -> Any:
-        operand = self.value(node.operand)
+        return self.lifted(lambda one: self._unary(node, one), self.value(node.operand))
+
+    def _unary(self, node: ast.UnaryOp, operand: Any) -> Any:
         if isinstance(node.op, ast.Not):
             truth = self.truth(operand)
             truth = jnp.logical_not(truth) if is_traced(truth) else not truth
@@ -137,6 +181,13 @@ class Expressions(Calls):
             raise ValueProblem(f"a number is needed here, not {describe(operand)}")
         if isinstance(node.op, ast.UAdd) and self.memory.kinds.python(operand) is not True:
             MODULES["numpy"]["positive"].call(self, (operand,), {})  # not of truth values
+        kind = getattr(operand, "dtype", None)
+        if isinstance(node.op, ast.Invert) and kind == np.bool_ and not np.ndim(operand):
+            if self.memory.kinds.python(operand) is not False:
+                hint = "write `not x`"
+                raise ValueProblem("`~` of a truth value of Python is -2 or -1, never false", hint)
+        if isinstance(operand, bool) and isinstance(node.op, ast.Invert):
+            operand = int(operand)
         signs = {"USub": operator.neg, "UAdd": operator.pos, "Invert": operator.invert}
         result = fresh(signs[type(node.op).__name__](operand), (operand,))
         return self.memory.kinds.of_all(result, (operand,))
@@ -172,12 +223,12 @@ class Expressions(Calls):
     def eval_Compare(self, node: ast.Compare) -> Any:
         if len(node.ops) == 1:
             left, right = self.in_order([node.left, node.comparators[0]])
-            return self._compare(type(node.ops[0]).__name__, left, right)
+            return self.compare(type(node.ops[0]).__name__, left, right)
         result: Any = True
         with self.holding([self.value(node.left)]) as values, self.passing() as passed:
             for op, comparator in zip(node.ops, node.comparators, strict=True):
                 values.append(self.value(comparator))
-                one = self.truth(self._compare(type(op).__name__, *values[-2:]))
+                one = self.truth(self.compare(type(op).__name__, *values[-2:]))
                 if one is False:  # what follows is not evaluated
                     return False
                 if is_traced(one):
@@ -186,7 +237,7 @@ class Expressions(Calls):
         return result
 
     def eval_Tuple(self, node: ast.Tuple) -> Any:
-        return tuple(self._elements(node.elts))
+        return self.lifted(tuple, self._elements(node.elts))
 
     def eval_List(self, node: ast.List) -> Any:
         return self._elements(node.elts)
@@ -199,7 +250,10 @@ class Expressions(Calls):
         with self.holding([]) as values:
             for node in nodes:
                 if isinstance(node, ast.Starred):
-                    values.extend(self.items(self.value(node.value)))
+                    found = self.value(node.value)
+                    self.extend(values, found)
+                elif content_of(values) is not None:
+                    self.append(values, self.value(node))
                 else:
                     values.append(self.value(node))
         return values
@@ -212,22 +266,31 @@ class Expressions(Calls):
                     other = self.value(value)
                     if not isinstance(other, dict):
                         self.fail(value, f"`**` needs a dict, not {describe(other)}")
-                    result.update(other)
+                    self.update(result, other)
                 else:
-                    indexing.write(result, self.value(key), self.value(value))
+                    self.set_item(result, self.value(key), self.value(value))
         return result
 
     def eval_JoinedStr(self, node: ast.JoinedStr) -> Any:
-        return "".join(str(self.value(part)) for part in node.values)
+        parts = [self.value(part) for part in node.values]
+        return self.lifted(lambda *texts: joined_text(texts), *parts)
 
     def eval_FormattedValue(self, node: ast.FormattedValue) -> Any:
-        value = self.value(node.value)  # numbers that are known only at run time cannot be shown
-        return str(value) if is_number(value) or isinstance(value, str) else "..."
+        value = self.value(node.value)
+        form = "" if node.format_spec is None else self.value(node.format_spec)
+        return self.lifted(lambda one, f: formatted(one, f, node.conversion), value, form)
 
     def eval_ListComp(self, node: ast.ListComp) -> Any:
         with self.holding([]) as values:
-            self._comprehend(node.generators, lambda: values.append(self.value(node.elt)))
+            self._comprehend(node.generators, lambda: self.extended(values, self.value(node.elt)))
         return values
+
+    def extended(self, values: list, item: Any) -> None:
+        """`values.append(item)`."""
+        if content_of(values) is None:
+            values.append(item)
+        else:
+            self.append(values, item)
 
     eval_GeneratorExp = eval_ListComp
 
@@ -235,24 +298,50 @@ class Expressions(Calls):
         """The truths of a generator in `any` or `all`, of which Python looks at no more than it
         must.
         """
-        truths: list = []
-        with self.passing() as passed:
+        total: Any = name == "all"
+        found = [total]
+        with self.passing() as passed, self.holding(found):
+            passed.append((lambda: found[0], total))
 
             def body() -> None:
-                if all(is_traced(truth) or truth == (name == "all") for truth in truths):
-                    truths.append(self.at(node.elt, lambda: self.truth(self.value(node.elt))))
-                    if is_traced(truths[-1]):
-                        passed.append((truths[-1], name == "all"))
+                if found[0] is not total and not is_traced(found[0]):
+                    return  # it is known
+                truth = self.at(node.elt, lambda: self.truth(self.value(node.elt)))
+                join = jnp.logical_and if total else jnp.logical_or
+                if is_traced(truth):
+                    found[0] = join(found[0], truth)
+                elif truth is not total:
+                    found[0] = truth
 
             self._comprehend(node.generators, body)
-        return truths
+        return self.memory.kinds.as_python(fresh(found[0], ()))
+
+    def first_of(self, node: ast.GeneratorExp, default: Any, has_default: bool) -> Any:
+        """`next(generator, default)`."""
+        with self.passing() as passed, self.holding([]) as values:
+
+            def body() -> None:
+                if content_of(values) is None and values:
+                    return
+                self.extended(values, self.value(node.elt))
+
+            passed.append((lambda: self.truth(values), False))
+            self._comprehend(node.generators, body)
+        if content_of(values) is None:
+            if not values and not has_default:
+                raise PythonRaises("next() of nothing", "give it a default: next(..., 0.0)")
+            return values[0] if values else default
+        if not has_default:
+            return self.list_item(values, 0)
+        there = self.size(values) > 0
+        return self.merged(there, content_of(values).items[0], default)
 
     def eval_DictComp(self, node: ast.DictComp) -> Any:
         values: dict = {}
         with self.holding([values]):
             self._comprehend(
                 node.generators,
-                lambda: indexing.write(values, self.value(node.key), self.value(node.value)),
+                lambda: self.set_item(values, self.value(node.key), self.value(node.value)),
             )
         return values
 
@@ -272,13 +361,29 @@ class Expressions(Calls):
         turns = self.loop(first.iter)
         with self.holding(turns.held):
             for index in range(turns.count):
-                self.assign(first.target, self.at(first.iter, lambda i=index: turns.item(i)))
-                if all(self._keeps(test) for test in first.ifs):
-                    self._generate(generators[1:], body)
+                guard = turns.guard(index)
+                turn = lambda i=index: self._turn(generators, body, lambda: turns.item(i))
+                if guard is True:
+                    turn()
+                else:
+                    self.fork(first.iter, guard, turn, lambda: None)
 
-    def _keeps(self, test: ast.expr) -> bool:
-        truth = self.at(test, lambda: self.truth(self.value(test)))
+    def _turn(
+        self, generators: list[ast.comprehension], body: Callable[[], Any], item: Callable[[], Any]
+    ) -> None:
+        """One round of a comprehension's loop."""
+        first = generators[0]
+        self.assign(first.target, self.at(first.iter, item))
+        self._filtered(first.ifs, lambda: self._generate(generators[1:], body))
+
+    def _filtered(self, tests: list[ast.expr], body: Callable[[], Any]) -> None:
+        """Run `body` where all tests hold."""
+        if not tests:
+            body()
+            return
+        truth = self.at(tests[0], lambda: self.truth(self.value(tests[0])))
+        rest = lambda: self._filtered(tests[1:], body)
         if is_traced(truth):
-            hint = "multiply by the condition or use np.where instead of the `if`"
-            return self.fail(test, "a comprehension can only filter by constants", hint)
-        return truth
+            self.fork(tests[0], truth, rest, lambda: None)
+        elif truth:
+            rest()

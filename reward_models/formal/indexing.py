@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from core_jax.reward_models.formal.values import (
+    PythonRaises,
     ValueProblem,
     check_items,
     describe,
@@ -35,21 +36,21 @@ def read(owner: Any, key: Any) -> Any:
         index = _index(owner, key)
         if any(is_traced(part) and part.dtype == np.bool_ for part in index):
             message = "how many elements this mask picks depends on the state"
-            raise ValueProblem(message, "use np.where(mask, x, 0), or multiply by the mask")
+            raise ValueProblem(message, "use one mask alone, as in x[mask]")
         return (to_jax(owner) if holds_traced(index) else owner)[index]
     if isinstance(owner, dict):
-        key = _constant(key)
+        key = constant(key)
         if key not in owner:
             known = ", ".join(map(repr, owner))
-            raise ValueProblem(f"the dict has no entry {key!r}", f"its entries: {known}"[:200])
+            raise PythonRaises(f"the dict has no entry {key!r}", f"its entries: {known}"[:200])
         return owner[key]
     if isinstance(owner, list | tuple | str):
         if is_traced(key):  # a constant table looked up by a computed position
             table = to_array(owner)
             return to_jax(table)[_index(to_jax(table), key)]
-        key = _constant(key)
+        key = constant(key)
         if isinstance(key, int) and not -len(owner) <= key < len(owner):
-            raise ValueProblem(f"index {key} is out of range for {len(owner)} items")
+            raise PythonRaises(f"index {key} is out of range for {len(owner)} items")
         return owner[key]
     raise ValueProblem(f"{describe(owner)} cannot be indexed")
 
@@ -57,12 +58,12 @@ def read(owner: Any, key: Any) -> Any:
 def write(owner: Any, key: Any, value: Any) -> Any:
     """The container after `owner[key] = value`: the same list or dict, or a new array."""
     if isinstance(owner, dict):
-        owner[_constant(key)] = value
+        owner[constant(key)] = value
         return check_items(owner)
     if isinstance(owner, list):
-        key = _constant(key)
+        key = constant(key)
         if not isinstance(key, int) or not -len(owner) <= key < len(owner):
-            raise ValueProblem(f"index {key!r} is out of range for {len(owner)} items")
+            raise PythonRaises(f"index {key!r} is out of range for {len(owner)} items")
         owner[key] = value
         return check_items(owner)
     if is_array(owner):
@@ -77,6 +78,68 @@ def write(owner: Any, key: Any, value: Any) -> Any:
     raise ValueProblem(f"{describe(owner)} cannot be changed in place", "use a list or an array")
 
 
+def mask_of(owner: Any, key: Any) -> tuple[Any, Any] | None:
+    """What a traced mask picks from, along its first axis, and the mask as [N]; None without one.
+
+    Raises:
+        ValueProblem: a mask of another shape than the array, or beside other than constants.
+    """
+    first, *rest = key if isinstance(key, tuple) and key else (key,)
+    if not (is_traced(first) and first.dtype == np.bool_ and first.ndim):
+        return None
+    if first.shape != owner.shape[: first.ndim]:
+        raise PythonRaises(f"the mask has shape {first.shape}, the array {owner.shape}")
+    if rest and (first.ndim > 1 or holds_traced(rest) or any(is_array(p) for p in rest)):
+        raise ValueProblem("a mask beside other indices", "take the mask alone: x[mask]")
+    array = owner[(slice(None), *rest)] if rest else owner
+    if first.ndim > 1:
+        array = array.reshape(-1, *owner.shape[first.ndim :])
+    return array, first.reshape(-1)
+
+
+def write_masked(owner: Any, key: Any, value: Any) -> tuple[Any, Any]:
+    """The array after `owner[mask] = value`, and whether the number of values is wrong."""
+    array, mask = mask_of(owner, key)  # type: ignore[misc]
+    value = converted(value, to_jax(owner))
+    wide = array.ndim - 1
+    if value.ndim <= wide or value.ndim == wide + 1 and value.shape[0] == 1:
+        value = value[0] if value.ndim == wide + 1 else value
+        return write_aligned(owner, key, jnp.broadcast_to(value, array.shape)), False
+    if value.ndim != wide + 1:
+        raise PythonRaises("the values do not fit what the mask picks")
+    count = jnp.sum(mask.astype(jnp.int32))
+    if not len(value):
+        return to_jax(owner), count != 0
+    place = jnp.clip(jnp.cumsum(mask.astype(jnp.int32)) - 1, 0, len(value) - 1)
+    return write_aligned(owner, key, value[place]), count != len(value)
+
+
+def write_aligned(owner: Any, key: Any, rows: Any) -> Any:
+    """The array after `owner[mask] = rows[mask]`; rows: as many as the mask has elements."""
+    array, mask = mask_of(owner, key)  # type: ignore[misc]
+    old = to_jax(array)
+    chosen = mask.reshape(-1, *(1,) * (old.ndim - 1))
+    new = jnp.where(chosen, converted(jnp.reshape(rows, old.shape), old), old)
+    first, *rest = key if isinstance(key, tuple) and key else (key,)
+    if rest:
+        return to_jax(owner).at[(slice(None), *rest)].set(new)
+    return new.reshape(owner.shape)
+
+
+def traced_parts(owner: Any, key: Any) -> list[tuple[Any, int]]:
+    """The traced whole-number parts of an index, each with the size of its axis."""
+    parts = list(key) if isinstance(key, tuple) else [key]
+    consumed, axis, found = sum(_axes(part) for part in parts), 0, []
+    for part in parts:
+        if part is Ellipsis:
+            axis += owner.ndim - consumed
+            continue
+        if is_traced(part) and jnp.issubdtype(part.dtype, jnp.integer) and axis < owner.ndim:
+            found.append((part, owner.shape[axis]))
+        axis += _axes(part)
+    return found
+
+
 def converted(value: Any, owner: Any) -> Any:
     """`value` with the type of the elements of the array it is written into."""
     library = jnp if is_traced(value) or is_traced(owner) else np
@@ -84,12 +147,12 @@ def converted(value: Any, owner: Any) -> Any:
     return value.astype(owner.dtype if library is np or is_traced(owner) else to_jax(owner).dtype)
 
 
-def _constant(key: Any) -> Any:
+def constant(key: Any) -> Any:
     """A dict key or list index, checked to be constant and hashable or a slice."""
     if isinstance(key, np.ndarray) and key.size == 1:
         key = key.item()
     if isinstance(key, tuple):
-        return tuple(_constant(part) for part in key)
+        return tuple(constant(part) for part in key)
     if isinstance(key, slice):
         return _slice(key)
     if not (is_number(key) or isinstance(key, str) or key is None):
@@ -150,7 +213,7 @@ def _position(part: Any, sizes: tuple[int, ...]) -> Any:
         low, high = int(np.min(part)), int(np.max(part))
         if low < -sizes[0] or high >= sizes[0]:
             wrong = high if high >= sizes[0] else low
-            raise ValueProblem(
+            raise PythonRaises(
                 f"index {wrong} is out of range for {sizes[0]} elements",
                 f"the valid indices are 0 to {sizes[0] - 1}",
             )

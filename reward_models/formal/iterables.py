@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from core_jax.reward_models.formal.choices import Copied, content_of
 from core_jax.reward_models.formal.values import Holder, ValueProblem
 
 
@@ -109,11 +110,13 @@ class Turns:
         count: of items.
         item: from an index to the item; a ValueProblem if what is looped over changed its length.
         held: values that must be told of writes while the loop lasts.
+        guard: whether the round of an index takes place: True, or a traced 0-d bool.
     """
 
     count: int
     item: Callable[[int], Any]
     held: list
+    guard: Callable[[int], Any] = lambda index: True
 
 
 def turns(value: Any, items_of: Callable[[Any], list]) -> Turns:
@@ -134,7 +137,9 @@ def turns(value: Any, items_of: Callable[[Any], list]) -> Turns:
 
 
 def _same_size(items: list, size: int) -> list:
-    if len(items) != size:
+    if isinstance(items, Copied):
+        items.check()
+    if len(items) != size or content_of(items) is not None:
         message = "what is looped over changes its length meanwhile"
         raise ValueProblem(message, "loop over a copy of it: list(...)")
     return items

@@ -15,17 +15,20 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from core_jax.reward_models.formal.iterables import Turns, turns
+from core_jax.reward_models.formal.iterables import Turns
 from core_jax.reward_models.formal.memory import Memory
-from core_jax.reward_models.formal.merge import Snapshot, first_missing, merge, merge_names
+from core_jax.reward_models.formal.merge import Merger, first_missing
 from core_jax.reward_models.formal.statements import RETURN, Statements
 from core_jax.reward_models.formal.steps import (
     LOOP,
     ROUND,
+    Again,
     Bind,
+    Guarded,
     Steps,
     after,
     chain,
+    inner_statements,
     meeting_point,
 )
 from core_jax.reward_models.formal.values import (
@@ -33,13 +36,13 @@ from core_jax.reward_models.formal.values import (
     Function,
     Module,
     containers,
-    frozen,
     is_traced,
 )
 
 MAX_TRIPS = 1_000
+MAX_OPEN_TRIPS = 60  # of a `while` whose condition depends on the state
 MAX_CALLS = 20
-FORK = 40  # operations that a traced condition counts for
+MAX_DEPTH = 12  # of a function in itself
 _LEFT = "<loop left by break>"  # no name of Python, so no name of a source
 
 
@@ -57,15 +60,19 @@ class Evaluator(Statements):
         self.source, self.tree, self.bare = source, tree, bare
         self.active = None
         self.passed, self.place, self.raised = [], None, []
-        self.operations = 0
+        self.operations = self.elements = 0
         self.calls: list[ast.FunctionDef] = []
         self.memory = Memory()
         self.held: list[list] = []
+        self.watched: list[ast.AST] | None = None
+        self.bounds: dict[int, tuple[Any, int]] = {}
         self.callers: list[Frame] = []
         self.lambdas: dict[int, ast.FunctionDef] = {}
         self.remembered: dict[int, Any] = {}
         self.module = Frame({})
+        self.torch = any(isinstance(n, ast.Name) and n.id == "torch" for n in ast.walk(tree))
         modules = {"np": Module("numpy"), "numpy": Module("numpy"), "math": Module("math")}
+        modules |= {"torch": Module("torch")} if self.torch else {}
         self.frame = Frame(modules)
 
     def run(
@@ -101,8 +108,9 @@ class Evaluator(Statements):
     ) -> Any:
         """Call a function of the source."""
         definition = function.node
-        if definition in self.calls:
-            self.fail(node, f"`{definition.name}` calls itself", "use a `for` loop")
+        if self.calls.count(definition) >= MAX_DEPTH:
+            message = f"`{definition.name}` calls itself more than {MAX_DEPTH} times in each other"
+            self.fail(node, message, "use a `for` loop")
         if len(self.calls) >= MAX_CALLS:
             self.fail(node, "the calls are nested too deeply")
         names = self._arguments(node, function, args, kwargs)
@@ -142,8 +150,12 @@ class Evaluator(Statements):
                 self.frame.names[_LEFT] = False
                 self.at(step.target, lambda s=step: self.assign(s.target, s.turns.item(s.index)))
                 steps = rest
-            elif isinstance(step, ast.If):
-                truth = self.at(step.test, lambda s=step: self.truth(self.value(s.test)))
+            elif isinstance(step, ast.If | Guarded):
+                if isinstance(step, Guarded):
+                    self.frame.names[_LEFT] = False
+                    truth, step = self.at(step.node, step.truth), step.choice
+                else:
+                    truth = self.at(step.test, lambda s=step: self.truth(self.value(s.test)))
                 if not is_traced(truth):
                     steps = chain(step.body if truth else step.orelse, rest)
                     continue
@@ -155,6 +167,13 @@ class Evaluator(Statements):
                 steps = meeting
             elif isinstance(step, ast.For):
                 steps = self._unroll(step, rest)
+            elif isinstance(step, ast.While):
+                steps = Steps(Again(step, 0), chain(step.orelse, Steps(LOOP, rest)))
+            elif isinstance(step, Again):
+                done = self._again(step, rest)
+                if isinstance(done, Returned) or done is None:
+                    return done
+                steps = done
             elif isinstance(step, ast.Break | ast.Continue):
                 self.frame.names[_LEFT] = isinstance(step, ast.Break)
                 steps = after(ROUND, rest)
@@ -170,16 +189,42 @@ class Evaluator(Statements):
     def _unroll(self, step: ast.For, rest: Steps | None) -> Steps | None:
         turns = self.loop(step.iter)
         self.held.append(turns.held)  # a write in the loop shows in the rows still to come
-        steps = Steps(LOOP, rest)
+        steps = chain(step.orelse, Steps(LOOP, rest))
         for index in reversed(range(turns.count)):
             bind = Bind(step.target, turns, index)
-            steps = Steps(bind, chain(step.body, Steps(ROUND, steps)))
+            guard = turns.guard(index)
+            if guard is True:
+                steps = Steps(bind, chain(step.body, Steps(ROUND, steps)))
+            else:  # the round takes place on some states only
+                choice = ast.copy_location(ast.If(step.iter, [bind, *step.body], []), step)
+                turn = Guarded(step.iter, lambda g=guard: g, choice)
+                steps = Steps(turn, Steps(ROUND, steps))
         return steps
+
+    def _again(self, step: Again, rest: Steps | None) -> Steps | Returned | None:
+        """The next round of a `while` loop, or what follows the loop."""
+        node = step.node
+        truth = self.at(node.test, lambda: self.truth(self.value(node.test)))
+        if not is_traced(truth) and not truth:
+            return rest
+        if step.count >= (MAX_OPEN_TRIPS if is_traced(truth) else MAX_TRIPS):
+            hint = "use `for i in range(N)`, or add a counter to the condition: `and i < 10`"
+            self.fail(node, "this `while` loop does not end after a known number of rounds", hint)
+        self.at(node, lambda: self.spend(2))
+        self.frame.names[_LEFT] = False
+        yes = chain(node.body, Steps(ROUND, Steps(Again(node, step.count + 1), rest)))
+        if not is_traced(truth):
+            return yes
+        meeting = meeting_point(None, rest)
+        if any(isinstance(part, ast.Return) for part in inner_statements(node)):
+            meeting = None
+        returned = self._branch(node, truth, yes, rest, meeting)
+        return returned if meeting is None else meeting
 
     def loop(self, node: ast.expr) -> Turns:
         """A loop over the value of `node`, of at most MAX_TRIPS rounds."""
         value = self.value(node)
-        found = self.at(node, lambda: turns(self.rows(value), self.items))
+        found = self.at(node, lambda: self.guarded(self.rows(value)))
         self.at(node, lambda: self.spend(found.count // 4))
         if found.count > MAX_TRIPS:
             self.fail(node, f"the loop runs {found.count} times; the limit is {MAX_TRIPS}")
@@ -194,63 +239,64 @@ class Evaluator(Statements):
         meeting: Steps | None,
     ) -> Returned | None:
         """Run both sides of a traced condition up to `meeting` and join them."""
-        before, outcomes = self.frame.names, []
+        before = self.frame.names
 
         def side(steps: Steps | None) -> Callable[[], Any]:
-            def run() -> None:
+            def run() -> tuple[dict, Returned | None]:
                 self.frame.names = dict(before)
-                returned = self.execute(steps, meeting)
-                if returned is not None:  # the other side must not change what this one returned
-                    returned = Returned(frozen(returned.value), returned.node)
-                outcomes.append((self.frame.names, returned))
+                try:
+                    returned = self.execute(steps, meeting)
+                    return self.frame.names, returned
+                finally:
+                    self.frame.names = before
 
             return run
 
-        self.fork(node, truth, side(yes_steps), side(no_steps))
-        (yes_names, yes), (no_names, no) = outcomes
-        if meeting is not None:
-            self.frame.names = merge_names(truth, yes_names, no_names, self.memory)
-            return None
-        self.frame.names = before
+        def join(merger: Merger, yes: tuple, no: tuple) -> tuple:
+            if meeting is not None:
+                return merger.names(yes[0], no[0]), None
+            return before, self._joined_return(node, merger, yes[1], no[1])
+
+        names, returned = self.fork(node, truth, side(yes_steps), side(no_steps), join)
+        self.frame.names = names
+        return returned
+
+    def _joined_return(
+        self, node: ast.AST, merger: Merger, yes: Returned | None, no: Returned | None
+    ) -> Returned | None:
+        """What a function returns whose sides return, or of which one comes to the end."""
         if yes is None and no is None:
             return None
         if self.frame.is_reward and (yes is None or no is None):
             self.fail(node, "the reward function may end without `return`", RETURN)
         values = [None if side is None else side.value for side in (yes, no)]
-        value = merge(truth, *values, self.memory, "the returned value")
+        if self.frame.is_reward:
+            self._check_same_components(no.node, *(value[1] for value in values))
+        value = merger.merge(*values, "the returned value")
         missing = first_missing(value)
         if self.frame.is_reward and missing is not None:
-            hint = "return the same components, under the same names, on every path"
-            self.fail(no.node, missing.reason.replace(" of the returned value", ""), hint)
+            self.fail(no.node, missing.reason, missing.hint)
         return Returned(value, (no or yes).node)
 
-    def fork(self, node: ast.AST, truth: Any, yes: Callable[[], Any], no: Callable[[], Any]) -> Any:
-        """Evaluate both sides of a traced condition from the same start; the joined value.
+    def _check_same_components(self, node: ast.AST, yes: dict, no: dict) -> None:
+        """Refuse a reward whose paths return different components."""
+        for name in (*yes, *no):
+            if name not in yes or name not in no:
+                message = f"the component {name!r} is returned on one path only"
+                self.fail(node, message, "return the same components, by name, on every path")
 
-        Lists and dicts that a side changes in place are joined in place.
-        """
-        self.at(node, lambda: self.spend(FORK))
-        snapshot, outer = Snapshot(self.roots(), self.memory), self.active
-        results, contents = [], []
-        for condition, run in ((truth, yes), (jnp.logical_not(truth), no)):
-            self.active = condition if outer is None else jnp.logical_and(outer, condition)
-            try:
-                results.append(frozen(run()))
-            finally:
-                self.active = outer
-            contents.append(snapshot.contents())
-            snapshot.restore()
-        snapshot.merge_into_place(truth, *contents)
-        return self.at(node, lambda: merge(truth, *results, self.memory))
+    def name_dicts(self) -> list[dict]:
+        """Those of the roots that hold local names."""
+        return self.roots(held=False)
 
-    def roots(self) -> list[dict | list]:
+    def roots(self, held: bool = True) -> list[dict | list]:
         """All variables of the calls in progress, and values that wait to be used."""
         found: dict[int, dict] = {}
         for frame in (self.frame, *self.callers):
             while frame is not None and id(frame.names) not in found:
                 found[id(frame.names)] = frame.names
                 frame = frame.parent
-        return [*found.values(), *self.held]
+        return [*found.values(), *self.held] if held else [*found.values()]
 
     def _return(self, node: ast.Return) -> Returned:
         value = None if node.value is None else self.value(node.value)

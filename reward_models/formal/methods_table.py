@@ -8,17 +8,18 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from core_jax.reward_models.formal.builtins_table import to_dict
 from core_jax.reward_models.formal.entries import bind, cast, scalar
-from core_jax.reward_models.formal.iterables import View
 from core_jax.reward_models.formal.memory import fresh
 from core_jax.reward_models.formal.numpy_table import NUMPY
+from core_jax.reward_models.formal.texts import braces
 from core_jax.reward_models.formal.values import (
+    PythonRaises,
+    Text,
     ValueProblem,
-    holds_traced,
     is_array,
     is_number,
     is_traced,
+    to_array,
     to_jax,
 )
 
@@ -33,8 +34,22 @@ ARRAY_METHODS = tuple(_FROM_NUMPY.split()) + (
     "reshape",
     "item",
     "tolist",
+    "fill",
+    "sort",
+    "argsort",
+    "nonzero",
+    "take",
+    "repeat",
+    "swapaxes",
+    "diagonal",
+    "trace",
+    "ptp",
+    "cumprod",
+    "conj",
 )
-MUTATORS = frozenset("update pop setdefault append extend insert".split())
+MUTATORS = frozenset(
+    "fill update pop setdefault append extend insert sort reverse remove clear".split()
+)
 # Functions and methods whose result may share memory with their first argument; these are only
 # run on positions, which tell whether it does.
 VIEWS: dict[str, Callable[..., Any]] = {
@@ -42,12 +57,15 @@ VIEWS: dict[str, Callable[..., Any]] = {
     for name in "asarray ravel reshape transpose squeeze expand_dims atleast_1d flip diag".split()
 }
 SHAPERS = ("astype", "copy", "reshape", "squeeze", "transpose")
-PROPERTIES = ("shape", "size", "T", "ndim")
+PROPERTIES = ("shape", "size", "T", "ndim", "flat")
 CONTAINER_METHODS = {
-    dict: ("values", "items", "keys", "get", "update", "copy", "pop", "setdefault"),
-    list: ("append", "extend", "copy", "index", "insert", "pop"),
-    tuple: ("index",),
-    str: (),
+    dict: ("values", "items", "keys", "get", "update", "copy", "pop", "setdefault", "clear"),
+    list: tuple("append extend copy index insert pop sort reverse count remove clear".split()),
+    tuple: ("index", "count"),
+    str: tuple(
+        "format join lower upper strip lstrip rstrip title capitalize replace startswith endswith "
+        "split count find isdigit".split()
+    ),
 }
 METHOD_NAMES = frozenset(
     (*ARRAY_METHODS, *PROPERTIES, *(n for names in CONTAINER_METHODS.values() for n in names))
@@ -57,23 +75,27 @@ METHOD_NAMES = frozenset(
 def call_method(evaluator: Any, owner: Any, name: str, args: tuple, kwargs: dict) -> Any:
     """Call a method of an array, number, list, tuple or dict."""
     if not (is_number(owner) or is_array(owner)):
-        if name in ("index", "pop", "insert", "setdefault", "get") and holds_traced(args[:1]):
-            raise ValueProblem(f".{name}() needs a constant here")
-        if name == "extend":
-            args = (evaluator.items(args[0]),)
-        if name == "update" and args and not isinstance(args[0], dict):
-            args = (to_dict(evaluator, *args),)
-        if name == "index" and holds_traced(owner):
-            raise ValueProblem(".index() needs constants", "use np.argmax")
-        if name in ("values", "items", "keys") and not args and not kwargs:
-            return View(owner, name)
-        return getattr(owner, name)(*args, **kwargs)
+        if isinstance(owner, tuple):
+            return evaluator._found_in(owner, name, *args)
+        return _text_method(evaluator, owner, name, args, kwargs)
     kinds = evaluator.memory.kinds
     if name == "item" and not args and not kwargs:
         return kinds.as_python(fresh(scalar(owner), (owner,)))
     if name == "clip":
         bound = bind("clip", ("min", "max"), args, kwargs)
         return NUMPY[name].call(evaluator, (owner, bound.get("min"), bound.get("max")), {})
+    if name == "fill":
+        return evaluator.set_item(owner, slice(None) if np.ndim(owner) else (), *args)
+    if name == "sort":
+        if kwargs or args:
+            raise ValueProblem(".sort() takes no options here", "use np.sort(x, axis)")
+        return evaluator.set_item(owner, slice(None), NUMPY["sort"].call(evaluator, (owner,), {}))
+    if name == "conj":
+        return owner
+    if name == "item" and len(args) == 1 and not kwargs and isinstance(args[0], int):
+        if not -np.size(owner) <= args[0] < np.size(owner):
+            raise PythonRaises(f"index {args[0]} is out of range for {np.size(owner)} elements")
+        return kinds.as_python(fresh(to_array(owner).reshape(-1)[args[0]], (owner,)))
     if name == "astype":
         return cast(owner, bind("astype", ("dtype",), args, kwargs)["dtype"])
     if name == "tolist" and not args:
@@ -88,3 +110,19 @@ def call_method(evaluator: Any, owner: Any, name: str, args: tuple, kwargs: dict
             return owner.reshape(tuple(shape))
         return owner.transpose(*shape)
     return NUMPY[name].call(evaluator, (owner, *args), kwargs)
+
+
+def _text_method(evaluator: Any, owner: str, name: str, args: tuple, kwargs: dict) -> Any:
+    """A method of a string of constants."""
+    if name == "format":
+        return braces(owner, args, kwargs)
+    if name == "join":
+        parts = evaluator.items(args[0])
+        if any(isinstance(part, Text) for part in parts):
+            return Text()
+        args = (parts,)
+    if not all(isinstance(one, str | list | tuple | int) for one in args):
+        raise ValueProblem(f"str.{name}() needs constants here")
+    if name == "replace" and len(args) > 1 and len(owner) * len(args[1]) > 10_000:
+        raise ValueProblem("the string is too long")
+    return getattr(owner, name)(*args, **kwargs)

@@ -1,4 +1,4 @@
-"""The modules of a formal reward: `numpy`, `numpy.linalg` and `math`."""
+"""`numpy.linalg` and `math` of a formal reward."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from core_jax.reward_models.formal import math_domain, safe_math
 from core_jax.reward_models.formal.entries import bind, cast, entry, number
 from core_jax.reward_models.formal.memory import fresh
 from core_jax.reward_models.formal.numpy_table import NUMPY
+from core_jax.reward_models.formal.numpy_wide import WIDE_LINALG
 from core_jax.reward_models.formal.values import (
     Primitive,
+    PythonRaises,
     ValueProblem,
     is_traced,
     to_array,
@@ -140,6 +142,40 @@ def _over(called: str, name: str) -> Primitive:
     return Primitive(name, call, gives="own" if called == "prod" else "python")
 
 
+def _remainder(evaluator: Any, args: tuple, kwargs: dict) -> Any:
+    x, y = (number(value, "math.remainder") for value in args)
+    if not (is_traced(x) or is_traced(y)):
+        return math.remainder(x, y)
+    evaluator.raises(y == 0, "math.remainder by zero", "test for zero first")
+    y = jnp.where(y == 0, 1.0, y)
+    return x - jnp.round(x / y) * y
+
+
+def _static(name: str) -> Primitive:
+    """A function of `math` of constants alone."""
+
+    def call(evaluator: Any, args: tuple, kwargs: dict) -> Any:
+        values = [number(value, f"math.{name}") for value in args]
+        if any(is_traced(value) for value in values):
+            if name in ("gamma", "lgamma") and len(values) == 1:
+                (x,) = values
+                bad = (x <= 0) & (x == jnp.floor(x)) | (x > 171)
+                evaluator.raises(bad, f"math.{name} has no value there")
+                found = jnp.asarray(x, jnp.float32)
+                return (jax.scipy.special.gamma if name == "gamma" else jax.scipy.special.gammaln)(
+                    found
+                )
+            raise ValueProblem(f"math.{name} needs constants")
+        if name in ("comb", "perm", "factorial") and max(values) > 60:
+            raise ValueProblem(f"math.{name} of numbers above 60 is too large")
+        try:
+            return getattr(math, name)(*values)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise PythonRaises(f"math.{name}: {error}") from None
+
+    return Primitive(name, call, gives="python")
+
+
 def _dist(evaluator: Any, args: tuple, kwargs: dict) -> Any:
     p, q = (to_array(value) for value in args)
     if kwargs or np.ndim(p) != 1 or np.shape(p) != np.shape(q):
@@ -159,5 +195,7 @@ MATH["isclose"] = Primitive("isclose", _isclose, gives="python")
 MATH["log"] = _on_numbers("log", Primitive("log", _log))
 MATH["hypot"] = _on_numbers("hypot", Primitive("hypot", _hypot))
 MATH["erf"] = _on_numbers("erf", entry("erf", jax.scipy.special.erf, np.positive))
+MATH["remainder"] = Primitive("remainder", _remainder, gives="python")
+MATH |= {name: _static(name) for name in "comb perm factorial gamma lgamma gcd lcm".split()}
 MATH["dist"] = Primitive("dist", _dist, gives="python")
-MODULES: dict[str, dict[str, Any]] = {"numpy": NUMPY, "numpy.linalg": LINALG, "math": MATH}
+LINALG |= WIDE_LINALG

@@ -8,6 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from core_jax.reward_models.formal.choices import Masked
 from core_jax.reward_models.formal.entries import bind, cast, dtype_of
 from core_jax.reward_models.formal.values import (
     MAX_ELEMENTS,
@@ -21,6 +22,18 @@ from core_jax.reward_models.formal.values import (
     to_array,
     weak,
 )
+
+
+def nonzero(condition: Any) -> tuple:
+    """`np.nonzero`: for each axis the places where a condition holds."""
+    mask = to_array(condition)
+    if not is_traced(mask):
+        return np.nonzero(np.asarray(mask))
+    if not mask.ndim:
+        raise ValueProblem("np.where of one number", "use `if`, or np.where(condition, x, y)")
+    places = np.indices(mask.shape).reshape(mask.ndim, -1)
+    chosen = (mask != 0).reshape(-1)
+    return tuple(Masked(jnp.asarray(place, jnp.int32), chosen) for place in places)
 
 
 def _clip(evaluator: Any, args: tuple, kwargs: dict) -> Any:
@@ -196,6 +209,8 @@ MORE: dict[str, Any] = {
         "fromiter": _fromiter,
         "meshgrid": _meshgrid,
         "split": _split,
+        "nonzero": lambda evaluator, args, kwargs: nonzero(*args),
+        "flatnonzero": lambda evaluator, args, kwargs: nonzero(to_array(args[0]).reshape(-1))[0],
         "isscalar": _isscalar,
         "ndarray": _no_array,
     }.items()

@@ -23,7 +23,8 @@ from core_jax.reward_models.formal.entries import (
     repeat,
     sizes_of,
 )
-from core_jax.reward_models.formal.numpy_more import MORE
+from core_jax.reward_models.formal.numpy_more import MORE, nonzero
+from core_jax.reward_models.formal.numpy_wide import WIDE
 from core_jax.reward_models.formal.values import (
     Primitive,
     ValueProblem,
@@ -32,6 +33,12 @@ from core_jax.reward_models.formal.values import (
     to_array,
     weak,
 )
+
+
+def _where_call(evaluator: Any, args: tuple, kwargs: dict) -> Any:
+    if len(args) == 1 and not kwargs:
+        return nonzero(args[0])
+    return _WHERE.call(evaluator, args, kwargs)
 
 
 def _where(condition: Any, x: Any = None, y: Any = None) -> Any:
@@ -44,6 +51,9 @@ def _where_static(condition: Any, x: Any = None, y: Any = None, /) -> Any:
     if x is None or y is None:
         raise ValueProblem("np.where needs a value for both cases", "np.where(condition, x, y)")
     return np.where(condition, x, y)
+
+
+_WHERE = entry("where", _where, _where_static, "condition x y")
 
 
 def _ranks(name: str, most: float) -> Primitive:
@@ -116,7 +126,8 @@ def _build() -> dict[str, Any]:
         "greater greater_equal less less_equal equal not_equal heaviside copysign dot inner outer "
         "matmul vdot logaddexp searchsorted polyval"
     ).split():
-        table[name] = entry(name, getattr(jnp, name), getattr(np, name), "x y")
+        library = safe_math if name == "multiply" else jnp
+        table[name] = entry(name, getattr(library, name), getattr(np, name), "x y")
     for name, function in {"divide": safe_math.divide, "true_divide": safe_math.divide}.items():
         table[name] = entry(name, function, np.divide, "x y", guards={1: 1.0})
     for name in ("mod", "remainder", "fmod", "floor_divide"):
@@ -140,7 +151,7 @@ def _build() -> dict[str, Any]:
         table[name] = entry(name, *both, "arrays", options, sequence=True)
     table["round"] = entry("round", jnp.round, np.round, "a", "decimals")
     table["around"] = table["round"]
-    table["where"] = entry("where", _where, _where_static, "condition x y", gives="array")
+    table["where"] = Primitive("where", _where_call, gives="array")
     table["interp"] = entry("interp", jnp.interp, np.interp, "x xp fp", "left right")
     for name, most in {"quantile": 1.0, "percentile": 100.0}.items():
         table[name] = _ranks(name, most)
@@ -182,7 +193,10 @@ def _build() -> dict[str, Any]:
     table["full_like"] = creator("full_like", "a fill_value", like(None))
     table["arange"] = creator("arange", "start stop step", arange)
     table["linspace"] = creator("linspace", "start stop num endpoint", linspace)
-    for name in "float16 float32 float64 int8 int16 int32 int64 intp bool_ bool double".split():
+    for name in (
+        "float16 float32 float64 int8 int16 int32 int64 intp bool_ bool double float_ int_ "
+        "single half longdouble bool8"
+    ).split():
         table[name] = cast_entry(name)
     for new, old in {
         "concat": "concatenate",
@@ -199,6 +213,7 @@ def _build() -> dict[str, Any]:
     return (
         table
         | MORE
+        | WIDE
         | {"pi": math.pi, "e": math.e, "inf": math.inf, "nan": math.nan, "newaxis": None}
     )
 

@@ -12,17 +12,32 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from core_jax.reward_models.formal import safe_math
+from core_jax.reward_models.formal import indexing, safe_math
+from core_jax.reward_models.formal.choices import (
+    Choice,
+    Masked,
+    conjunction,
+    content_of,
+    depends,
+    negation,
+)
 from core_jax.reward_models.formal.entries import scalar
-from core_jax.reward_models.formal.errors import RewardError, diagnostic_for
+from core_jax.reward_models.formal.errors import (
+    PythonError,
+    RewardError,
+    diagnostic_for,
+    plain_error,
+)
 from core_jax.reward_models.formal.iterables import Lazy, Rows, View
 from core_jax.reward_models.formal.memory import fresh
-from core_jax.reward_models.formal.raising import Raising
+from core_jax.reward_models.formal.rotation import Rotation
 from core_jax.reward_models.formal.texts import percent
 from core_jax.reward_models.formal.values import (
     MAX_ITEMS,
     Holder,
     Missing,
+    PythonRaises,
+    Text,
     ValueProblem,
     check_items,
     describe,
@@ -33,9 +48,12 @@ from core_jax.reward_models.formal.values import (
     to_array,
     weak,
 )
+from core_jax.reward_models.formal.varied import Containers, kept_of
 
 MAX_OPERATIONS = 8_000
+MAX_WORK = 400_000
 _FOLD_ELEMENTS = 128
+_OPERANDS = "check the shapes and types of the operands"
 
 _STATIC = {
     "Add": operator.add,
@@ -53,7 +71,7 @@ _STATIC = {
 _TRACED = {
     "Add": jnp.add,
     "Sub": jnp.subtract,
-    "Mult": jnp.multiply,
+    "Mult": safe_math.multiply,
     "Div": safe_math.divide,
     "FloorDiv": jnp.floor_divide,
     "Mod": jnp.mod,
@@ -63,6 +81,10 @@ _TRACED = {
     "BitOr": jnp.bitwise_or,
     "BitXor": jnp.bitwise_xor,
 }
+NO_TEXT = "a text made from numbers of the state is only known at run time"
+TEXT_HINT = "use the numbers themselves; such a text can only be printed or be a message"
+_GROWING = frozenset({"Add", "Sub", "Mult", "Pow"})
+UNKNOWN = 2**30  # int() gives no larger one
 _COMPARE = {
     "Eq": operator.eq,
     "NotEq": operator.ne,
@@ -80,12 +102,13 @@ def _counted(value: Any) -> Any:
     return value.astype(jnp.int32) if is_traced(value) and value.dtype == jnp.bool_ else value
 
 
-class Operations(Raising):
+class Operations(Containers):
     """What expressions are made of: arithmetic, comparison, truth, iteration, guarding."""
 
     source: str
     held: list[list]
     operations: int
+    elements: int
 
     def fail(self, node: ast.AST, message: str, hint: str = "") -> Any:
         raise RewardError([diagnostic_for(self.source, node, message, hint)])
@@ -97,11 +120,15 @@ class Operations(Raising):
             return function()
         except (RewardError, RecursionError):
             raise
+        except PythonRaises as problem:
+            found = diagnostic_for(self.source, node, problem.message, problem.hint)
+            raise PythonError([found]) from None
         except ValueProblem as problem:
             return self.fail(node, problem.message, problem.hint)
         except Exception as error:  # NumPy and JAX refuse shapes and types in many ways
-            lines = str(error).strip().splitlines() or [type(error).__name__]
-            return self.fail(node, lines[0][:300], "check the shapes and types of the operands")
+            message, python = plain_error(error)
+            found = diagnostic_for(self.source, node, message, _OPERANDS)
+            raise (PythonError if python else RewardError)([found]) from None
         finally:
             self.place = outer
 
@@ -112,6 +139,17 @@ class Operations(Raising):
         if isinstance(value, str) and len(value) > 1_000:
             raise ValueProblem("the string is too long")
         return tidy(value)
+
+    def work(self, elements: int) -> None:
+        """Count the elements that the program computes, which every state of a batch costs.
+
+        Raises:
+            ValueProblem: there are too many.
+        """
+        self.elements += elements
+        if self.elements > MAX_WORK:
+            message = f"the reward computes more than {MAX_WORK} numbers for each state"
+            raise ValueProblem(message, "use smaller arrays")
 
     def spend(self, operations: int) -> None:
         """Count what the program costs; a thousand operations take some tens of milliseconds.
@@ -144,8 +182,16 @@ class Operations(Raising):
         """Python's truth of a value: a bool, or a traced 0-d bool."""
         if isinstance(value, Missing):
             raise ValueProblem(value.reason, value.hint)
+        if isinstance(value, Text):
+            raise ValueProblem(NO_TEXT, TEXT_HINT)
+        if isinstance(value, Masked):
+            value.conditions  # noqa: B018  # refuses what is too large
+        if isinstance(value, Choice):
+            return self.over(value, self.truth, pure=True)
         if not (is_number(value) or is_array(value)):
             value = value.owner if isinstance(value, View) else value
+            if content_of(value) is not None:
+                return self.size(value) > 0
             sized = isinstance(value, list | tuple | dict | str)
             return bool(value) if sized else value is not None
         if np.size(value) != 1:
@@ -157,6 +203,9 @@ class Operations(Raising):
 
     def items(self, value: Any) -> list:
         """What a loop over `value` runs through; must be known at trace time."""
+        if depends(value):
+            message = "how many items there are to loop over depends on the state here"
+            raise ValueProblem(message, "use a `for` loop over it, or np.where and np.sum")
         if isinstance(value, list | tuple | dict | str):
             items = list(value)
         elif isinstance(value, View):
@@ -195,13 +244,24 @@ class Operations(Raising):
 
     def arithmetic(self, name: str, left: Any, right: Any) -> Any:
         """A binary operation, by the name of its `ast` operator."""
+        if name == "BitOr" and isinstance(left, dict) and isinstance(right, dict):
+            joined = dict(left)
+            self.update(joined, right)
+            return self._checked(joined)
+        return self.lifted(lambda a, b: self._arithmetic(name, a, b), left, right)
+
+    def _arithmetic(self, name: str, left: Any, right: Any) -> Any:
         for side in (left, right):
             if isinstance(side, Missing):
                 raise ValueProblem(side.reason, side.hint)
-        if name == "Add" and type(left) is type(right) and isinstance(left, list | tuple | str):
-            return self._checked(left + right)
-        if name == "BitOr" and isinstance(left, dict) and isinstance(right, dict):
-            return self._checked(left | right)
+        if name == "Add":
+            for kind in (list, tuple, str):
+                if isinstance(left, kind) and isinstance(right, kind):
+                    return self._checked(kind(left) + kind(right))
+            if all(isinstance(side, str | Text) for side in (left, right)):
+                return Text()
+        if isinstance(left, Rotation) and isinstance(right, Rotation) and name == "Mult":
+            return left.times(right)
         if name == "Mod" and isinstance(left, str):
             return percent(left, right)
         if name == "Mult" and isinstance(right, list | tuple) and isinstance(left, int):
@@ -237,23 +297,54 @@ class Operations(Raising):
         if name == "Sub" and is_number(left) and isinstance(left, bool):
             left = int(left)
         result = fresh(tidy(_TRACED[name](weak(left), weak(right))), (left, right))
-        return self.memory.kinds.of_all(result, operands)
+        result = self.memory.kinds.of_all(result, operands)
+        if result.dtype == np.int32 and name in _GROWING:
+            self._bound(name, left, right, result)
+        return result
+
+    def magnitude(self, value: Any) -> int:
+        """A bound of the size of a whole number, or of all of an array."""
+        if not is_traced(value):
+            return int(np.max(np.abs(value), initial=0)) if np.size(value) else 0
+        if value.dtype == np.bool_:
+            return 1
+        return self.bounds.get(id(value), (value, UNKNOWN))[1]
+
+    def _bound(self, name: str, left: Any, right: Any, result: Any) -> None:
+        """Note how large a whole number may be; refuse where it leaves int32, as Python's do not."""
+        a, b = self.magnitude(left), self.magnitude(right)
+        if name == "Pow":
+            most = a**b if b < 64 else 2**64
+        else:
+            most = a * b if name == "Mult" else a + b
+        if most >= 2**31:
+            wide = [jnp.asarray(weak(side), jnp.float32) for side in (left, right)]
+            beyond = jnp.any(jnp.abs(_TRACED[name](*wide)) >= 2.0**31)
+            self.raises(beyond, "a whole number beyond 2**31", "use floats: float(x)")
+            most = UNKNOWN
+        self.bounds[id(result)] = (result, most)
+
+    def compare(self, name: str, left: Any, right: Any) -> Any:
+        """A comparison, by the name of its `ast` operator."""
+        if name in ("In", "NotIn"):
+            found = self._contains(left, right)
+            if name == "In":
+                return found
+            return self.memory.kinds.as_python(negation(found)) if is_traced(found) else not found
+        return self.lifted(lambda a, b: self._compare(name, a, b), left, right)
 
     def _compare(self, name: str, left: Any, right: Any) -> Any:
+        if isinstance(left, Text) or isinstance(right, Text):
+            raise ValueProblem(NO_TEXT, TEXT_HINT)
         if name in ("Is", "IsNot"):
-            if left is not None and right is not None and not isinstance(right, bool):
-                raise ValueProblem("`is` compares with None only", "use ==")
-            return (left is right) == (name == "Is")
-        if name in ("In", "NotIn"):
-            return self._contains(left, right) == (name == "In")
+            return self._identical(left, right) == (name == "Is")
         if isinstance(left, Holder) or isinstance(right, Holder):
             raise ValueProblem(f"{describe(left)} cannot be compared here", "compare list(...)")
         plain = (str, type(None), dict)
         both = isinstance(left, list | tuple) and isinstance(right, list | tuple)
         if both or isinstance(left, plain) or isinstance(right, plain):
             if name not in ("Eq", "NotEq"):
-                message = f"{describe(left)} and {describe(right)} have no order here"
-                raise ValueProblem(message, "compare numbers, or np.array(...) of them")
+                return self._ordered(name, left, right)
             same = self._equal(left, right)
             if name == "Eq":
                 return same
@@ -268,26 +359,82 @@ class Operations(Raising):
             return self.memory.kinds.of_all(result, (left, right))
         return tidy(_COMPARE[name](left, right))
 
+    def _identical(self, left: Any, right: Any) -> bool:
+        if left is None or right is None:
+            return left is right
+        if isinstance(left, bool) and isinstance(right, bool):
+            return left is right
+        if isinstance(left, list | dict) and isinstance(right, list | dict):
+            return left is right
+        raise ValueProblem("`is` compares with None only", "use ==, or the truth value itself")
+
+    def _ordered(self, name: str, left: Any, right: Any) -> Any:
+        """Python's order of two strings, or of two tuples or lists."""
+        if isinstance(left, str) and isinstance(right, str):
+            return _COMPARE[name](left, right)
+        pair = isinstance(left, tuple) and isinstance(right, tuple)
+        if not pair and not (isinstance(left, list) and isinstance(right, list)):
+            message = f"{describe(left)} and {describe(right)} have no order here"
+            raise PythonRaises(message, "compare numbers, or np.array(...) of them")
+        size = min(len(left), len(right))
+        result: Any = _COMPARE[name](len(left), len(right))
+        for a, b in reversed(list(zip(left[:size], right[:size], strict=True))):
+            same = self.truth(self.compare("Eq", a, b))
+            strict = self.truth(self.compare(name.removesuffix("E"), a, b))
+            if is_traced(same) or is_traced(strict) or is_traced(result):
+                result = jnp.where(same, result, strict)
+            else:
+                result = result if same else strict
+        return self.memory.kinds.as_python(result)
+
     def _equal(self, left: Any, right: Any) -> Any:
         """Python's `==` of values of which one at least is no number or array."""
-        if type(left) is not type(right) or not isinstance(left, list | tuple | dict):
+        kinds = (list, tuple, dict)
+        kind = next((k for k in kinds if isinstance(left, k) and isinstance(right, k)), None)
+        if kind is None:
+            if is_array(left) and left.ndim or is_array(right) and right.ndim:
+                message = f"{describe(left)} cannot be compared with {describe(right)} here"
+                raise ValueProblem(message, "compare arrays with numbers or arrays")
             return left is right or (isinstance(left, str) and left == right)
         if len(left) != len(right) or isinstance(left, dict) and left.keys() != right.keys():
             return False
         keys = left if isinstance(left, dict) else range(len(left))
-        truths = [self.truth(self._compare("Eq", left[key], right[key])) for key in keys]
+        truths = [self.truth(self.compare("Eq", left[key], right[key])) for key in keys]
         traced = [truth for truth in truths if is_traced(truth)]
         if not all(truth for truth in truths if not is_traced(truth)):
             return False
-        return reduce(jnp.logical_and, traced) if traced else True
+        return self.memory.kinds.as_python(reduce(jnp.logical_and, traced)) if traced else True
 
-    def _contains(self, item: Any, owner: Any) -> bool:
-        if isinstance(owner, dict | View):
-            owner = self.items(owner)
+    def _contains(self, item: Any, owner: Any) -> Any:
+        """`item in owner`: a bool or a traced 0-d bool."""
+        if isinstance(item, Text) or isinstance(owner, Text):
+            raise ValueProblem(NO_TEXT, TEXT_HINT)
+        if depends(item):
+            return self.over(item, lambda one: self._contains(one, owner), pure=True)
+        if isinstance(owner, View) and owner.name == "keys":
+            owner = owner.owner
+        if isinstance(owner, dict):
+            if is_traced(item):
+                pairs = [(k, there) for k, there in kept_of(owner).present.items() if is_number(k)]
+                return self._any([conjunction(there, item == key) for key, there in pairs])
+            return self.has_entry(owner, indexing.constant(item))
+        if depends(owner):
+            return self.over(owner, lambda one: self._contains(item, one), pure=True)
         if isinstance(owner, str) and isinstance(item, str):
             return item in owner
-        if not isinstance(owner, list | tuple) or not (is_number(item) or isinstance(item, str)):
-            raise ValueProblem("`in` needs constants or a dict", "compare with == instead")
-        if any(is_array(entry) for entry in owner):
-            raise ValueProblem("`in` needs constants", "compare with == instead")
-        return item in owner
+        if is_array(owner) and owner.ndim and (is_number(item) or is_array(item)):
+            return jnp.any(self.compare("Eq", owner, item))
+        if not isinstance(owner, list | tuple | View | Lazy):
+            raise ValueProblem(f"`in` cannot look into {describe(owner)}", "compare with ==")
+        truths = []
+        for entry in self.items(owner):
+            if entry is item and not is_array(item):
+                return True
+            truths.append(self.truth(self.compare("Eq", entry, item)))
+        return self._any(truths)
+
+    def _any(self, truths: list) -> Any:
+        if any(truth is True for truth in truths):
+            return True
+        traced = [truth for truth in truths if is_traced(truth)]
+        return self.memory.kinds.as_python(reduce(jnp.logical_or, traced)) if traced else False

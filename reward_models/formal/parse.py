@@ -1,14 +1,9 @@
-"""From a model's reply to a syntax tree: find the code, parse it.
-
-Eureka and the released CoRe keep only the text from the last `def` of the first fenced block, and
-so lose helper functions; here the whole block is kept and read with `ast`. Nothing is executed.
-"""
+"""From Python text to a syntax tree, within limits of size. Nothing is executed."""
 
 from __future__ import annotations
 
 import ast
 import os
-import re
 import warnings
 from collections.abc import Iterator
 
@@ -19,40 +14,8 @@ MAX_CHARACTERS = 20_000
 MAX_NODES = 5_000
 MAX_DEPTH = 60
 
-_FENCE = re.compile(
-    r"^[ \t]*(`{3,}|~{3,})[ \t]*([\w+-]*)[^\n]*\n(.*?)^[ \t]*\1[ \t]*$", re.S | re.M
-)
-_DEF = re.compile(r"^[ \t]*def\s", re.M)
 _TOO_DEEP = "the source is nested too deeply"
 _FLATTEN = "split long expressions into named intermediate values"
-
-
-def extract_code(reply_text: str) -> str:
-    """The Python code of a model's reply.
-
-    Args:
-        reply_text: prose with fenced code blocks, or bare code.
-
-    Returns:
-        The first ```python block that holds a `def`, else the first other block that holds one,
-        else the whole text if it parses and holds a `def`. Helpers and constants are kept.
-
-    Raises:
-        RewardError: no code in the reply.
-    """
-    text = reply_text.replace("\r\n", "\n")
-    blocks = [(m[2].lower(), _dedent(m[3])) for m in _FENCE.finditer(text + "\n")]
-    python = [code for language, code in blocks if language in ("python", "py", "python3")]
-    for code in python + [code for _, code in blocks]:
-        if _DEF.search(code):
-            return code.strip("\n") + "\n"
-    unclosed = re.search(r"^[ \t]*`{3,}[ \t]*\w*[ \t]*\n(.*)\Z", text, re.S | re.M)
-    for code in ([unclosed[1]] if unclosed else []) + [text]:
-        if _DEF.search(code) and _parses(code):
-            return code.strip("\n") + "\n"
-    message = "the reply holds no Python code block with a function definition"
-    hint = "answer with one ```python block that defines the reward function"
-    raise RewardError([diagnostic_at(reply_text, 1, 0, message, hint)])
 
 
 def parse(source: str) -> ast.Module:
@@ -106,17 +69,3 @@ def returns_of(function: ast.FunctionDef) -> Iterator[ast.Return]:
             yield node
         if not isinstance(node, ast.FunctionDef):
             stack.extend(reversed(list(ast.iter_child_nodes(node))))
-
-
-def _dedent(code: str) -> str:
-    """Remove the indentation of the first line, as of a fence inside a Markdown list."""
-    match = re.match(r"(?:[ \t]*\n)*([ \t]+)\S", code)
-    return re.sub(rf"^{match[1]}", "", code, flags=re.M) if match else code
-
-
-def _parses(code: str) -> bool:
-    try:
-        parse(code)
-    except RewardError:
-        return False
-    return True

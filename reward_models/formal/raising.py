@@ -80,6 +80,11 @@ class Raising:
         if self.active is not None:
             condition = jnp.logical_and(self.active, condition)
         for truth, wanted in self.passed:
+            truth = truth() if callable(truth) else truth
+            if not is_traced(truth):
+                if bool(truth) is not wanted:
+                    return  # the program does not come here
+                continue
             wanted = truth if wanted else jnp.logical_not(truth)
             condition = jnp.logical_and(condition, wanted)
         self.raised.append(Raise(self.place, message, hint, condition))

@@ -10,6 +10,7 @@ trace time; nothing of it is ever executed, compiled or imported.
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,13 +21,20 @@ from jax.extend.core import jaxpr_as_fun
 
 from core_jax.reward_models.formal.check import check
 from core_jax.reward_models.formal.desugar import desugar
-from core_jax.reward_models.formal.errors import RewardError, diagnostic_at, diagnostic_for
+from core_jax.reward_models.formal.errors import (
+    Diagnostic,
+    RewardError,
+    diagnostic_at,
+    diagnostic_for,
+)
 from core_jax.reward_models.formal.lower import Evaluator
+from core_jax.reward_models.formal.needed import needed
 from core_jax.reward_models.formal.parse import parse, returns_of
 from core_jax.reward_models.formal.raising import Raise
 from core_jax.reward_models.formal.signatures import CORE, Signature
 
 _SAMPLES = 8
+MAX_FOUND = 5
 
 
 @dataclass(frozen=True)
@@ -70,7 +78,7 @@ class FormalReward:
         shapes = tuple(argument.shape for argument in arguments)
         if shapes != self.shapes:
             raise ValueError(f"reward compiled for shapes {self.shapes}, called with {shapes}")
-        return _run(self.source, self.tree, self.signature, arguments)[0]
+        return _run(self.source, self.tree, self.signature, arguments, self.name)[0]
 
 
 def compile_reward(
@@ -81,6 +89,7 @@ def compile_reward(
     target_shape: tuple[int, ...] = (3,),
     signature: Signature = CORE,
     target: tuple[float, ...] | None = None,
+    states: Sequence[tuple[Any, Any, Any]] = (),
 ) -> FormalReward:
     """Check `source` and lower it to a reward function.
 
@@ -92,9 +101,13 @@ def compile_reward(
         signature: how the function is called; by default with the three arrays.
         target: the target of a task where it is always the same, so that code may divide by it;
             by default it must be finite for any.
+        states: states of the task, as (observation, action, target), on which the reward must be
+            finite. Without them it must be on a few states drawn at random.
 
     Returns:
-        The reward, known to trace and to be finite on a few sample states, and to raise on none.
+        The reward, known to trace and to be finite on those states, and to raise on none. Where it
+        is not finite on other sample states (all zeros; with `states`, random ones) it has a
+        warning.
 
     Raises:
         RewardError: the text is not a formal reward; the diagnostics say where and why.
@@ -103,7 +116,7 @@ def compile_reward(
     shapes = ((observation_size,), (action_size,), tuple(target_shape))
     signature.check_sizes(shapes)
     try:
-        return _compile(source, shapes, signature, target)
+        return _compile(source, shapes, signature, target, states)
     except RecursionError:
         message, hint = "the source is nested too deeply", "simplify it"
         raise RewardError([diagnostic_at(source, 1, 0, message, hint)]) from None
@@ -114,92 +127,160 @@ def _compile(
     shapes: tuple[tuple[int, ...], ...],
     signature: Signature,
     target: tuple[float, ...] | None,
+    states: Sequence[tuple[Any, Any, Any]] = (),
 ) -> FormalReward:
     tree = parse(source)
+    function = signature.find(source, tree)
+    tree = needed(tree, function)
     found = check(source, tree, signature)
     if found:
         raise RewardError(found)
     tree, dropped = desugar(tree)
-    function = signature.find(source, tree)
+    function = _function(tree, function.name)
     names: list[str] = []
     places: list[Raise] = []
 
     def run(*arguments: jax.Array) -> tuple[Any, list[jax.Array]]:
-        (total, components), raised = _run(source, tree, signature, arguments)
+        (total, components), raised = _run(source, tree, signature, arguments, function.name)
         names[:], places[:] = components, raised
         return (total, components), [one.condition for one in raised]
 
     arguments = (jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes)
     traced, result = jax.make_jaxpr(run, return_shape=True)(*arguments)
-    values = jax.vmap(jaxpr_as_fun(traced))(*_sample_states(shapes, target))
+    batch = _sample_states(shapes, target, states)
+    values = jax.vmap(jaxpr_as_fun(traced))(*batch)
     values, raised = jax.tree.unflatten(jax.tree.structure(result), values)
-    _check_raised(source, places, raised)
-    _check_finite(source, function, values)
-    name, names, warnings = function.name, tuple(names), tuple(dropped)
+    binding = len(batch[0]) - len(states) if states else 1  # from there on it must be finite
+    found = _check_raised(source, places, raised)
+    found += _check_finite(source, function, values, {index for index, _ in found})
+    wrong = [(index, one) for index, one in found if index >= binding]
+    if wrong:
+        state = [part[wrong[0][0]] for part in batch]
+        cause = _first_infinite(source, tree, signature, state, function.name)
+        named = list(dict.fromkeys(one for _, one in wrong))
+        raise RewardError(_with_cause(source, named, cause)[:MAX_FOUND])
+    told = dict.fromkeys(f"line {one.line}: {one.message}" for _, one in found)
+    name, names, warnings = function.name, tuple(names), (*dropped, *told)
     return FormalReward(source, signature, name, names, warnings, shapes, tree)
 
 
 def _run(
-    source: str, tree: ast.Module, signature: Signature, arguments: tuple[Any, ...]
+    source: str,
+    tree: ast.Module,
+    signature: Signature,
+    arguments: tuple[Any, ...],
+    name: str,
 ) -> tuple[tuple[jax.Array, dict[str, jax.Array]], list[Raise]]:
     """The reward and its components; and where Python may raise."""
     evaluator = Evaluator(source, tree, signature.bare)
-    function = signature.find(source, tree)
+    function = _function(tree, name)
+    if evaluator.torch:  # written for a batch of environments
+        arguments = tuple(argument[None] for argument in arguments)
     result = evaluator.run(function, *signature.bind(function, arguments))
     return result, evaluator.raised
 
 
+def _function(tree: ast.Module, name: str) -> ast.FunctionDef:
+    """The last function of a module with this name."""
+    return [n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == name][-1]
+
+
 def _sample_states(
-    shapes: tuple[tuple[int, ...], ...], target: tuple[float, ...] | None = None
+    shapes: tuple[tuple[int, ...], ...],
+    target: tuple[float, ...] | None = None,
+    recorded: Sequence[tuple[Any, Any, Any]] = (),
 ) -> list[np.ndarray]:
     """All zeros and a few seeded normal states of scale 0.5, batched along the first axis.
 
     Args:
         shapes: of observation, action and target.
         target: the target of all states, if it does not vary.
+        recorded: states to add at the end.
     """
     generator = np.random.default_rng(0)
     samples = [0.5 * generator.standard_normal((_SAMPLES, *shape)) for shape in shapes]
     states = [np.concatenate([np.zeros_like(s[:1]), s]).astype(np.float32) for s in samples]
     if target is not None:
         states[2][:] = target
+    if recorded:
+        added = [np.stack([np.asarray(x, np.float32) for x in part])
+                 for part in zip(*recorded, strict=True)]  # fmt: skip
+        states = [np.concatenate(pair) for pair in zip(states, added, strict=True)]
     return states
 
 
-def _check_raised(source: str, places: list[Raise], raised: list[jax.Array]) -> None:
-    """Refuse a program that raises on a sample state, by where it does so first on each."""
+def _check_raised(
+    source: str, places: list[Raise], raised: list[jax.Array]
+) -> list[tuple[int, Diagnostic]]:
+    """For each sample state on which a program raises, where it does so first."""
+    found: list[tuple[int, Diagnostic]] = []
     if not places:
-        return
-    states = np.stack(raised, axis=1)
-    first = {int(np.argmax(state)): index for index, state in reversed([*enumerate(states)])
-             if state.any()}  # fmt: skip
-    found = []
-    for place, index in sorted(first.items()):
-        one, where = places[place], _state(index)
-        message = f"non-finite value: {one.message} {where}"
-        found.append(diagnostic_for(source, one.node, message, one.hint))
-    if found:
-        raise RewardError(list(dict.fromkeys(found)))
+        return found
+    for index, state in enumerate(np.stack(raised, axis=1)):
+        if state.any():
+            one = places[int(np.argmax(state))]
+            message = f"non-finite value: {one.message} {_state(index)}"
+            found.append((index, diagnostic_for(source, one.node, message, one.hint)))
+    return found
 
 
 def _state(index: int) -> str:
-    return "when all inputs are zero" if index == 0 else "on an ordinary state"
+    if index == 0:
+        return "when all inputs are zero"
+    return "on an ordinary state" if index <= _SAMPLES else "on a recorded state of the task"
 
 
 def _check_finite(
-    source: str, function: ast.FunctionDef, result: tuple[jax.Array, dict[str, jax.Array]]
-) -> None:
+    source: str,
+    function: ast.FunctionDef,
+    result: tuple[jax.Array, dict[str, jax.Array]],
+    covered: set[int],
+) -> list[tuple[int, Diagnostic]]:
+    """For each sample state that is not covered the components that are not finite there, else
+    the total."""
     total, components = result
-    found = []
+    found: list[tuple[int, Diagnostic]] = []
+    raised = frozenset(covered)
     for name, values in (*components.items(), ("", total)):
-        bad = np.flatnonzero(~np.isfinite(np.asarray(values)))
-        if bad.size and not (found and not name):
+        for bad in np.flatnonzero(~np.isfinite(np.asarray(values))):
+            if bad in (raised if name else covered):
+                continue
+            covered.add(int(bad))
             what = f"the component {name!r}" if name else "the reward"
-            message = f"non-finite value: {what} is NaN or infinite {_state(bad[0])}"
+            message = f"non-finite value: {what} is NaN or infinite {_state(bad)}"
             hint = "guard divisions, logarithms and square roots, as in `x / (y + 1e-6)`"
-            found.append(diagnostic_for(source, _place_of(function, name), message, hint))
-    if found:
-        raise RewardError(found)
+            found.append(
+                (int(bad), diagnostic_for(source, _place_of(function, name), message, hint))
+            )
+    return found
+
+
+def _first_infinite(
+    source: str, tree: ast.Module, signature: Signature, state: list, name: str
+) -> ast.AST | None:
+    """The first operation that gives NaN or infinity on a state; None if it is not found."""
+    arguments = tuple(jnp.asarray(part) for part in state)
+    evaluator = Evaluator(source, tree, signature.bare)
+    evaluator.watched = []
+    function = _function(tree, name)
+    arguments = tuple(x[None] for x in arguments) if evaluator.torch else arguments
+    try:
+        evaluator.run(function, *signature.bind(function, arguments))
+    except RewardError:
+        return None
+    return evaluator.watched[0] if evaluator.watched else None
+
+
+def _with_cause(source: str, found: list[Diagnostic], cause: ast.AST | None) -> list[Diagnostic]:
+    """Diagnostics of NaN that name the operation that made it."""
+    if cause is None or not all("is NaN or infinite" in one.message for one in found):
+        return found
+    shown = ast.unparse(cause)
+    shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
+    first = found[0]
+    what = first.message.removeprefix("non-finite value: ")
+    message = f"non-finite value: {what}, because of `{shown}`"
+    return [diagnostic_for(source, cause, message, first.hint)]
 
 
 def _place_of(function: ast.FunctionDef, component: str) -> ast.AST:

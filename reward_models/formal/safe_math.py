@@ -31,6 +31,21 @@ def _floating(x: Any) -> Array:
     return x if jnp.issubdtype(x.dtype, jnp.floating) else x.astype(jnp.float32)
 
 
+def number_of(truth: Any) -> Array:
+    """A truth value as 0.0 or 1.0; a plain conversion lets XLA make 0 of `0 * nan`."""
+    return jnp.where(truth, jnp.float32(1), jnp.float32(0))
+
+
+def multiply(x: Any, y: Any) -> Array:
+    """`x * y`, elementwise; NaN and infinity times a false truth value is NaN."""
+    sides = []
+    for side, other in ((x, y), (y, x)):
+        floating = jnp.issubdtype(jnp.result_type(other), jnp.floating)
+        truth = getattr(side, "dtype", None) == jnp.bool_
+        sides.append(number_of(side) if truth and floating else side)
+    return jnp.multiply(*sides)
+
+
 def divide(x: Any, y: Any) -> Array:
     """`x / y`, elementwise."""
     if is_number(y) and y != 0:

@@ -21,7 +21,17 @@ from core_jax.reward_models.formal.values import Namespace
 Kind = Literal["core", "eureka", "text2reward"]
 OBSERVATION, ACTION, TARGET = range(3)  # the arguments of a FormalReward
 ARGUMENTS = ("observation", "action", "target_pos")
-FUNCTION_NAMES = ("compute_reward", "reward", "get_reward", "calculate_reward")
+FUNCTION_NAMES = (
+    "compute_reward",
+    "reward_function",
+    "reward",
+    "get_reward",
+    "calculate_reward",
+    "reward_fn",
+    "compute_reward_function",
+    "compute_dense_reward",
+    "dense_reward",
+)
 
 # Text2Reward's names of what tabletop tasks share; other fields keep their own, under `self`.
 _PLACES = {
@@ -58,11 +68,11 @@ class Input:
         return self.start is not None and self.stop - self.start == 1
 
     def read(self, arguments: tuple[Any, Any, Any]) -> Any:
-        """Its value, from the three arrays."""
+        """Its value, from the three arrays; these may have a leading axis of a batch."""
         array = arguments[self.argument]
         if self.start is None:
             return array
-        return array[self.start] if self.is_number else array[self.start : self.stop]
+        return array[..., self.start] if self.is_number else array[..., self.start : self.stop]
 
 
 @dataclass(frozen=True)
@@ -135,11 +145,16 @@ class Signature:
             raise RewardError([diagnostic_at(source, 1, 0, "no function is defined", hint)])
         usual = (self.function, *FUNCTION_NAMES)
         if self.positional:
-            fitting = [node for node in functions if _takes_three(node.args)]
+            named = [node for node in functions if node.name in usual]
+            fitting = [node for node in named or functions if _takes_three(node.args)]
             if not fitting:
-                message = f"no function takes exactly ({', '.join(self.parameters)})"
-                raise RewardError([diagnostic_for(source, functions[-1], message, hint)])
-            return ([node for node in fitting if node.name in usual] or fitting)[-1]
+                node, asked = (named or functions)[-1], ", ".join(self.parameters)
+                message = f"no function takes exactly ({asked})"
+                if named:
+                    taken = ", ".join(arg.arg for arg in _all(node.args))
+                    message = f"`{node.name}` takes ({taken}); {message}"
+                raise RewardError([diagnostic_for(source, node, message, hint)])
+            return fitting[-1] if named else _most_likely(tree, fitting)
         known = set(self.parameters)
         taking = [node for node in functions if known & {arg.arg for arg in _all(node.args)}]
         function = ([n for n in functions if n.name in usual] or taking or functions)[-1]
@@ -255,6 +270,25 @@ def _required(arguments: ast.arguments) -> list[ast.arg]:
     positional = positional[: len(positional) - len(arguments.defaults)]
     pairs = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
     return positional + [arg for arg, default in pairs if default is None]
+
+
+def _most_likely(tree: ast.Module, functions: list[ast.FunctionDef]) -> ast.FunctionDef:
+    """Of functions with other names: one that no other calls, that says so or returns a pair."""
+    called = {
+        node.func.id
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef)
+        for node in ast.walk(function)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
+
+    def rank(indexed: tuple[int, ast.FunctionDef]) -> tuple:
+        index, function = indexed
+        values = [node.value for node in ast.walk(function) if isinstance(node, ast.Return)]
+        pair = any(isinstance(v, ast.Tuple) and len(v.elts) == 2 for v in values)
+        return function.name not in called, pair, "reward" in function.name.lower(), index
+
+    return max(enumerate(functions), key=rank)[1]
 
 
 def _takes_three(arguments: ast.arguments) -> bool:

@@ -9,17 +9,19 @@ import jax.numpy as jnp
 import numpy as np
 
 from core_jax.reward_models.formal import indexing, merge
+from core_jax.reward_models.formal.choices import Choice, Masked, depends
 from core_jax.reward_models.formal.entries import scalar
 from core_jax.reward_models.formal.expressions import Expressions
 from core_jax.reward_models.formal.kinds import known
 from core_jax.reward_models.formal.memory import fresh
-from core_jax.reward_models.formal.modules_table import MODULES
+from core_jax.reward_models.formal.modules import MODULES
 from core_jax.reward_models.formal.values import (
     Frame,
     Function,
     Missing,
     Module,
     Namespace,
+    PythonRaises,
     ValueProblem,
     describe,
     is_array,
@@ -27,6 +29,7 @@ from core_jax.reward_models.formal.values import (
     is_traced,
     to_jax,
 )
+from core_jax.reward_models.formal.varied import kept_of
 
 RETURN = "return the total reward and a dict of its named components: `return total, {...}`"
 EITHER = "return the total reward, or a pair: the total and a dict of its named components"
@@ -35,6 +38,7 @@ EITHER = "return the total reward, or a pair: the total and a dict of its named 
 class Statements(Expressions):
     """Statement half of the evaluator, without control flow."""
 
+    torch: bool  # whether the program is written for tensors with a batch axis
     bare: bool  # whether the reward may be a total without components
 
     def _arguments(self, node: ast.AST, function: Function, args: tuple, kwargs: dict) -> dict:
@@ -73,13 +77,7 @@ class Statements(Expressions):
                 value = self.value(node.value)
                 self.at(node.target, lambda: self.assign(node.target, value))
         elif isinstance(node, ast.AugAssign):
-            old = self.value(node.target)
-            with self.holding([old]) as left:
-                right = self.value(node.value)
-            [old] = left
-            operation = type(node.op).__name__
-            new = self.at(node, lambda: self._augmented(operation, old, right))
-            self.at(node.target, lambda: self.assign(node.target, new))
+            self._augment(node)
         elif isinstance(node, ast.FunctionDef):
             self._define(node)
         elif isinstance(node, ast.Import | ast.ImportFrom):
@@ -88,21 +86,49 @@ class Statements(Expressions):
             self._assert(node)
         elif isinstance(node, ast.ClassDef):
             self._class(node)
+        elif isinstance(node, ast.Delete):
+            for target in node.targets:
+                self.at(target, lambda t=target: self._delete(t))
         elif isinstance(node, ast.Raise):
             self.fail(node, "this `raise` can be reached", "return a reward instead")
         elif not isinstance(node, ast.Pass):
             self.fail(node, f"`{type(node).__name__}` cannot be used here")
 
+    def _augment(self, node: ast.AugAssign) -> None:
+        """`target op= value`; the parts of a subscript are evaluated once."""
+        operation, target = type(node.op).__name__, node.target
+        if isinstance(target, ast.Subscript):
+            with self.holding([self.value(target.value)]) as left:
+                key = self.key(target.slice)
+                old = self.at(target, lambda: self.item(left[0], key))
+                left.append(old)
+                right = self.value(node.value)
+            owner, old = left
+            new = self.at(node, lambda: self._augmented(operation, old, right))
+            self.at(target, lambda: self.set_item(owner, key, new))
+            return
+        with self.holding([self.value(target)]) as left:
+            right = self.value(node.value)
+        [old] = left
+        new = self.at(node, lambda: self._augmented(operation, old, right))
+        self.at(target, lambda: self.assign(target, new))
+
     def _augmented(self, operation: str, old: Any, value: Any) -> Any:
+        if isinstance(old, Masked):  # a copy in NumPy as well
+            return self.arithmetic(operation, old, value)
+        if isinstance(old, Choice):
+            return self.over(old, lambda one: self._augmented(operation, one, value))
         if isinstance(old, list) and operation == "Add":
             self.may_change(old)
-            old.extend(self.items(value))  # in place, as in Python
+            self.extend(old, value)  # in place, as in Python
             return old
         if isinstance(old, list | dict):
             self.may_change(old)
             new = self.arithmetic(operation, old, value)
             merge.replace(old, new)
             return old
+        if depends(value):
+            return self.over(value, lambda one: self._augmented(operation, old, one))
         new = self.arithmetic(operation, old, value)
         if is_array(old) and old.ndim:  # in place, as in NumPy
             if np.shape(new) != old.shape:
@@ -147,6 +173,17 @@ class Statements(Expressions):
         names, self.frame = self.frame.names, outer
         self.frame.names[node.name] = Namespace(node.name, names)
 
+    def _delete(self, target: ast.expr) -> None:
+        if isinstance(target, ast.Name):
+            if self.frame.names.pop(target.id, None) is None:
+                self.fail(target, f"`{target.id}` has no value here", "remove this `del`")
+        elif isinstance(target, ast.Subscript):
+            with self.holding([self.value(target.value)]) as held:
+                key = self.key(target.slice)
+            self.delete_item(held[0], key)
+        else:
+            self.fail(target, "this cannot be deleted", "delete a name or an item")
+
     def _define(self, node: ast.FunctionDef) -> None:
         self.frame.names[node.name] = self.function_of(node)
 
@@ -164,7 +201,8 @@ class Statements(Expressions):
         for alias in node.names:
             if isinstance(node, ast.Import):
                 if alias.name in MODULES:
-                    self.frame.names[alias.asname or alias.name] = Module(alias.name)
+                    path = alias.name if alias.asname else alias.name.split(".")[0]
+                    self.frame.names[alias.asname or path] = Module(path)
             elif node.module in MODULES:
                 path = f"{node.module}.{alias.name}"
                 found = Module(path) if path in MODULES else MODULES[node.module][alias.name]
@@ -179,32 +217,26 @@ class Statements(Expressions):
                 held.append(self.value(target.value))
                 key = self.key(target.slice)
             value, owner = held
-            self.at(target, lambda: self._set_item(owner, key, value))
+            self.at(target, lambda: self.set_item(owner, key, value))
         elif isinstance(target, ast.Tuple | ast.List):
-            self._unpack(target, self.items(value))
+            parts = self.lifted(lambda one: self._parts(target, one), value)
+            for part, item in zip(target.elts, parts, strict=True):
+                part = part.value if isinstance(part, ast.Starred) else part
+                self.assign(part, item)
         else:
             self.fail(target, "this cannot be assigned to", "assign to a name")
 
-    def _set_item(self, owner: Any, key: Any, value: Any) -> None:
-        if is_array(owner):
-            self.write(owner, indexing.write(owner, key, value))
-        else:
-            self.may_change(owner)
-            indexing.write(owner, key, value)
-
-    def _unpack(self, target: ast.Tuple | ast.List, items: list) -> None:
-        targets = list(target.elts)
+    def _parts(self, target: ast.Tuple | ast.List, value: Any) -> tuple:
+        """The items of `value`, one for each target."""
+        items, targets = self.items(value), target.elts
         starred = [i for i, part in enumerate(targets) if isinstance(part, ast.Starred)]
-        if starred:
+        if starred and len(items) >= len(targets) - 1:
             first, after = starred[0], len(targets) - starred[0] - 1
-            if len(items) >= len(targets) - 1:
-                middle = items[first : len(items) - after]
-                items = [*items[:first], middle, *items[len(items) - after :]]
-                targets[first] = targets[first].value
+            middle = items[first : len(items) - after]
+            items = [*items[:first], middle, *items[len(items) - after :]]
         if len(items) != len(targets):
-            self.fail(target, f"{len(items)} values for {len(targets)} names")
-        for part, item in zip(targets, items, strict=True):
-            self.assign(part, item)
+            raise PythonRaises(f"{len(items)} values for {len(targets)} names")
+        return tuple(items)
 
     def _reward(self, node: ast.Return, value: Any) -> tuple[Any, dict[str, Any]]:
         """The reward and its components, checked at the `return` that gave them."""
@@ -217,6 +249,12 @@ class Statements(Expressions):
         total, components = value
         if not isinstance(components, dict):
             self.fail(node, f"the second value is {describe(components)}, not a dict", hint)
+        kept = kept_of(components)
+        for name, there in kept.present.items():
+            if there is not True:
+                message = f"the component {name!r} is returned on one path only"
+                self.fail(node, message, "return the same components, by name, on every path")
+        components = kept.values
         total = self._scalar(node, "the reward", total)
         named = {}
         for name, component in components.items():
@@ -229,6 +267,8 @@ class Statements(Expressions):
         if isinstance(value, Missing):
             self.fail(node, value.reason, value.hint)
         shape = getattr(value, "shape", ()) if is_array(value) else ()
+        if self.torch and shape and np.size(value) == 1:
+            value, shape = value.reshape(()), ()
         try:
             if shape == () and not isinstance(value, list | tuple):
                 return to_jax(scalar(value)).astype(jnp.float32)

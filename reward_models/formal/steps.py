@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from core_jax.reward_models.formal.iterables import Turns
 
@@ -24,8 +26,25 @@ class Bind:
     index: int
 
 
+@dataclass(frozen=True, eq=False)
+class Guarded:
+    """A loop round that takes place on some states only: an `if` whose truth is no expression."""
+
+    node: ast.expr
+    truth: Callable[[], Any]
+    choice: ast.If
+
+
+@dataclass(frozen=True, eq=False)
+class Again:
+    """The test of a `while` loop after `count` rounds."""
+
+    node: ast.While
+    count: int
+
+
 ROUND, LOOP = Mark("end of a loop round"), Mark("end of a loop")
-Step = ast.stmt | Mark | Bind
+Step = ast.stmt | Mark | Bind | Guarded | Again
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +86,11 @@ def meeting_point(branch: ast.stmt | None, rest: Steps | None) -> Steps | None:
         return rest
     mark = ROUND if branch is not None else LOOP
     while "return" not in jumps and rest is not None and rest.step is not mark:
-        if isinstance(rest.step, ast.stmt):
-            jumps |= _jumps(rest.step)
+        step = rest.step
+        step = step.choice if isinstance(step, Guarded) else step
+        step = step.node if isinstance(step, Again) else step
+        if isinstance(step, ast.stmt):
+            jumps |= _jumps(step)
         rest = rest.rest
     return None if "return" in jumps else rest
 
@@ -82,7 +104,18 @@ def _jumps(statement: ast.stmt) -> frozenset[str]:
     if isinstance(statement, ast.If):
         parts = (*statement.body, *statement.orelse)
         return frozenset().union(*(_jumps(part) for part in parts))
-    if isinstance(statement, ast.For):
+    if isinstance(statement, ast.For | ast.While):
         inner = frozenset().union(*(_jumps(part) for part in statement.body))
-        return inner & {"return"}
+        after_it = frozenset().union(*(_jumps(part) for part in statement.orelse))
+        return (inner & {"return"}) | after_it
     return frozenset()
+
+
+def inner_statements(statement: ast.stmt) -> Iterator[ast.AST]:
+    """All nodes in a statement, but those of functions defined in it."""
+    stack: list[ast.AST] = [statement]
+    while stack:
+        node = stack.pop()
+        yield node
+        if not isinstance(node, ast.FunctionDef | ast.Lambda):
+            stack.extend(ast.iter_child_nodes(node))

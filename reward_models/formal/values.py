@@ -28,6 +28,10 @@ class ValueProblem(Exception):
         super().__init__(message)
 
 
+class PythonRaises(ValueProblem):
+    """A refusal of what Python refuses as well, such as a key that is not in a dict."""
+
+
 @dataclass(frozen=True)
 class Missing:
     """Stands for a value that exists on some paths only; using it is an error."""
@@ -86,6 +90,23 @@ class Holder:
         raise NotImplementedError
 
 
+class Record:
+    """A value made of a fixed number of arrays."""
+
+    def parts(self) -> tuple:
+        """The arrays."""
+        raise NotImplementedError
+
+    def made(self, parts: tuple) -> Any:
+        """One of the same kind, of other arrays."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text that shows numbers of the state: it can be printed or be a message, no more."""
+
+
 @dataclass
 class Frame:
     """Names of one call. Closures keep the frame, so they see what the running branch assigned."""
@@ -123,7 +144,7 @@ def holds_traced(value: Any) -> bool:
         return any(holds_traced(item) for item in value)
     if isinstance(value, dict):
         return any(holds_traced(item) for item in value.values())
-    return is_traced(value)
+    return is_traced(value) or isinstance(value, Holder)
 
 
 def tidy(value: Any) -> Any:
@@ -225,15 +246,8 @@ def check_items(value: Any) -> Any:
             if len(item) > MAX_ITEMS:
                 raise ValueProblem(f"a container may hold at most {MAX_ITEMS} items")
             stack.extend(item.values() if isinstance(item, dict) else item)
-    return value
-
-
-def frozen(value: Any) -> Any:
-    """`value` with its lists and dicts copied, so that later changes do not reach it."""
-    if isinstance(value, dict):
-        return {key: frozen(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(frozen(item) for item in value)
+        elif isinstance(item, Holder):
+            stack.extend(item.held())
     return value
 
 
@@ -246,6 +260,11 @@ def containers(roots: list[Any]) -> Iterator[list | dict]:
         if not isinstance(value, list | dict | tuple) or id(value) in seen:
             if isinstance(value, Function):
                 stack.append(value.defaults)
+                frame: Frame | None = value.frame  # what a closure refers to
+                while frame is not None and id(frame) not in seen:
+                    seen.add(id(frame))
+                    stack.extend(frame.names.values())
+                    frame = frame.parent
             elif isinstance(value, Namespace):
                 stack.append(value.names)
             elif isinstance(value, BoundMethod):
@@ -267,7 +286,12 @@ def describe(value: Any) -> str:
         return f"the function {value.node.name}"
     if isinstance(value, Primitive | Module | BoundMethod | Namespace):
         return f"the {type(value).__name__.lower()} {value.name}"
+    if isinstance(value, Text):
+        return "a text made from the state"
     if isinstance(value, Holder):
+        if value.name == "choice":
+            kinds = dict.fromkeys(describe(item) for [items] in [value.held()] for item in items)
+            return f"{' or '.join(kinds)}, depending on the state"
         return f"what {value.name}() gives"
     if value is None:
         return "None"

@@ -35,7 +35,7 @@ from core_jax.envs.softgym import cloth, fold_cloth, particles
 from core_jax.envs.softgym.particles import Body
 from core_jax.runs.run_folder import device
 from core_jax.training import devices
-from core_jax.training.reward_input import looking_options
+from core_jax.training.devices import rendering_options
 
 HALF = 0.0044  # m, of MuJoCo's cloth's thickness
 _REST, _TOGETHER = 150, 100  # frames
@@ -237,20 +237,20 @@ def speeds(
 
 def draw(ends: dict[str, dict[str, np.ndarray]], path: Path) -> None:
     """Writes a picture: a row for each engine, a column for each case."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
 
     env = envs.make("fold-cloth")
     cameras = {
         "hang": Camera.look_at((0.0, -0.62, 0.40), (0.0, -0.05, 0.27), 40.0),
         "fold": Camera.look_at((0.02, -0.27, 0.36), (0.02, -0.02, 0.0), 42.0),
     }
-    figure, axes = plt.subplots(2, len(ends), figsize=(6.2, 6.6))
+    figure = Figure(figsize=(6.2, 6.6))
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(2, len(ends), squeeze=False)
     for column, (case, both) in zip(axes.T, ends.items(), strict=True):
         render = lambda s, c=cameras[case]: rendering.render(env.view(s, False), c, 320, 320)
-        render = jax.jit(render, compiler_options=looking_options())
+        render = jax.jit(render, compiler_options=rendering_options())
         for axis, (engine, x) in zip(column, both.items(), strict=True):
             points = jnp.asarray(env.cloth.shown(x), jnp.float32)
             axis.imshow(np.asarray(render(points)))

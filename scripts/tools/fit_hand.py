@@ -14,6 +14,7 @@ About 15 minutes on two cores.
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from pathlib import Path
 
@@ -110,6 +111,7 @@ def main() -> None:
                 best = error.max()
                 arrays = {k: np.asarray(v) for k, v in weights._asdict().items()}
                 np.savez(args.out, **arrays)
+    print(json.dumps({"weights": str(args.out), "rmse_mm": round(float(best), 3)}))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Lays out the repository as it is installed: `python scripts/tools/linked_view.py build/view`.
 
-`build/view/core_jax` has the package structure of the wheel, by symbolic links to the folders at the
-root. Type checkers and import-linter, which do not know setuptools' `package-dir`, read it; with
-`PYTHONPATH=build/view` a checkout runs without being installed.
+`build/view/core_jax` has the package structure of the wheel, by symbolic links to the folders at
+the root. Type checkers and import-linter, which do not know setuptools' `package-dir`, read it;
+with `PYTHONPATH=build/view` a checkout runs without being installed.
 """
 
 from __future__ import annotations

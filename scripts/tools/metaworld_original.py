@@ -1,6 +1,7 @@
 """The original Meta-World: its environments in both protocols, and a server that plays them.
 
-Runs in a virtual environment with `metaworld==3.1.1 mujoco==3.3.0` and nothing of this project.
+Runs in a virtual environment with `metaworld==3.1.1 mujoco==3.3.0` and nothing of this project;
+`metaworld` is imported when it is first used, so that `--help` works everywhere.
 As a program it is scripts/tools/parity.py's other end: one JSON request a line on stdin, one JSON
 answer a line on stdout. The requests are the functions in `_REQUESTS`.
 """
@@ -12,8 +13,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from metaworld.env_dict import ALL_V3_ENVIRONMENTS
-from metaworld.policies import ENV_POLICY_MAP
 
 HORIZON = 500
 # Hand start and frozen reset vector of the `paper` protocol (values of CoRe's code).
@@ -31,6 +30,8 @@ TASKS = tuple(PAPER_STARTS)
 
 def original_env(task: str, protocol: str) -> Any:
     """Builds the original environment with the reset of the given protocol, the goal observable."""
+    from metaworld.env_dict import ALL_V3_ENVIRONMENTS
+
     env = ALL_V3_ENVIRONMENTS[f"{task}-v3"]()
     env._partially_observable = False
     env.__dict__.pop("sawyer_observation_space", None)  # cached for a hidden goal
@@ -46,6 +47,8 @@ def original_env(task: str, protocol: str) -> Any:
 
 def scripted_policy(task: str) -> Callable[[np.ndarray], np.ndarray]:
     """Meta-World's own scripted expert: observation [39] -> action [4]."""
+    from metaworld.policies import ENV_POLICY_MAP
+
     return ENV_POLICY_MAP[f"{task}-v3"]().get_action
 
 

@@ -1,7 +1,7 @@
 """Records what each Meta-World task looks like when it starts and when it is done, for `TaskSpec`:
 `python scripts/tools/record_goals.py`; then `python scripts/tools/record_goals.py --sheet FILE`
-draws them, and
-with `--suite softgym` SoftGym's three tasks, with the expert at work between start and goal.
+draws them, and with `--suite softgym` SoftGym's three tasks, with the expert at work between start
+and goal. The last line of stdout is one JSON object.
 
 The start is protocol `paper`'s; the goal is where the scripted expert has got to a few steps after
 its first success. Snapshots, not pictures, are kept: some dozen numbers each.
@@ -27,8 +27,8 @@ from core_jax.envs.metaworld.experts import expert
 from core_jax.envs.softgym import flatten_rope, fold_cloth, pass_water
 from core_jax.envs.softgym.base import SoftGymEnv
 from core_jax.envs.softgym.particles import Body
-from core_jax.training.reward_input import looking_options
-from core_jax.visual.episodes import pictures
+from core_jax.training.devices import rendering_options
+from core_jax.visual.frames import FrameRenderer
 
 PATH = Path(envs.__file__).parent / "metaworld" / "goals.json"
 _STEPS, _AFTER = 120, 5
@@ -51,22 +51,21 @@ def main(sheet: Path | None = None, suite: Literal["metaworld", "softgym"] = "me
     columns = []
     for task in names:
         env = envs.make(task)
-        columns.append(pictures(env, np.array([env.spec.start, env.spec.goal], np.float32), _SIZE))
+        ends = np.array([env.spec.start, env.spec.goal], np.float32)
+        columns.append(FrameRenderer(env, _SIZE, batch=2).render(ends))
     return draw(names, columns, sheet)
 
 
 def draw(names: Sequence[str], columns: list[np.ndarray], sheet: Path) -> int:
     """Writes a contact sheet: columns [N, H, W, 3] of one height under their names."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
 
     widths = [column.shape[2] / _SIZE for column in columns]
     rows = len(columns[0])
-    figure, axes = plt.subplots(
-        rows, len(names), figsize=(2.2 * sum(widths), 2.2 * rows + 0.3), width_ratios=widths
-    )
+    figure = Figure(figsize=(2.2 * sum(widths), 2.2 * rows + 0.3))
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(rows, len(names), width_ratios=widths, squeeze=False)
     for column, task, shots in zip(axes.T, names, columns, strict=True):
         for axis, shot in zip(column, shots, strict=True):
             axis.imshow(shot)
@@ -74,6 +73,7 @@ def draw(names: Sequence[str], columns: list[np.ndarray], sheet: Path) -> int:
         column[0].set_title(task, fontsize=9)
     figure.tight_layout(pad=0.3)
     figure.savefig(sheet, dpi=110)
+    print(json.dumps({"sheet": str(sheet), "tasks": list(names)}))
     return 0
 
 
@@ -99,7 +99,7 @@ def draw_softgym(sheet: Path) -> int:
             lambda s, env=env, camera=camera, wide=wide: rendering.render(
                 env.view(s), camera, _SIZE, int(wide * _SIZE)
             ),
-            compiler_options=looking_options(),
+            compiler_options=rendering_options(),
         )
         shots = [np.asarray(x, np.float32) for x in (env.spec.start, middle, env.spec.goal)]
         columns.append(np.stack([np.asarray(draw_one(s)) for s in shots]))
@@ -157,6 +157,7 @@ def record() -> int:
         print(f"{task}: goal after {at + 1} steps", file=sys.stderr)
     rows = [f'"{task}": {json.dumps(shots)}' for task, shots in sorted(found.items())]
     PATH.write_text("{\n" + ",\n".join(rows) + "\n}\n")
+    print(json.dumps({"goals": sorted(found)}))
     return 0
 
 

@@ -9,9 +9,8 @@ compiles.
 `--method eureka` or `text2reward` is that method's way of asking; text2reward has no refinement.
 
     python scripts/tools/record_replies.py ask --task soccer --kind initial --question initial.json
-    python scripts/tools/record_replies.py ask --task soccer --kind refinement --question
-    refinement.json
-        --initial a.md b.md
+    python scripts/tools/record_replies.py ask --task soccer --kind refinement
+        --question refinement.json --initial a.md b.md
     python scripts/tools/record_replies.py pack --task soccer --initial a.md b.md --refinement c.md
         --question initial.json refinement.json
 """
@@ -29,14 +28,15 @@ from core_jax import envs
 from core_jax.envs.wrappers import TrainingWrapper
 from core_jax.models.replay import recording
 from core_jax.prompts import eureka, formal, text2reward
+from core_jax.prompts.message import Message
 from core_jax.reward_models.formal import FormalReward, RewardError, extract_code
-from core_jax.runs.config import Config
-from core_jax.training.rewards import batch_function, compiler
+from core_jax.training.programs import batch_function
+from core_jax.writing.writer import reward_compiler
 
 PROMPTS = {"core": formal, "eureka": eureka, "text2reward": text2reward}
 
 STEPS = 1_000  # random environment steps that a refinement question reports on
-LANES = 10
+ENVS = 10
 
 
 def random_statistics(env: envs.TaskEnv, reward: FormalReward) -> dict[str, list[float]]:
@@ -46,10 +46,10 @@ def random_statistics(env: envs.TaskEnv, reward: FormalReward) -> dict[str, list
     """
     evaluate = batch_function(reward, env.spec.formal_view)
     worlds = TrainingWrapper(env)
-    state = worlds.reset(jax.random.split(jax.random.key(0), LANES))
+    state = worlds.reset(jax.random.split(jax.random.key(0), ENVS))
 
     def body(state, key):
-        action = jax.random.uniform(key, (LANES, env.action_size), minval=-1.0, maxval=1.0)
+        action = jax.random.uniform(key, (ENVS, env.action_size), minval=-1.0, maxval=1.0)
         target = state.info["target"]
         state = worlds.step(state, action)
         return state, (state.info["last_obs"], action, target, state.metrics["success"])
@@ -57,7 +57,7 @@ def random_statistics(env: envs.TaskEnv, reward: FormalReward) -> dict[str, list
     run = jax.jit(lambda state, keys: jax.lax.scan(body, state, keys))
     series: dict[str, list[float]] = {"score": []}
     for i in range(10):
-        keys = jax.random.split(jax.random.key(i + 1), STEPS // LANES // 10)
+        keys = jax.random.split(jax.random.key(i + 1), STEPS // ENVS // 10)
         state, (obs, action, target, success) = run(state, keys)
         series["score"].append(float(jnp.mean(jnp.max(success, axis=0))))
         _, means = evaluate(obs, action, target)
@@ -66,10 +66,10 @@ def random_statistics(env: envs.TaskEnv, reward: FormalReward) -> dict[str, list
     return series
 
 
-def conversation(task: str, method: str, kind: str, initial: list[str]) -> list[formal.Message]:
+def conversation(task: str, method: str, kind: str, initial: list[str]) -> list[Message]:
     """The exact messages of a question."""
     env = envs.make(task, protocol="paper")
-    prompts, compile_reward = PROMPTS[method], compiler(Config(task=task, method=method), env)
+    prompts, compile_reward = PROMPTS[method], reward_compiler(method, env)
     if kind == "initial":
         return prompts.initial_messages(env.spec)
     for reply in initial:
@@ -100,6 +100,7 @@ def main() -> None:
         args.question[0].write_text(json.dumps(asked, indent=1) + "\n")
         for message in messages:
             print(f"## {message.role}\n{message.content}")
+        print(json.dumps({"question": str(args.question[0]), "kind": args.kind}))
         return
     # What was asked, not what would be asked today: statistics move with the environment.
     asked = {q["kind"]: q["messages"] for q in (json.loads(p.read_text()) for p in args.question)}
@@ -114,7 +115,8 @@ def main() -> None:
     path = recording(args.task, args.method)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(packed, indent=1) + "\n")
-    print(f"wrote {path.name}: {len(args.initial)} initial, {len(args.refinement)} refinement")
+    counts = {"initial": len(args.initial), "refinement": len(args.refinement)}
+    print(json.dumps({"recording": path.name, "task": args.task, **counts}))
 
 
 if __name__ == "__main__":

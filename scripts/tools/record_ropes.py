@@ -6,11 +6,12 @@ random particle in a random direction, 60 frames of 5 mm times a vector from [-1
 what is dragged is put in its new place before each frame, and the rope counts as settled when no
 component of a velocity is more than 1 cm/s, its sign included. So one that falls, and moves
 sideways only towards -x and -z, is settled in the air: it is dragged on from there, and one start
-in twenty is about to drop.
+in twenty is about to drop. The last line of stdout is one JSON object.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -44,6 +45,7 @@ def main(count: int = 1000, seed: int = 0, out: Path = PATH) -> int:
         print("not finite", file=sys.stderr)
         return 1
     np.savez_compressed(out, x=x.astype(np.float16), v=v.astype(np.float16))
+    print(json.dumps({"ropes": str(out), "count": count}))
     return 0
 
 

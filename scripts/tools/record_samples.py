@@ -71,6 +71,7 @@ def main() -> None:
         for name, rows in ((name, ",\n".join(map(json.dumps, kept[name]))) for name in sorted(kept))
     )
     samples.PATH.write_text(f"{{\n{lines}\n}}\n")
+    print(json.dumps({"samples": str(samples.PATH), "tasks": sorted(kept)}))
 
 
 if __name__ == "__main__":

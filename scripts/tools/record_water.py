@@ -1,11 +1,12 @@
 """Makes the starts of pass-water: `python scripts/tools/record_water.py`.
 
 A block of water is let go in a glass of each of nine sizes and settles, in both presets. The walls
-go on above the glass until it has.
+go on above the glass until it has. The last line of stdout is one JSON object.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 
 import jax
@@ -29,6 +30,7 @@ def main(frames: int = 250) -> int:
     if any(x is None for x in settled.values()):
         return 1
     np.savez_compressed(pass_water.PATH, **settled)
+    print(json.dumps({"water": str(pass_water.PATH), "presets": list(settled)}))
     return 0
 
 

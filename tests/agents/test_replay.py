@@ -14,12 +14,16 @@ EXAMPLE = replay.Transition(
     next_obs=jnp.zeros(1),
     target=jnp.zeros(1),
     snapshot=jnp.zeros(1),
-    **dict.fromkeys(replay.Transition._fields[5:], jnp.float32(0)),
+    rewards={"formal": jnp.float32(0), "residual": jnp.float32(0)},
+    truth=replay.Truth(jnp.float32(0), jnp.float32(0), jnp.float32(0)),
+    discount=jnp.float32(0),
+    cut=jnp.float32(0),
 )
 
 
 def rows(start, count, cut_at=(), dead_at=()):
-    """`count` rows; a step's obs is 10 * row + env, its reward (in `formal`) the row's number."""
+    """`count` rows; a step's obs is 10 * row + env, its reward the row's number (in `formal`; in
+    `residual` its negative)."""
     row = np.arange(start, start + count, dtype=np.float32)
     label = 10.0 * row[:, None] + np.arange(ENVS)
     cut = np.isin(row, cut_at).astype(np.float32)[:, None] * np.ones(ENVS)
@@ -28,8 +32,8 @@ def rows(start, count, cut_at=(), dead_at=()):
     flat = jnp.asarray(np.broadcast_to(row[:, None], label.shape))
     return replay.Transition(
         obs=wide, action=wide, next_obs=wide + 10.0, target=wide, snapshot=wide,
-        formal=flat, residual=flat,
-        dense=flat, progress=flat, success=flat, discount=jnp.asarray(1.0 - dead, jnp.float32),
+        rewards={"formal": flat, "residual": -flat}, truth=replay.Truth(flat, flat, flat),
+        discount=jnp.asarray(1.0 - dead, jnp.float32),
         cut=jnp.asarray(np.maximum(cut, dead), jnp.float32),
     )  # fmt: skip
 
@@ -45,7 +49,8 @@ def test_oldest_first_after_wrapping():
     state = filled(20)
     assert int(state.size) == 12
     got = replay.gather(state, jnp.arange(12), jnp.ones(12, jnp.int32))
-    np.testing.assert_array_equal(got.formal, np.arange(8, 20))
+    np.testing.assert_array_equal(got.rewards["formal"], np.arange(8, 20))
+    np.testing.assert_array_equal(got.rewards["residual"], -np.arange(8, 20))
     np.testing.assert_array_equal(got.obs[:, 0], 10.0 * np.arange(8, 20) + 1)
 
 
@@ -65,7 +70,7 @@ def test_samples_only_what_was_written():
 def n_step(state, row, n, gamma=0.5):
     row = jnp.asarray(row)
     env = jnp.zeros_like(row)
-    return replay.gather_n_step(state, row, env, lambda t: t.formal, n, gamma)
+    return replay.gather_n_step(state, row, env, lambda t: t.rewards["formal"], n, gamma)
 
 
 def test_n_step_sums_discounted_rewards():
@@ -102,21 +107,21 @@ def test_one_step_is_the_transition_itself():
 def test_clips_are_consecutive_and_within_an_episode(total):
     state = filled(total, cut_at=(5, 13, 17))
     clips = replay.sample_clips(state, jax.random.key(0), 200, 4, 100)
-    steps = np.diff(np.asarray(clips.formal), axis=1)
+    steps = np.diff(np.asarray(clips.rewards["formal"]), axis=1)
     np.testing.assert_array_equal(steps, 1.0)
     assert not np.asarray(clips.cut)[:, :-1].any()
-    assert len(np.unique(np.asarray(clips.formal)[:, 0])) > 2
+    assert len(np.unique(np.asarray(clips.rewards["formal"])[:, 0])) > 2
 
 
 def test_clips_come_from_the_window():
     clips = replay.sample_clips(filled(20), jax.random.key(0), 200, 3, 5)
-    assert np.asarray(clips.formal).min() == 15.0
+    assert np.asarray(clips.rewards["formal"]).min() == 15.0
 
 
 def test_newer_clips_are_drawn_more_often_by_a_factor_of_e():
     state = filled(12)
     clips = replay.sample_clips(state, jax.random.key(0), 20_000, 3, 100, age=2.0)
-    starts = np.asarray(clips.formal)[:, 0].astype(int)  # rows 0 to 9
+    starts = np.asarray(clips.rewards["formal"])[:, 0].astype(int)  # rows 0 to 9
     expected = np.exp(-np.arange(10)[::-1] / 2.0)
     np.testing.assert_allclose(
         np.bincount(starts, minlength=10) / 20_000, expected / expected.sum(), atol=0.01

@@ -1,52 +1,85 @@
 """A run small enough for a test: every part of CoRe's loop, in a few thousand steps."""
 
-import dataclasses
+from collections.abc import Mapping
 
 import pytest
 from services import SECRET, Server
 
-from core_jax.agents.sac import SACConfig
-from core_jax.feedback.teachers.scripted import ScriptedConfig
-from core_jax.reward_models.preference import PreferenceConfig
-from core_jax.runs.config import Config, FeedbackConfig, FormalConfig, check
-from core_jax.training.train import make_train
+from core_jax import envs
+from core_jax.runs.checks import check
+from core_jax.runs.follow import follow
+from core_jax.runs.layout import with_values
+from core_jax.runs.presets import defaults
+from core_jax.runs.setup import make_functions
 
-SMALL = Config(
-    seeds=2,
-    steps=2_000,
-    envs=10,
-    rollout=5,
-    updates=4,
-    random_steps=500,
-    chunk=250,
-    eval_every=1_000,
-    eval_episodes=2,
-    final_episodes=3,
-    checkpoint_every=500,
-    sac=SACConfig(hidden=(16, 16), batch_size=16),
-    residual=PreferenceConfig(hidden=(16,), epochs=3),
-    feedback=FeedbackConfig(
-        labels=14, labels_per_round=4, first_round=1_000, round_every=250, clip_length=20,
-        window=1_000, critic_updates=5,
-    ),
-    formal=FormalConfig(refine_at=(1_250, 1_750), candidates=2),
-    scripted=ScriptedConfig("oracle"),
-)  # fmt: skip
+TASK = "drawer-open"
+TRAINING = {
+    "task": TASK,
+    "seeds": 2,
+    "steps": 2_000,
+    "envs": 10,
+    "rollout": 5,
+    "updates": 4,
+    "random_steps": 500,
+    "chunk": 250,
+    "eval_every": 1_000,
+    "eval_episodes": 2,
+    "final_episodes": 3,
+    "checkpoint_every": 500,
+    "sac": {"hidden": [16, 16], "batch_size": 16},
+}
+CORE = {
+    "residual": {"hidden": [16], "epochs": 3},
+    "feedback": {
+        "labels": 14, "labels_per_round": 4, "first_round": 1_000, "round_every": 250,
+        "clip_length": 20, "window": 1_000, "critic_updates": 5,
+    },
+    "formal": {"refine_at": [1_250, 1_750], "candidates": 2},
+    "scripted": {"kind": "oracle"},
+}  # fmt: skip
+
+
+def small_config(**values):
+    """The small config with some values changed; groups are changed value by value.
+
+    A method other than CoRe has the same training, and of its own settings what is given.
+    """
+    base = TRAINING | (CORE if values.get("method", "core") == "core" else {})
+    merged = dict(base)
+    for name, value in values.items():
+        both = isinstance(value, Mapping) and isinstance(base.get(name), Mapping)
+        merged[name] = {**base[name], **value} if both else value
+    return config_of(**merged)
+
+
+def config_of(**values):
+    """`make_config`, whose defaults depend on single values alone: groups are put in afterwards."""
+    single = {k: v for k, v in values.items() if not isinstance(v, Mapping)}
+    config = with_values(defaults(single), values)
+    fields = {f"{k}.{f}" for k, v in values.items() if isinstance(v, Mapping) for f in v}
+    return follow(config, set(values) | fields)
 
 
 @pytest.fixture(scope="session")
-def small():
-    return check(SMALL)
+def drawer():
+    """One world of the small run's task."""
+    return envs.make(TASK)
 
 
 @pytest.fixture(scope="session")
-def train(small):
-    return make_train(small)
+def small(drawer):
+    return check(small_config(), drawer.spec)
 
 
-@pytest.fixture
-def changed(small):
-    return lambda **fields: dataclasses.replace(small, **fields)
+@pytest.fixture(scope="session")
+def train(small, drawer):
+    return make_functions(small, drawer)
+
+
+@pytest.fixture(scope="session")
+def changed():
+    """Makes the small config with some values changed, by the names of the command line."""
+    return small_config
 
 
 @pytest.fixture

@@ -5,13 +5,10 @@ import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import httpx2
 import pytest
 
-from core_jax.models import ChatConfig, make_chat_model
-from core_jax.models.retry import Patience
+from core_jax.models import ChatConfig, RetryPolicy, check_chat, make_labeller, open_ledger
 from core_jax.prompts.message import Message
-from core_jax.runs.config import Config, check
 
 SECRET = "sk-live-0123456789"
 ASKED = [
@@ -105,15 +102,20 @@ def says(provider, *texts, **more):
     return status(200, json.dumps(said(provider, *texts, **more)))
 
 
-def config_for(provider, server, max_cost=5.0, **chat):
+def chat_for(provider, server, **chat):
     url = server.url + ("/v1" if provider == "openai" else "")
     given = {"name": "a-model", "base_url": url, "prices": (1.0, 2.0), "timeout": 5.0, **chat}
-    return check(Config(model=provider, max_cost=max_cost, chat=ChatConfig(**given)))
+    return ChatConfig(**given)
 
 
-def model_for(provider, server, folder, slept=None, sleeps=False, **settings):
+def model_for(provider, server, folder, slept=None, sleeps=False, max_cost=5.0, **settings):
     """A model that asks the server; its waits go to the list `slept`, unless it really `sleeps`."""
     sleep = None if sleeps else ([] if slept is None else slept).append
-    patience = Patience(sleep=sleep, chance=lambda: 0.5)
-    client = httpx2.Client(trust_env=False)  # loopback, whatever proxies the environment names
-    return make_chat_model(config_for(provider, server, **settings), folder, client, patience)
+    chat = chat_for(provider, server, **settings)
+    check_chat(provider, chat, max_cost)
+    return make_labeller(
+        provider,
+        chat,
+        ledger=open_ledger(max_cost, folder),
+        policy=RetryPolicy(sleep=sleep, uniform=lambda: 0.5),
+    )

@@ -1,4 +1,4 @@
-"""The books of a run and of the fake vision-language model that it asked, held side by side."""
+"""Compares a run's records of questions and costs with those of the fake service that it asked."""
 
 import json
 
@@ -6,15 +6,15 @@ from core_jax.feedback.labels import LabelStore
 
 
 def check_books(out, fake, summary):
-    """Nothing that was answered is lost, nothing was answered twice, and all is accounted for."""
+    """Every answer is recorded, none was asked for twice, and costs agree."""
     store = LabelStore(out / "labels.sqlite")
     [(name, counts)] = store.progress().items()
     delivered = sum(fake.good.values())
     assert max(fake.good.values()) == 1  # no good answer was asked for a second time
-    said = [e for a in store.questions() for e in store.exchanges(a.key, name)]
-    # Two descriptions may be the same, word for word; the second is then answered from the books.
-    heard = {json.dumps(e.prompt) for e in said if e.reply and not e.problem}
-    assert len(heard) == delivered, (len(heard), delivered, fake.bad, len(said))
+    exchanges = [e for a in store.questions() for e in store.exchanges(a.key, name)]
+    # Equal descriptions lead to equal questions; the second is answered from the cache.
+    answered = {json.dumps(e.prompt) for e in exchanges if e.reply and not e.problem}
+    assert len(answered) == delivered, (len(answered), delivered, fake.bad, len(exchanges))
     for asked in store.questions():
         answer = store.find(asked.key, name)
         if answer is None or answer.preference is None:

@@ -11,7 +11,7 @@ class Pictures:
 
     start, goal = b"start", b"goal"
 
-    def take(self, snapshots):
+    def png(self, snapshots):
         return [f"{x[0]:g}".encode() for x in snapshots]
 
 

@@ -65,6 +65,11 @@ def get(name: str) -> TeacherEntry:
     raise ValueError(f"unknown teacher {name!r}.{hint} Valid: {', '.join(TEACHERS)}.")
 
 
+def config_class(name: str) -> type | None:
+    """The class of a teacher's settings; None for a teacher without any."""
+    return get(name).config
+
+
 def make_labelling(
     teacher: str,
     config: Any,
@@ -114,13 +119,13 @@ def _scripted(config: ScriptedConfig, given: Surroundings) -> tuple[str, Labelli
 def _vlm(config: VLMConfig, given: Surroundings) -> tuple[str, Labelling]:
     from core_jax.feedback.rounds import InBackground
     from core_jax.feedback.teachers.vlm import VLMTeacher
-    from core_jax.visual.studio import Studio
+    from core_jax.visual.frames import FrameRenderer
 
     if given.labeller is None or given.env is None:
         missing = "labeller, the model to ask" if given.labeller is None else "env, to render clips"
         raise ValueError(f"teacher 'vlm' needs {missing}")
     batch = 2 * given.frames_shown if config.question == "core" else 2
-    pictures = Studio(given.env, config.size, config.gripper, config.shadows, batch)
+    pictures = FrameRenderer(given.env, config.size, config.gripper, config.shadows, 1, batch)
     teacher = VLMTeacher(config, given.labeller, pictures, given.store, given.frames_shown)
     labelling = InBackground(teacher, given.store, config.in_flight, given.max_unanswered_rounds)
     return teacher.name, labelling

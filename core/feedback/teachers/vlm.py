@@ -24,7 +24,7 @@ from core_jax.reward_models.preference import shown_frames
 
 
 class Pictures(Protocol):
-    """Renders pictures of a task, as PNG; `core_jax.visual.studio.Studio` is one."""
+    """Renders pictures of a task, as PNG; `core_jax.visual.frames.FrameRenderer` is one."""
 
     @property
     def start(self) -> bytes: ...
@@ -32,7 +32,7 @@ class Pictures(Protocol):
     @property
     def goal(self) -> bytes: ...
 
-    def take(self, snapshots: np.ndarray) -> list[bytes]: ...
+    def png(self, snapshots: np.ndarray) -> list[bytes]: ...
 
 
 class VLMTeacher:
@@ -98,7 +98,7 @@ class VLMTeacher:
         if style == "core" and length == 1:
             style = "rl_vlm_f"  # nothing changes between the pictures of a clip of one step
         steps = shown_frames(length, self._shown) if style == "core" else np.array([length - 1])
-        taken = self._pictures.take(
+        taken = self._pictures.png(
             np.concatenate([clip.snapshot[steps] for clip in (query.a, query.b)])
         )
         sides = taken[: len(steps)], taken[len(steps) :]
@@ -127,7 +127,7 @@ class VLMTeacher:
 
     def _single(self, key: str, query: Single) -> SingleLabel:
         last = len(query.clip.dense) - 1
-        [png] = self._pictures.take(query.clip.snapshot[-1:])
+        [png] = self._pictures.png(query.clip.snapshot[-1:])
         ends = (Picture(self._pictures.start), Picture(self._pictures.goal))
         shown = {"rating": (), "completion": ("goal",), "progress": ("start", "goal")}[query.asks]
         named = {"start": ends[0].png, "goal": ends[1].png}

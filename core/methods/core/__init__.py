@@ -1,10 +1,8 @@
 """CoRe (Ni, Lu, Cai; ICML 2026): formal reward code plus a residual reward from preferences."""
 
-from core_jax.methods.base import Method
+from core_jax.methods.core.algorithm import CoreRun
+from core_jax.methods.core.config import CoreConfig, FormalConfig
+from core_jax.methods.core.method import Core
+from core_jax.methods.core.parts import Phase
 
-METHOD = Method(
-    name="core",
-    summary="formal reward from a language model + residual reward from preferences",
-    formal=True,
-    residual=True,
-)
+__all__ = ["Core", "CoreConfig", "CoreRun", "FormalConfig", "Phase"]

@@ -1,10 +1,11 @@
-"""When a refined formal reward is taken back, because what is learned with it got worse.
+"""When a refined formal reward is rolled back, because training with it got worse.
 
-A refinement is accepted before anything was trained with it: it agrees with more of the labels so
-far. Until its second evaluation it is on probation, then it stays or its parent comes back. CoRe's
-code has no such step. Each way of selecting judges by what it may read: `gt_score` by the success
-of evaluations, `label_agreement`, which is blind to ground truth, by agreement with the labels
-given since: they compare clips of the policies that the new reward made, and chose neither reward.
+A refinement is accepted before anything was trained with it, because it agrees with more of the
+labels so far. Until its second evaluation it is on probation; then it stays, or its parent is used
+again. CoRe's released code has no such step. Each way of selecting judges by what it may read:
+`gt_score` by the success of evaluations; `label_agreement`, which reads no ground truth, by
+agreement with the labels given since: they compare clips of the policies that the new reward made,
+and chose neither reward.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class Watch:
     best: float = 0.0
     """Success of the best evaluation with the reward in use; 0 where success is not read."""
     probation: Probation | None = None
-    taken_back: tuple[str, ...] = ()
+    rolled_back: tuple[str, ...] = ()
     """Sources that are not accepted again."""
 
 
@@ -63,16 +64,16 @@ def evaluated(watch: Watch, env_steps: int, success: float) -> tuple[Watch, Prob
     return dataclasses.replace(watch, probation=None if ended else trial), trial if ended else None
 
 
-def taken_back(watch: Watch, source: str, ended: Probation) -> Watch:
+def rolled_back(watch: Watch, source: str, ended: Probation) -> Watch:
     """The parent is in use again, and `source` never will be."""
-    return Watch(best=ended.before, taken_back=(*watch.taken_back, source))
+    return Watch(best=ended.before, rolled_back=(*watch.rolled_back, source))
 
 
 def from_json(watch: dict[str, Any]) -> Watch:
     """The inverse of `dataclasses.asdict`, also after JSON."""
     probation = watch["probation"]
     trial = Probation(**probation) if probation else None
-    return Watch(watch["best"], trial, tuple(watch["taken_back"]))
+    return Watch(watch["best"], trial, tuple(watch["rolled_back"]))
 
 
 def success_verdict(before: float, since: float, margin: float) -> str | None:

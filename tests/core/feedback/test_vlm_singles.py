@@ -192,7 +192,7 @@ class OverHTTP:
 class Numbered(Pictures):
     """Every snapshot has a picture of its own."""
 
-    def take(self, snapshots):
+    def png(self, snapshots):
         return [x.astype(np.float32).tobytes() for x in snapshots]
 
 

@@ -1,4 +1,4 @@
-"""Hosted language models: budget, books, keys, settings, and what a run makes of them."""
+"""Hosted language models: budget, ledger, keys, settings, and how a run uses them."""
 
 import dataclasses
 import json
@@ -15,7 +15,7 @@ from services import (
     ASKED,
     PROVIDERS,
     SECRET,
-    config_for,
+    chat_for,
     cut_off,
     model_for,
     said,
@@ -26,15 +26,26 @@ from services import (
 
 from core_jax import envs
 from core_jax.methods.core.formal import FormalModule
-from core_jax.models import BudgetError, ChatConfig, ChatError, ReplayModel, make_chat_model
+from core_jax.models import (
+    BudgetError,
+    ChatConfig,
+    ChatError,
+    ReplayModel,
+    check_chat_model,
+    check_labeller,
+    make_chat_model,
+)
 from core_jax.models import reply_cache as reply_cache_module
 from core_jax.models.keys import Key
 from core_jax.models.reply_cache import ReplyCache
 from core_jax.runs import run_folder
 from core_jax.runs.config import Config, check
-from core_jax.runs.loop import run
 
 pytestmark = pytest.mark.usefixtures("keys")
+
+
+def config_for(provider, server):
+    return check(Config(model=provider, chat=chat_for(provider, server)))
 
 
 @PROVIDERS
@@ -144,7 +155,7 @@ def test_a_key_is_shown_to_nobody(provider, code, server, tmp_path, caplog):
 def test_a_key_cannot_be_written():
     key = Key("OPENAI_API_KEY", SECRET)
     assert repr(key) == str(key) == f"{key}" == "Key(OPENAI_API_KEY)"
-    with pytest.raises(TypeError, match="never written"):
+    with pytest.raises(TypeError, match="must not be pickled"):
         pickle.dumps(key)
 
 
@@ -152,19 +163,16 @@ def test_a_key_cannot_be_written():
     ("provider", "named"),
     [("gemini", "GEMINI_API_KEY or GOOGLE_API_KEY"), ("openai", "OPENAI_API_KEY")],
 )
-def test_a_missing_key_is_named(provider, named, tmp_path, monkeypatch):
+def test_a_missing_key_is_named(provider, named, monkeypatch):
     monkeypatch.delenv("GEMINI_API_KEY")
     monkeypatch.delenv("OPENAI_API_KEY")
-    config = check(Config(model=provider))
     with pytest.raises(ValueError, match=f"--model {provider} needs an API key: set {named} in"):
-        make_chat_model(config, tmp_path)
-    assert not list(tmp_path.iterdir())
+        check_chat_model(provider, ChatConfig(), task="drawer-open", writer="core")
     with pytest.raises(ValueError, match="needs an API key"):
-        run(config, tmp_path / "run")
-    assert not list(tmp_path.iterdir())  # no folder of a run that never began
+        check_labeller(provider, ChatConfig())
     monkeypatch.setenv(named.split()[-1], "two words\u2026")
     with pytest.raises(ValueError, match="holds characters that no API key has") as caught:
-        make_chat_model(config, tmp_path)
+        check_labeller(provider, ChatConfig())
     assert "words" not in str(caught.value)
 
 
@@ -185,11 +193,14 @@ def test_google_api_key_will_do(server, tmp_path, monkeypatch):
         ("openai", {"base_url": "http://[h/v1", "name": "m"}, "must be http:// or https://"),
         ("gemini", {"base_url": "http://u:pw@h/"}, "a key belongs in the environment"),
         ("gemini", {"base_url": "http://h/?key=pw"}, "a key belongs in the environment"),
-        ("gemini", {"temperature": 3.0}, r"chat.temperature must be in \[0, 2\], not 3.0"),
+        ("gemini", {"temperature": 3.0}, "chat.temperature must be at most 2, not 3.0"),
+        ("gemini", {"temperature": float("nan")}, "chat.temperature must be at least 0, not nan"),
+        ("gemini", {"timeout": float("inf")}, "chat.timeout must be at most 86400, not inf"),
+        ("gemini", {"send_key": "never"}, "chat.send_key must not be never without chat.base_url"),
         ("gemini", {"max_output_tokens": 0}, "chat.max_output_tokens must be at least 1, not 0"),
         ("gemini", {"retries": -1}, "chat.retries must be at least 0, not -1"),
-        ("gemini", {"timeout": 0.0}, "chat.timeout must be a positive number"),
-        ("gemini", {"prices": (-1.0, 1.0)}, "chat.prices must not be negative"),
+        ("gemini", {"timeout": 0.0}, "chat.timeout must be greater than 0, not 0.0"),
+        ("gemini", {"prices": (-1.0, 1.0)}, "chat.prices must be at least 0, not -1.0"),
     ],
 )
 def test_bad_chat_settings_are_named(provider, chat, message):
@@ -198,12 +209,15 @@ def test_bad_chat_settings_are_named(provider, chat, message):
     assert "pw" not in str(caught.value)
 
 
-def test_bad_budget_and_good_defaults(tmp_path):
+def test_bad_budget_and_good_defaults():
     with pytest.raises(ValueError, match="max_cost must be a positive amount of USD, not 0"):
         check(Config(model="gemini", max_cost=0.0))
     check(Config(model="gemini"))
     check(Config(model="openai"))
-    assert isinstance(make_chat_model(Config(), tmp_path), ReplayModel)
+    model = make_chat_model("replay", ChatConfig(), task="drawer-open", writer="eureka")
+    assert isinstance(model, ReplayModel) and len(model.recording["initial"]["replies"]) == 8
+    with pytest.raises(ValueError, match="needs a ledger"):
+        make_chat_model("gemini", ChatConfig(), task="drawer-open", writer="core")
 
 
 def test_a_resumed_run_may_have_a_larger_budget(tmp_path):

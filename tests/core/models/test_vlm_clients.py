@@ -255,9 +255,9 @@ def test_a_stopped_model_sends_nothing_more(server, tmp_path):
 
     threading.Thread(target=stop).start()
     began = time.monotonic()
-    with pytest.raises(ChatError, match="asks nothing more"):
+    with pytest.raises(ChatError, match="has stopped sending requests"):
         model.complete(JUDGE, 1)
     assert time.monotonic() - began < 25
-    with pytest.raises(ChatError, match="asks nothing more"):
+    with pytest.raises(ChatError, match="has stopped sending requests"):
         model.complete(LOOK, 1)
     assert len(server.asked) == 1

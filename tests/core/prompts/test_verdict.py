@@ -1,4 +1,4 @@
-"""Reading verdicts: any form is forgiven, no content is guessed."""
+"""Reading verdicts: any form is read, no content is guessed."""
 
 import json
 
@@ -35,7 +35,7 @@ SAME = Verdict("A", 0.8, "A is open", ((0.1, 0.5, 1.0), (0.0, 0.0, 0.25)))
         "Reason: A is open",
     ],
 )
-def test_forms_that_are_forgiven(text):
+def test_forms_that_are_read(text):
     assert prompts.core_read(text, 3, unsure=True) == SAME
 
 
@@ -50,11 +50,9 @@ def test_forms_that_are_forgiven(text):
         ({"scores_b": [0, 0, "high"]}, "scores_b has 'high'"),
         ({"scores_b": [0, True, 1]}, "scores_b has True"),
         ({"scores_b": None}, "scores_b is not a list"),
-        ({"confidence": -1}, "confidence has -1"),
-        ({"confidence": float("nan")}, "confidence has nan"),
     ],
 )
-def test_contents_that_are_not(change, message):
+def test_wrong_contents_are_unreadable(change, message):
     with pytest.raises(Unreadable, match=message):
         prompts.core_read(json.dumps(GOOD | change), 3, unsure=True)
 

@@ -173,7 +173,7 @@ def published(x):
 
 
 def test_starts_have_the_published_statistics():
-    x = flatten_rope._starts().x.astype(np.float32)
+    x = flatten_rope.starts().x.astype(np.float32)
     assert len(x) == 1000
     published(x)
     arc = np.linalg.norm(np.diff(x, axis=2), axis=1).sum(1)
@@ -197,7 +197,7 @@ def test_other_starts_have_the_published_statistics():
 
 
 def test_a_start_goes_on_falling():
-    starts = flatten_rope._starts()
+    starts = flatten_rope.starts()
     highest = int(starts.x[:, 1].max(1).argmax())
     body = jax.tree.map(lambda a: jnp.asarray(a[highest], jnp.float32), starts)
     assert body.x[1].max() > 0.1

@@ -82,9 +82,8 @@ def test_assertions_are_checked():
 
 @pytest.mark.parametrize("text, hint", [
     ("x = np.random.rand()", "remove the randomness"),
-    ("import scipy\nx = 1.0", "remove this import"),
+    ("import scipy\nx = scipy.pi", ""),
     ("x = np.unique(action).sum()", "compare the elements"),
-    ("x = '{}'.format(1)", "f-string"),
     ("x = np.linalg.eigvals(np.eye(3))[0]", ""),
     ("x = '%99999999d' % 1", "f-string"),
     ("x = np.linalg.inv(np.eye(40))[0, 0]", "16 rows"),

@@ -97,7 +97,7 @@ SYNTAX = (
     "action.shape = (2, 2)\nx = 1", "x = ...", "x = {1}", "x = b'a'", "x = 1j", "f.a = 1\nx = 1",
     "def f(): return f\nx = f()()()", "x = print(1).__class__", "x = (yield)",
     "exec = 1\nx = eval", "def __import__(n): return n\nx = __import__('os')",
-    "__builtins__ = {}\nx = 1", "from __future__ import braces\nx = 1", "x = not_a_name",
+    "__builtins__ = {}\nx = 1", "from __future__ import braces\nx = braces", "x = not_a_name",
     "type A = int\nx = 1", "def f[T](a: T): return a\nx = f(1)", "return compute_reward",
     "x = compute_reward.name",
 )  # fmt: skip
@@ -105,7 +105,7 @@ SYNTAX = (
 LOOK_ALIKES = (
     "x = ().\uff3f\uff3fclass\uff3f\uff3f", "x = ().__\uff43lass__", "x = ()._\uff3fclass__",
     "x = \uff3f_import__('os')", "x = __\U0001d422mport__('os')", "x = \U0001d428pen('x')",
-    "x = \u1d49val('1')", "x = \uff45val('1')", "x = np.\uff4coad('x')", "import o\u017f\nx = 1",
+    "x = \u1d49val('1')", "x = \uff45val('1')", "x = np.\uff4coad('x')", "import o\u017f\nx = os",
     "x = action.__\u2102lass__", "\u2e3f = 1\nx = ().__class__", "x = g\uff45tattr(np, 'load')",
     "x = ().\ufe4d_class__", "x = ().\ufe33\ufe34class__", "x = \uff56ars()",
 )  # fmt: skip
@@ -155,9 +155,9 @@ ESCAPES = (
     *(f"x = action.{chain}" for chain in CHAINS[3:]),
     *(f"def f(a=1): return a\nx = {door}" for door in FUNCTION_DOORS),
     *(f"x = {door}" for door in (*BUILTIN_DOORS, *NUMPY_DOORS, *FORMATS)),
-    *(f"import {name}\nx = 1" for name in MODULES),
+    *(f"import {name}\nx = {name.split('.')[0]}" for name in MODULES),
     *(f"from {name} import *\nx = 1" for name in (*MODULES, "numpy", "math", "numpy.linalg")),
-    *(f"{text}\nx = 1" for text in RELATIVE),
+    *(f"{text}\nx = {text.split()[-1].replace('*', '1')}" for text in RELATIVE),
     *SYNTAX,
     *LOOK_ALIKES,
     *EXHAUSTING,

@@ -67,16 +67,16 @@ ESCAPES = [
     "exec('import os')\nx = 1",
     "x = compile('1', '', 'eval')",
     "x = __import__('os').system('true')",
-    "import os\nx = 1",
-    "import os.path as np\nx = 1",
-    "import jax\nx = 1",
-    "from os import system\nx = 1",
+    "import os\nx = os",
+    "import os.path as np\nx = np",
+    "import jax\nx = jax",
+    "from os import system\nx = system",
     "from numpy import *\nx = 1",
-    "from numpy import load\nx = 1",
-    "from numpy.lib import format\nx = 1",
-    "from . import reward\nx = 1",
-    "from .. import reward as r\nx = 1",
-    "import importlib\nx = 1",
+    "from numpy import load\nx = load",
+    "from numpy.lib import format\nx = format",
+    "from . import reward\nx = reward",
+    "from .. import reward as r\nx = r",
+    "import importlib\nx = importlib",
     "x = getattr(np, 'load')",
     "x = setattr(np, 'pi', 3)",
     "x = vars(np)",
@@ -113,7 +113,6 @@ ESCAPES = [
     "try:\n    x = 1 / 0\nexcept Exception as e:\n    x = e.__traceback__",
     "with open('x') as f:\n    x = 1",
     "global np\nx = 1",
-    "del action\nx = 1",
     "raise SystemExit",
     "x = [y := 1 for a in action][0]",
     "a = np.asarray(action, dtype=float)\na[0] = 1\nx = a[0]",
@@ -126,7 +125,6 @@ ESCAPES = [
     "x = ValueError",
     "x = max(**action)",
     "x = {'a': 1}.keys() == {'a': 1}.keys()",
-    "x = action[action > 0].sum()",
     "x = dict(**{'a': 1})",
     "x = {1, 2}",
     "x = b'abc'",
@@ -166,12 +164,12 @@ LOCATED = [
         "list",
     ),
     ("x = zip(action, action)[0]", 3, 9, "zip", ""),
-    ("import os\nx = 1", 3, 5, "`os` cannot be imported", "numpy"),
-    ("from typing import Taple\nx = 1", 3, 5, "`typing.Taple` cannot be imported", "typing"),
+    ("import os\nx = os", 3, 5, "`os` cannot be imported", "numpy"),
+    ("from typing import Taple\nx = Taple", 3, 5, "`typing.Taple` cannot be imported", "typing"),
     ("if action[0] > 0:\n    y = 1.0\nx = y", 5, 9, "only one branch", "before the `if`"),
     ("d = {}\nif action[0] > 0:\n    d['a'] = 1.0\nx = d['a']", 6, 9, "only one", "before"),
     ("def f(n):\n    return f(n)\nx = f(1)", 4, 16, "calls itself", "for"),
-    ("x = [a for a in action if a > 0][0]", 3, 31, "filter", "np.where"),
+    ("x = [a for a in action if a > 0][0]", 3, 9, "out of range", "test its length"),
     ("x = 9 ** 9 ** 9", 3, 9, "too large", ""),
     ("x = observation[action[0]]", 3, 9, "integer", "int"),
     ("x = {}['a']", 3, 9, "'a'", ""),
@@ -217,8 +215,8 @@ def test_non_finite_values_name_the_component():
 
 
 def test_several_diagnostics_at_once():
-    error = refusal(body("import os\nx = eval('1')\nwhile x:\n    x = _y\ndel z"))
-    assert [found.line for found in error.diagnostics] == [3, 4, 5, 7]
+    error = refusal(body("import os\nx = eval('1')\nglobal x\ny = _y + os\nasync def f(): pass"))
+    assert [found.line for found in error.diagnostics] == [3, 4, 5, 6, 7]
     for found in error.diagnostics:
         assert found.message in str(error) and found.hint in str(error)
         assert found.source_line in str(error)

@@ -1,0 +1,44 @@
+"""What a run has paid for and may still spend; one ledger is shared by all its hosted models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from core_jax.models.budget import Budget
+from core_jax.models.reply_cache import ReplyCache
+from core_jax.models.single_flight import SingleFlight
+
+
+class UsageLedger:
+    """The replies that were paid for, the budget, and the requests under way.
+
+    Attributes:
+        cache: every reply and its cost.
+        budget: what may still be spent.
+        flights: makes equal questions in flight one request.
+    """
+
+    def __init__(self, cache: ReplyCache, max_cost: float):
+        self.cache, self.budget = cache, Budget(max_cost, cache)
+        self.flights = SingleFlight()
+
+    def spent(self) -> tuple[int, float]:
+        """Tokens and USD of every answer in the run's folder, whichever process asked."""
+        return self.cache.totals()
+
+    def close(self) -> None:
+        """Closes the database."""
+        self.cache.close()
+
+
+def open_ledger(max_cost: float, folder: Path) -> UsageLedger:
+    """The ledger in a run's folder.
+
+    Args:
+        max_cost: USD that the run may spend, what is in the folder already included.
+        folder: holds `replies.sqlite`, which is made if it is not there.
+
+    Raises:
+        ChatError: the file is damaged or cannot be written.
+    """
+    return UsageLedger(ReplyCache(folder / "replies.sqlite"), max_cost)

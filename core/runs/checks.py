@@ -1,0 +1,38 @@
+"""Checks of a whole config: bounds of every value, then what must fit together."""
+
+from __future__ import annotations
+
+from core_jax import envs
+from core_jax.feedback.teachers.vlm_config import check_vlm
+from core_jax.models.chat_config import check_chat
+from core_jax.runs import fields
+from core_jax.runs.config import Config, check_names
+from core_jax.runs.layout import RUN_FIELDS, places
+
+
+def check(config: Config, spec: envs.TaskSpec | None = None) -> Config:
+    """Returns the config, or raises a ValueError naming field, value and what is right.
+
+    Args:
+        config: to check.
+        spec: of the task, where it is not a built-in one.
+    """
+    check_names({name: getattr(config, name) for name in RUN_FIELDS})
+    for name, place in places(config).items():
+        fields.check_value(name, place.get(config), place.annotation)
+    training = config.training
+    if training.chunk % training.block:
+        raise ValueError(
+            f"chunk ({training.chunk}) must be a multiple of envs * rollout ({training.block})"
+        )
+    for name in ("steps", "eval_every", "checkpoint_every", "random_steps"):
+        value = getattr(training if hasattr(training, name) else config, name)
+        if value % training.chunk:
+            raise ValueError(f"{name} ({value}) must be a multiple of chunk ({training.chunk})")
+    if config.labeller is not None:
+        check_vlm(config.teacher_settings, *config.labeller, config.max_cost)
+    if config.asks_writer and config.model != "replay":
+        check_chat(config.model, config.chat, config.max_cost)
+    spec = envs.spec(config.task, config.protocol) if spec is None else spec
+    config.recipe.check(config.settings, training, spec)
+    return config

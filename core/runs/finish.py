@@ -1,0 +1,66 @@
+"""The end of a run: the final evaluation, and the pictures in its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from core_jax import envs
+from core_jax.agents.evaluation import Episodes
+from core_jax.runs import metrics
+from core_jax.runs.config import Config
+from core_jax.training.state import EpisodeRecord, SeedState
+from core_jax.training.streams import Stream, stream_keys
+from core_jax.training.train import Train
+from core_jax.visual import episodes as episode_sheets
+
+
+def means(episodes: Episodes) -> dict[str, list[float]]:
+    """Per-seed means of an evaluation."""
+    named = {k: np.asarray(v).mean(axis=1) for k, v in episodes._asdict().items()}
+    return {k: [round(float(x), 4) for x in v] for k, v in named.items()}
+
+
+def play(
+    config: Config, train: Train, seeds: SeedState
+) -> tuple[dict[str, list[float]], EpisodeRecord]:
+    """Plays the final episodes; returns their per-seed means and a record of the first."""
+    training = config.training
+    rounds, played, record = -(-config.final_episodes // training.eval_episodes), [], None
+    for i in range(rounds):
+        keys = stream_keys(config.seed, training.seeds, Stream.FINAL_EVALUATION, i)
+        episodes, one = jax.device_get(train.evaluate(seeds, keys))
+        played.append(episodes)
+        record = record or one
+    joined = [np.concatenate(x, axis=1) for x in zip(*played, strict=True)]
+    assert record is not None
+    return means(Episodes(*(x[:, : config.final_episodes] for x in joined))), record
+
+
+def draw(
+    config: Config,
+    env: envs.TaskEnv,
+    record: EpisodeRecord,
+    columns: Mapping[str, Any],
+    out: Path,
+    note: Callable[[str], None],
+) -> None:
+    """Draws `curve.png` and `episode.png`; what cannot be drawn is noted."""
+    title = f"{config.method} on {config.task} ({config.protocol})"
+    rows = metrics.read_rows(out / "metrics.jsonl")
+    shown = episode_sheets.from_record(record, columns)
+    drawings = {
+        "curve.png": lambda path: metrics.plot_curve(rows, title, path),
+        "episode.png": lambda path: episode_sheets.contact_sheet(
+            env, shown, title, path, config.seed
+        ),
+    }
+    for name, drawing in drawings.items():
+        try:
+            drawing(out / name)
+        except Exception as error:  # the training is finished and kept: report, do not lose it
+            note(f"{name} was not drawn: {type(error).__name__}: {error}")

@@ -1,0 +1,203 @@
+"""The command line of a run: the flags of the chosen method, teacher, learner and input alone.
+
+What is chosen is read first, then the defaults that depend on it; the other flags are parsed by
+tyro from a dataclass that is made for this choice.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from core_jax import envs, methods
+from core_jax.agents import learner as learners
+from core_jax.feedback import teachers
+from core_jax.runs import fields, presets, run_folder
+from core_jax.runs.config import Config, check_names
+from core_jax.runs.follow import follow
+from core_jax.runs.layout import Place, places, with_values
+
+_CHOICES = ("task", "method", "protocol", "teacher", "learner", "model")
+_LISTED = {
+    "task": lambda: (*envs.names(), "module:attribute"),
+    "method": methods.names,
+    "protocol": lambda: envs.PROTOCOLS,
+    "teacher": teachers.names,
+    "learner": learners.names,
+    "model": lambda: ("replay", "gemini", "openai"),
+}
+
+
+def parse(extra: type, argv: Sequence[str] | None = None, prog: str | None = None) -> Any:
+    """Parses a command line.
+
+    Args:
+        extra: a dataclass of the script's own flags, all with defaults. With a field `resume` and a
+            field `out`, a resumed run's own config gives the defaults.
+        argv: the words; the process's by default.
+        prog: name of the program in its help.
+
+    Returns:
+        `(config, extra's instance)`; the config is not checked yet.
+
+    Raises:
+        ValueError: a flag that has no effect in this run, or a config file that cannot be read.
+    """
+    argv = sys.argv[1:] if argv is None else list(argv)
+    default, given = _default(argv, extra)
+    known = places(default)
+    _refuse_unused(argv, default, known, extra)
+    cls, own = _flags_class(extra, default, known)
+    parsed = tyro.cli(cls, args=argv, prog=prog, description=extra.__doc__)
+    values = {name: getattr(parsed, name) for name in known}
+    config = default
+    for name, place in known.items():
+        config = place.put(config, values[name])
+    config = follow(config, given | named(argv))
+    return config, extra(**{name: getattr(parsed, name) for name in own})
+
+
+def named(argv: Sequence[str]) -> set[str]:
+    """Dotted names of the flags in a command line: `--no-frm` is frm."""
+    found = set()
+    for word in argv:
+        if match := re.match(r"--([A-Za-z][\w.\-]*)", word):
+            name = match[1].replace("-", "_")
+            found.add(name)
+            found.add(re.sub(r"(^|\.)no_", r"\1", name))
+    return found
+
+
+def _default(argv: Sequence[str], extra: type) -> tuple[Config, set[str]]:
+    """The config before the command line, and the names that a config file gave."""
+    seen = _peek(argv, {name: str for name in (*_CHOICES, "config", "out")} | {"resume": bool})
+    own = {f.name: f.default for f in dataclasses.fields(extra)}
+    out = Path(seen["out"]) if "out" in seen else own.get("out")
+    if seen.get("resume") and isinstance(out, Path) and (out / "config.json").exists():
+        return run_folder.load_config(out), set()
+    choices = {name: seen[name] for name in _CHOICES if name in seen}
+    values = _read_file(Path(seen["config"])) if "config" in seen else {}
+    choices = {name: values[name] for name in _CHOICES if name in values} | choices
+    check_names(choices)
+    # The method's own switches decide which of its groups have an effect, and some defaults.
+    switches = {
+        name: fields.bare(kind)
+        for name, kind in fields.hints(methods.get(choices.get("method", "core")).config).items()
+        if not fields.is_group(kind)
+    }
+    choices |= {name: values[name] for name in switches if name in values}
+    choices |= _peek(argv, {k: v if v is bool else str for k, v in switches.items()})
+    config = presets.defaults(choices)
+    if values:
+        config = with_values(config, {**values, **choices})
+    return config, {name for name, _ in fields.flatten(values)} | set(values)
+
+
+def _peek(argv: Sequence[str], names: Mapping[str, type]) -> dict[str, Any]:
+    """The values of some flags, as text or as booleans, before the rest can be parsed."""
+    peek = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for name, kind in names.items():
+        flags = [f"--{name.replace('_', '-')}", f"--{name}"]
+        if kind is bool:
+            peek.add_argument(*flags, dest=name, action="store_true", default=None)
+            negated = [f"--no-{name.replace('_', '-')}", f"--no_{name}"]
+            peek.add_argument(*negated, dest=name, action="store_false", default=None)
+        else:
+            peek.add_argument(*flags, dest=name)
+    return {k: v for k, v in vars(peek.parse_known_args(argv)[0]).items() if v is not None}
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text()
+    except OSError as error:
+        raise ValueError(f"--config {path}: {error.strerror}") from error
+    try:
+        if path.suffix in (".yaml", ".yml"):
+            import yaml
+
+            content = yaml.safe_load(text)
+        else:
+            content = json.loads(text)
+    except Exception as error:  # each parser has errors of its own; all of them mean this
+        raise ValueError(f"--config {path} cannot be read: {error}") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"--config {path} must hold named settings, as a run's config.json does")
+    return run_folder.current_version(content)
+
+
+def _flags_class(
+    extra: type, config: Config, known: Mapping[str, Place]
+) -> tuple[type, tuple[str, ...]]:
+    """A dataclass with every flag of this choice, and the names that are the script's own."""
+    own = dataclasses.fields(extra)
+    texts, kinds = fields.docs(extra), fields.hints(extra)
+    rows: list[tuple[str, Any, Any]] = []
+    for f in own:
+        rows.append((f.name, _documented(kinds[f.name], texts.get(f.name, "")), _field(f.default)))
+    for name, place in known.items():
+        owner = getattr(config, place.part) if place.part else config
+        text = fields.docs(type(owner)).get(name, "") if place.field else ""
+        if name in _LISTED:
+            text = f"{text} Choices: {', '.join(_LISTED[name]())}."
+        annotation = place.annotation if fields.is_group(place.annotation) else _documented(
+            place.annotation, text
+        )  # fmt: skip
+        rows.append((name, annotation, _field(place.get(config))))
+    cls = dataclasses.make_dataclass("Flags", rows, frozen=True)
+    return cls, tuple(f.name for f in own)
+
+
+def _documented(annotation: Any, text: str) -> Any:
+    return Annotated[annotation, tyro.conf.arg(help=text or None)]
+
+
+def _field(default: Any) -> Any:
+    return dataclasses.field(default_factory=lambda: default)
+
+
+def _refuse_unused(
+    argv: Sequence[str], config: Config, known: Mapping[str, Place], extra: type
+) -> None:
+    """Raises a ValueError for a flag that would have no effect, with the reason."""
+    given = named(argv)
+    for name, reason in config.recipe.unused(config.settings).items():
+        for flag in sorted(given):
+            if flag == name or flag.startswith(f"{name}."):
+                shown = "--" + flag.replace("_", "-")
+                raise ValueError(f"{shown} has no effect in this run. {reason}")
+    valid = {f.name for f in dataclasses.fields(extra)} | set(known)
+    for flag in sorted(given):
+        top = flag.partition(".")[0]
+        owner = _owner(top)
+        if top not in valid and owner is not None:
+            shown = "--" + flag.replace("_", "-")
+            raise ValueError(
+                f"{shown} has no effect in this run: it belongs to {owner}, and this is --method "
+                f"{config.method} --teacher {config.teacher} --learner {config.learner} --model "
+                f"{config.model}"
+            )
+
+
+def _owner(top: str) -> str | None:
+    """Whose flags begin with a name."""
+    if top in learners.names():
+        return f"--learner {top}"
+    if top in teachers.names():
+        return f"--teacher {top}"
+    if top == "chat":
+        return "--model gemini or openai"
+    users = [
+        name
+        for name in methods.names()
+        if top in {f.name for f in dataclasses.fields(methods.get(name).config)}
+    ]
+    return f"--method {' or '.join(users)}" if users else None

@@ -1,0 +1,161 @@
+"""From a config to the parts of a run: environment, learner, training functions, teacher,
+method."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from core_jax import envs
+from core_jax.agents.learner import ActionSpace, make_learner
+from core_jax.feedback import teachers
+from core_jax.feedback.labels import LabelStore
+from core_jax.feedback.rounds import Labelling
+from core_jax.methods.base import Context, MethodRun
+from core_jax.models import (
+    UsageLedger,
+    check_chat_model,
+    check_labeller,
+    make_chat_model,
+    make_labeller,
+    open_ledger,
+)
+from core_jax.runs.config import Config
+from core_jax.training.devices import configure_jax
+from core_jax.training.train import Train
+from core_jax.training.train import make_train as make_training
+
+
+@dataclasses.dataclass
+class Parts:
+    """What a run is made of.
+
+    Attributes:
+        train: the functions that train.
+        method: the method's state.
+        teacher: the teacher's name; "" if labels are not asked for.
+        store: the labels.
+        ledger: what hosted models have cost; None if none is asked.
+    """
+
+    train: Train
+    method: MethodRun
+    teacher: str
+    store: LabelStore
+    ledger: UsageLedger | None
+
+    def spent(self) -> tuple[int, float]:
+        """Tokens and USD of the whole run; recordings and scripted teachers cost nothing."""
+        return self.ledger.spent() if self.ledger else (0, 0.0)
+
+    def close(self) -> None:
+        """Ends what is under way and closes all files."""
+        self.method.close()
+        self.store.close()
+        if self.ledger:
+            self.ledger.close()
+
+
+def make_train(config: Config, env: envs.TaskEnv | None = None) -> Train:
+    """The training functions of a config, for a loop of one's own.
+
+    Args:
+        config: checked by `core_jax.check`.
+        env: one world of your own, in place of the config's task.
+    """
+    configure_jax(config.recipe.parallel_seeds(config.settings, config.training))
+    return make_functions(config, make_world(config) if env is None else env)
+
+
+def make_world(config: Config) -> envs.TaskEnv:
+    """The environment of a config."""
+    return envs.make(config.task, protocol=config.protocol)
+
+
+def make_functions(config: Config, env: envs.TaskEnv) -> Train:
+    """The training functions of a config.
+
+    Raises:
+        ValueError: the learner cannot act in this environment.
+    """
+    space = ActionSpace(env.action_size, getattr(env.spec, "discrete", False))
+    learner = make_learner(config.learner, config.learner_settings, env.observation_size, space)
+    rewards = config.recipe.rewards(config.settings, config.training, env)
+    return make_training(config.training, env, learner, rewards)
+
+
+def make_parts(
+    config: Config, out: Path, note: Callable[[str], None], env: envs.TaskEnv | None = None
+) -> Parts:
+    """Builds a run in its folder.
+
+    Args:
+        config: checked.
+        out: the run's folder.
+        note: logs a line.
+        env: an environment in place of the config's task.
+    """
+    env = make_world(config) if env is None else env
+    train = make_functions(config, env)
+    store = LabelStore(out / "labels.sqlite")
+    ledger = open_ledger(config.max_cost, out) if config.hosted else None
+    name = ""
+    made: list[Labelling] = []
+
+    def labelling(frames_shown: int) -> Labelling:
+        nonlocal name
+        asked, feedback = None, getattr(config.settings, "feedback", None)
+        if config.labeller is not None:
+            asked = make_labeller(*config.labeller, ledger=ledger)
+        name, found = teachers.make_labelling(
+            config.teacher,
+            config.teacher_settings,
+            env=env,
+            store=store,
+            folder=out,
+            frames_shown=frames_shown,
+            seed=config.seed,
+            max_unanswered_rounds=getattr(feedback, "max_unanswered_rounds", 3),
+            labeller=asked,
+        )
+        made.append(found)
+        return found
+
+    context = Context(
+        training=config.training,
+        env=env,
+        learner=train.plan.learner,
+        seed=config.seed,
+        title=f"{config.method} on {config.task} ({config.protocol})",
+        folder=out,
+        store=store,
+        labelling=labelling,
+        judge=_judge(config),
+        wait_for_labels=config.wait_for_labels,
+        chat_model=lambda kind: _chat_model(config, kind, ledger),
+        note=note,
+    )
+    method = config.recipe.start(config.settings, context, train)
+    return Parts(train, method, name, store, ledger)
+
+
+def check_outside(config: Config) -> None:
+    """Raises a ValueError if a recording or the key of a hosted model is missing."""
+    if config.asks_writer:
+        check_chat_model(
+            config.model, config.chat, task=config.task, writer=config.recipe.prompt_kind()
+        )
+    if config.labeller is not None:
+        check_labeller(*config.labeller)
+
+
+def _chat_model(config: Config, kind: str, ledger: UsageLedger | None) -> Any:
+    return make_chat_model(config.model, config.chat, task=config.task, writer=kind, ledger=ledger)
+
+
+def _judge(config: Config) -> str:
+    """What a scripted teacher compares; its thresholds are in units of that."""
+    parameters = getattr(config.teacher_settings, "parameters", None)
+    return parameters().judge if parameters else "reward"

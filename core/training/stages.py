@@ -1,0 +1,280 @@
+"""The stages of training one seed, as pure functions of its state: collect, insert, learn,
+evaluate.
+
+A `Plan` holds what does not change during a run. `core_jax.training.train` vmaps the stages over
+seeds, jits them and spreads them over devices.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from core_jax import envs
+from core_jax.agents import evaluation, replay, sac
+from core_jax.agents.learner import Learner, Rollout
+from core_jax.agents.replay import Transition, Truth
+from core_jax.envs.wrappers import TrainingWrapper
+from core_jax.reward_models.combine import combine
+from core_jax.reward_models.source import RewardSource
+from core_jax.training.config import TrainingConfig
+from core_jax.training.state import EpisodeRecord, SeedState
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """What the stages share.
+
+    Attributes:
+        config: sizes and schedule.
+        env: one world.
+        worlds: the same, vectorised with resets.
+        learner: what acts and is updated.
+        sources: device reward sources.
+        columns: every reward column, also those that programs and host sources fill.
+        weights: initial weight of each column that is part of the reward.
+    """
+
+    config: TrainingConfig
+    env: envs.TaskEnv
+    worlds: TrainingWrapper
+    learner: Learner
+    sources: tuple[RewardSource, ...]
+    columns: tuple[str, ...]
+    weights: Mapping[str, float]
+
+
+def init(plan: Plan, key: jax.Array) -> SeedState:
+    """A seed's state before the first step."""
+    config, learner = plan.config, plan.learner
+    key, env_key, agent_key, source_key, carry_key = jax.random.split(key, 5)
+    env_state = plan.worlds.reset(jax.random.split(env_key, config.envs))
+    example = _example(plan, env_state)
+    keys = [source_key] + [jax.random.fold_in(source_key, i) for i in range(1, len(plan.sources))]
+    return SeedState(
+        key=key,
+        env_state=env_state,
+        carry=learner.init_carry(carry_key, config.envs),
+        learner=learner.init(agent_key),
+        replay=replay.init(example, config.replay_rows, config.envs),
+        sources={s.name: s.init(k, example) for s, k in zip(plan.sources, keys, strict=False)},
+        weights={name: jnp.float32(w) for name, w in plan.weights.items()},
+    )
+
+
+def collect(
+    plan: Plan, seed: SeedState, random: jax.Array
+) -> tuple[SeedState, Transition, dict[str, jax.Array], dict[str, jax.Array]]:
+    """Acts and steps the worlds for a rollout.
+
+    Args:
+        plan: the run's.
+        seed: one seed.
+        random: whether actions are uniform random ones [].
+
+    Returns:
+        The seed, a block of transitions `[K, N]` without rewards, what the learner keeps of each
+        action for its update `[K, N]`, and counts.
+    """
+    learner, config = plan.learner, plan.config
+
+    def body(carry, key):
+        state, memory = carry
+        action, memory, extras = learner.act(seed.learner, state.obs, memory, key, random)
+        new = plan.worlds.step(state, action)
+        step = Transition(
+            obs=state.obs,
+            action=action,
+            next_obs=new.info["last_obs"],
+            target=state.info["target"],
+            snapshot=new.info["last_snapshot"],
+            rewards={name: jnp.zeros_like(new.reward) for name in plan.columns},
+            truth=Truth(
+                dense=config.dense_scale * new.metrics["dense"],
+                progress=new.metrics["progress"],
+                success=new.metrics["success"],
+            ),
+            discount=1.0 - (new.done - new.info["truncation"]),
+            cut=new.done,
+        )
+        ended = (new.done, new.done * new.info["episode_success"], new.metrics["nonfinite"])
+        return (new, memory), (step, extras, ended)
+
+    key, act_key = jax.random.split(seed.key)
+    (env_state, memory), (block, extras, (done, succeeded, broken)) = jax.lax.scan(
+        body, (seed.env_state, seed.carry), jax.random.split(act_key, config.rollout)
+    )
+    counts = {
+        "episodes": jnp.sum(done),
+        "episode_successes": jnp.sum(succeeded),
+        "nonfinite": jnp.sum(broken),
+    }
+    return seed.replace(key=key, env_state=env_state, carry=memory), block, extras, counts
+
+
+def insert(
+    plan: Plan, seed: SeedState, block: Transition, given: dict[str, jax.Array]
+) -> tuple[SeedState, Transition, dict[str, Any]]:
+    """Scores a block with the device sources and adds it to replay.
+
+    Args:
+        plan: the run's.
+        seed: one seed.
+        block: from `collect`.
+        given: columns `[K, N]` from programs and host sources.
+
+    Returns:
+        The seed, the block with its rewards, and means for the metrics.
+    """
+    columns = dict(given)
+    metrics: dict[str, Any] = {}
+    for source in plan.sources:
+        values, more = source.score(seed.sources[source.name], block, seed.replay)
+        columns |= values
+        metrics |= more
+    block = block._replace(rewards=columns)
+    means = {
+        "rewards": {name: jnp.mean(columns[name]) for name in plan.columns},
+        "dense": jnp.mean(block.truth.dense),
+        # Not to be taken for an evaluation's: the share of the steps of exploring policies.
+        "step_success": jnp.mean(block.truth.success),
+        "step_progress": jnp.mean(block.truth.progress),
+        "reward": jnp.mean(combine(seed.weights, columns)),
+        **metrics,
+    }
+    return seed.replace(replay=replay.add(seed.replay, block)), block, means
+
+
+def learn(plan: Plan, seeds: SeedState, updates: jax.Array) -> tuple[SeedState, dict]:
+    """`updates` gradient steps of an off-policy learner, for every seed `[S]`, on its replay."""
+    learner, count = plan.learner, seeds.key.shape[0]
+    at = lambda tree, i: jax.tree.map(lambda x: x[i], tree)
+    stack = lambda trees: jax.tree.map(lambda *x: jnp.stack(x), *trees)
+    # On a CPU a few seeds side by side in one program keep the cores busier than products
+    # with a batch axis, which XLA runs one after another; many would take long to compile.
+    apart = jax.default_backend() == "cpu" and count <= 4
+
+    def body(_, carry):
+        learners, keys, total = carry
+        keys, sample_keys, update_keys = jnp.moveaxis(jax.vmap(_split3)(keys), 1, 0)
+        batches = jax.vmap(functools.partial(sample, plan))(seeds, sample_keys)
+        if apart:
+            each = [
+                learner.update(x, at(batches, i), update_keys[i]) for i, x in enumerate(learners)
+            ]
+            learners, metrics = tuple(x for x, _ in each), stack([m for _, m in each])
+        else:
+            learners, metrics = jax.vmap(learner.update)(learners, batches, update_keys)
+        return learners, keys, jax.tree.map(jnp.add, total, metrics)
+
+    keys, update_keys = jnp.moveaxis(jax.vmap(jax.random.split)(seeds.key), 1, 0)
+    learners = tuple(at(seeds.learner, i) for i in range(count)) if apart else seeds.learner
+    start = (learners, update_keys, {name: jnp.zeros(count) for name in learner.metric_names})
+    learners, _, total = jax.lax.fori_loop(0, updates, body, start)
+    metrics = {k: v / jnp.maximum(updates, 1) for k, v in total.items()}
+    return seeds.replace(key=keys, learner=stack(learners) if apart else learners), metrics
+
+
+def learn_on_policy(
+    plan: Plan, seed: SeedState, block: Transition, extras: dict[str, jax.Array]
+) -> tuple[SeedState, dict]:
+    """One update of an on-policy learner on the block that its policy has just collected."""
+    key, update_key = jax.random.split(seed.key)
+    rollout = Rollout(
+        obs=block.obs,
+        action=block.action,
+        reward=combine(seed.weights, block.rewards),
+        next_obs=block.next_obs,
+        discount=block.discount,
+        cut=block.cut,
+        extras=extras,
+    )
+    learner, metrics = plan.learner.update(seed.learner, rollout, update_key)
+    return seed.replace(key=key, learner=learner), metrics
+
+
+def sample(plan: Plan, seed: SeedState, key: jax.Array) -> sac.Batch:
+    """A batch of n-step transitions from replay, rewards combined by the present weights."""
+    config: Any = plan.learner.config  # pyright: ignore[reportAttributeAccessIssue]
+    row, env_index = replay.sample_index(seed.replay, key, (config.batch_size,))
+    reward = lambda step: combine(seed.weights, step.rewards)
+    n, gamma = config.n_step, config.gamma
+    return sac.Batch(*replay.gather_n_step(seed.replay, row, env_index, reward, n, gamma))
+
+
+def rescore(plan: Plan, name: str, seed: SeedState) -> SeedState:
+    """Scores all of replay anew with one source."""
+    [source] = [s for s in plan.sources if s.name == name]
+    columns = source.rescore(seed.sources[name], seed.replay)
+    rewards = {**seed.replay.data.rewards, **columns}
+    return seed.replace(replay=seed.replay.replace(data=seed.replay.data._replace(rewards=rewards)))
+
+
+def reset_value(plan: Plan, seed: SeedState) -> SeedState:
+    """Fresh critics; the actor stays (PEBBLE, Lee et al. 2021)."""
+    key, value_key = jax.random.split(seed.key)
+    return seed.replace(key=key, learner=plan.learner.reset_value(seed.learner, value_key))
+
+
+def evaluate(
+    plan: Plan, seed: SeedState, key: jax.Array
+) -> tuple[evaluation.Episodes, EpisodeRecord]:
+    """Plays episodes with the deterministic policy, and records the first."""
+    params, env, config = plan.learner.policy(seed.learner), plan.env, plan.config
+    act = lambda obs, _: plan.learner.mode(params, obs)
+
+    def record(state: Any, action: jax.Array) -> EpisodeRecord:
+        return EpisodeRecord(
+            next_obs=state.obs,
+            action=action,
+            target=state.info["target"],
+            snapshot=env.snapshot(state.pipeline_state),
+            truth=Truth(
+                dense=config.dense_scale * state.metrics["dense"],
+                progress=state.metrics["progress"],
+                success=state.metrics["success"],
+            ),
+            cut=state.done,
+        )
+
+    return evaluation.rollout(
+        env.reset, env.step, act, key, config.eval_episodes, env.spec.horizon, record
+    )
+
+
+def score_episode(plan: Plan, seed: SeedState, record: EpisodeRecord) -> dict[str, jax.Array]:
+    """Columns `[T]` of the device sources for a recorded episode."""
+    columns: dict[str, jax.Array] = {}
+    for source in plan.sources:
+        columns |= source.score_episode(seed.sources[source.name], record)
+    return columns
+
+
+def _example(plan: Plan, env_state: Any) -> Transition:
+    """One transition, as an example of shapes and types."""
+    info = env_state.info
+    one = jax.tree.map(lambda x: x[0], (env_state.obs, info["target"], info["last_snapshot"]))
+    zero = jnp.float32(0)
+    spec = plan.env.spec
+    discrete = getattr(spec, "discrete", False)
+    action = jnp.int32(0) if discrete else jnp.zeros(plan.env.action_size)
+    return Transition(
+        obs=one[0],
+        action=action,
+        next_obs=one[0],
+        target=one[1],
+        snapshot=one[2],
+        rewards=dict.fromkeys(plan.columns, zero),
+        truth=Truth(zero, zero, zero),
+        discount=zero,
+        cut=zero,
+    )
+
+
+def _split3(key: jax.Array) -> jax.Array:
+    return jax.random.split(key, 3)

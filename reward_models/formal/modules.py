@@ -1,0 +1,19 @@
+"""All modules that a formal reward can read, by their dotted names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from core_jax.reward_models.formal.modules_table import LINALG, MATH
+from core_jax.reward_models.formal.numpy_table import NUMPY
+from core_jax.reward_models.formal.scipy_table import SCIPY_MODULES
+from core_jax.reward_models.formal.torch_table import TORCH_MODULES
+
+MODULES: dict[str, dict[str, Any]] = {
+    "numpy": NUMPY,
+    "numpy.linalg": LINALG,
+    "math": MATH,
+    **SCIPY_MODULES,
+    "scipy.linalg": {name: LINALG[name] for name in ("norm", "det", "inv", "solve")},
+    **TORCH_MODULES,
+}

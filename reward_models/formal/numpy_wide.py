@@ -1,0 +1,483 @@
+"""More of NumPy: functions that models write now and then."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from core_jax.reward_models.formal import safe_math
+from core_jax.reward_models.formal.choices import Masked
+from core_jax.reward_models.formal.entries import bind, entry, sizes_of
+from core_jax.reward_models.formal.values import (
+    MAX_ELEMENTS,
+    Function,
+    Primitive,
+    ValueProblem,
+    holds_traced,
+    is_array,
+    is_number,
+    is_traced,
+    to_array,
+    to_jax,
+    weak,
+)
+
+_MAX_SIDE = 16
+
+
+class Gather:
+    """`np.r_` or `np.c_`, which are used with square brackets."""
+
+    def __init__(self, name: str):
+        self.name = name
+
+    def item(self, key: Any) -> Any:
+        """The pieces in the brackets, joined."""
+        parts = key if isinstance(key, tuple) else (key,)
+        arrays = [self._piece(part) for part in parts]
+        library = jnp if holds_traced(arrays) else np
+        arrays = [library.asarray(weak(a) if library is jnp else a) for a in arrays]
+        if self.name == "r_":
+            return library.concatenate([library.atleast_1d(a) for a in arrays])
+        return library.concatenate([a.reshape(-1, 1) if a.ndim < 2 else a for a in arrays], axis=1)
+
+    @staticmethod
+    def _piece(part: Any) -> Any:
+        if isinstance(part, slice):
+            values = (part.start or 0, part.stop, part.step or 1)
+            if not all(isinstance(v, int | float) for v in values) or not values[2]:
+                raise ValueProblem("a slice in np.r_ needs constants")
+            sizes_of(max(0, math.ceil((values[1] - values[0]) / values[2])))
+            return np.arange(*values)
+        return to_array(part)
+
+
+def _primitive(name: str, parameters: str, required: int, function: Callable) -> Primitive:
+    """A function of bound arguments; traced and static alike."""
+
+    def call(evaluator: Any, args: tuple, kwargs: dict) -> Any:
+        bound = bind(f"np.{name}", tuple(parameters.split()), args, kwargs)
+        if len(bound) < required:
+            raise ValueProblem(f"np.{name} needs the arguments {parameters}")
+        return function(evaluator, **bound)
+
+    return Primitive(name, call)
+
+
+def _library(*values: Any) -> Any:
+    return jnp if holds_traced([*values]) else np
+
+
+def _as(library: Any, value: Any) -> Any:
+    return jnp.asarray(weak(value)) if library is jnp else np.asarray(to_array(value))
+
+
+def _take(evaluator: Any, a: Any, indices: Any, axis: Any = None, mode: Any = "raise") -> Any:
+    array = to_array(a)
+    if axis is None:
+        array, axis = array.reshape(-1), 0
+    if not isinstance(axis, int) or mode not in ("raise", "clip"):
+        raise ValueProblem("np.take needs a constant axis and the mode 'raise' or 'clip'")
+    key = to_array(indices)
+    if mode == "clip":
+        key = (jnp if is_traced(key) else np).clip(key, 0, array.shape[axis] - 1)
+    return evaluator.item(array, (*(slice(None),) * (axis % array.ndim), key))
+
+
+def _choose(evaluator: Any, a: Any, choices: Any) -> Any:
+    index, rows = to_array(a), [to_array(row) for row in evaluator.items(choices)]
+    if np.ndim(index):
+        raise ValueProblem("np.choose takes one number here", "use np.select")
+    return evaluator.item(rows, index if not isinstance(index, np.ndarray) else index.item())
+
+
+def _compress(evaluator: Any, condition: Any, a: Any, axis: Any = None) -> Any:
+    array = to_array(a)
+    if axis not in (None, 0) or axis is None and array.ndim > 1:
+        raise ValueProblem("np.compress takes the first axis here", "use x[mask]")
+    mask = to_array(condition)
+    mask = mask if is_array(mask) and mask.dtype == np.bool_ else mask != 0
+    return evaluator.item(array[: len(mask)], mask)
+
+
+def _extract(evaluator: Any, condition: Any, arr: Any) -> Any:
+    return _compress(evaluator, to_array(condition).reshape(-1), to_array(arr).reshape(-1))
+
+
+def _cov(evaluator: Any, m: Any, y: Any = None, rowvar: Any = True, ddof: Any = None) -> Any:
+    library = _library(m, y)
+    rows = library.atleast_2d(_as(library, m).astype(float))
+    rows = rows if rowvar or rows.shape[0] == 1 else rows.T
+    if y is not None:
+        rows = library.concatenate([rows, library.atleast_2d(_as(library, y).astype(float))])
+    free = 1 if ddof is None else ddof
+    away = rows - library.mean(rows, axis=1, keepdims=True)
+    return library.squeeze(away @ away.T / (rows.shape[1] - free))
+
+
+def _corrcoef(evaluator: Any, x: Any, y: Any = None, rowvar: Any = True) -> Any:
+    covered = _cov(evaluator, x, y, rowvar)
+    if not np.ndim(covered):
+        return covered / covered
+    library = _library(covered)
+    root = (safe_math.sqrt if library is jnp else np.sqrt)(library.diag(covered))
+    product = root[:, None] * root[None, :]
+    found = safe_math.divide(covered, product) if library is jnp else covered / product
+    return library.clip(found, -1.0, 1.0)
+
+
+def _polyfit(evaluator: Any, x: Any, y: Any, deg: Any) -> Any:
+    if not isinstance(deg, int) or not 0 <= deg <= 6:
+        raise ValueProblem("np.polyfit takes a constant degree of at most 6")
+    if not holds_traced([x, y]):
+        return np.polyfit(to_array(x), to_array(y), deg)
+    x, y = (jnp.asarray(weak(v), jnp.float32) for v in (x, y))
+    table = jnp.vander(x, deg + 1)
+    scale = jnp.sqrt(jnp.sum(table * table, axis=0))
+    return (jnp.linalg.lstsq(table / scale, y)[0].T / scale).T
+
+
+def _lstsq(evaluator: Any, a: Any, b: Any, rcond: Any = None) -> Any:
+    if not holds_traced([a, b]):
+        return tuple(np.linalg.lstsq(to_array(a), to_array(b), rcond=None))
+    a, b = (jnp.asarray(weak(v), jnp.float32) for v in (a, b))
+    _small("lstsq", a)
+    return tuple(jnp.linalg.lstsq(a, b))
+
+
+def _small(name: str, matrix: Any) -> None:
+    if np.ndim(matrix) != 2 or max(matrix.shape) > _MAX_SIDE:
+        raise ValueProblem(f"np.linalg.{name} needs a matrix of at most {_MAX_SIDE} rows")
+
+
+def _svd(evaluator: Any, a: Any, full_matrices: Any = True, compute_uv: Any = True) -> Any:
+    if compute_uv and is_traced(to_array(a)):
+        message = "the signs of the vectors of np.linalg.svd are not determined"
+        raise ValueProblem(message, "take the singular values alone: compute_uv=False")
+    _small("svd", to_array(a))
+    if not is_traced(to_array(a)):
+        found = np.linalg.svd(to_array(a), bool(full_matrices), bool(compute_uv))
+        return tuple(found) if compute_uv else found
+    return jnp.linalg.svd(to_jax(a).astype(jnp.float32), compute_uv=False)
+
+
+def _symmetric(name: str) -> Callable:
+    def call(evaluator: Any, a: Any) -> Any:
+        matrix = to_array(a)
+        _small(name, matrix)
+        if not is_traced(matrix):
+            found = getattr(np.linalg, name)(matrix)
+            return tuple(found) if name == "eigh" else found
+        if name == "eigh":
+            values, vectors = jnp.linalg.eigh(matrix.astype(jnp.float32), symmetrize_input=False)
+            return values, vectors
+        return jnp.linalg.eigvalsh(matrix.astype(jnp.float32))
+
+    return call
+
+
+def _pinv(evaluator: Any, a: Any) -> Any:
+    matrix = to_array(a)
+    _small("pinv", matrix)
+    if not is_traced(matrix):
+        return np.linalg.pinv(matrix)
+    return jnp.linalg.pinv(matrix.astype(jnp.float32))
+
+
+def _pad(evaluator: Any, array: Any, pad_width: Any, mode: Any = "constant",
+         constant_values: Any = 0) -> Any:  # fmt: skip
+    if mode not in ("constant", "edge", "wrap", "reflect") or holds_traced(pad_width):
+        raise ValueProblem("np.pad needs constant widths and a usual mode")
+    widths = np.asarray(pad_width)
+    if widths.size and (widths.min() < 0 or widths.max() > 1_000):
+        raise ValueProblem("np.pad takes widths of 0 to 1000")
+    library = _library(array, constant_values)
+    value = _as(library, array)
+    each = np.broadcast_to(widths, (max(1, value.ndim), 2))
+    if math.prod(n + int(w.sum()) for n, w in zip(value.shape, each, strict=True)) > MAX_ELEMENTS:
+        raise ValueProblem(f"an array may have at most {MAX_ELEMENTS} elements")
+    options = {"constant_values": constant_values} if mode == "constant" else {}
+    return library.pad(value, pad_width, mode=mode, **options)
+
+
+def _broadcast_to(evaluator: Any, array: Any, shape: Any) -> Any:
+    library = _library(array)
+    return library.broadcast_to(_as(library, array), sizes_of(shape))
+
+
+def _gradient(evaluator: Any, f: Any, spacing: Any = 1.0) -> Any:
+    library = _library(f, spacing)
+    value = _as(library, f)
+    if value.ndim != 1 or np.ndim(spacing):
+        raise ValueProblem("np.gradient takes a row of numbers and one spacing here")
+    return library.gradient(value, spacing if is_number(spacing) else _as(library, spacing))
+
+
+def _pieces(name: str) -> Callable:
+    def call(evaluator: Any, ary: Any, indices_or_sections: Any, axis: Any = None) -> Any:
+        array = to_array(ary)
+        if not np.ndim(array) or holds_traced(indices_or_sections):
+            raise ValueProblem(f"np.{name} takes an array and constants")
+        given = {} if name in ("hsplit", "vsplit") else {"axis": 0 if axis is None else axis}
+        where = indices_or_sections
+        where = where if isinstance(where, int) else [int(i) for i in evaluator.items(where)]
+        positions = np.arange(array.size).reshape(array.shape)
+        split = getattr(np, name)(positions, where, **given)
+        along = np.ndim(array) > 1 and name == "hsplit"
+        axis = 1 if along else (axis or 0) if given else 0
+        start, found = 0, []
+        for piece in split:
+            span = slice(start, start + piece.shape[axis])
+            key = (*(slice(None),) * axis, span)
+            view = lambda places, key=key: places[key]
+            found.append(evaluator.memory.viewed(array, array[key], view))
+            start = span.stop
+        return found
+
+    return call
+
+
+def _block(evaluator: Any, arrays: Any) -> Any:
+    def depth(value: Any) -> int:
+        return 1 + max(map(depth, value), default=0) if isinstance(value, list) else 0
+
+    library, levels = _library(arrays), depth(arrays)
+    if levels > 2:
+        raise ValueProblem("np.block takes lists of at most two levels")
+
+    def joined(value: Any, level: int) -> Any:
+        if not isinstance(value, list):
+            found = _as(library, value)
+            return found.reshape((1,) * (levels - found.ndim) + found.shape)
+        return library.concatenate([joined(v, level - 1) for v in value], axis=-level)
+
+    return joined(arrays, levels)
+
+
+def _isin(evaluator: Any, element: Any, test_elements: Any) -> Any:
+    library = _library(element, test_elements)
+    left, right = _as(library, element), _as(library, test_elements).reshape(-1)
+    if left.size * max(1, right.size) > MAX_ELEMENTS:
+        raise ValueProblem("this np.isin is too large")
+    return library.any(left[..., None] == right, axis=-1)
+
+
+def _partition(evaluator: Any, a: Any, kth: Any, axis: Any = -1) -> Any:
+    message = "the order within the parts of np.partition is not determined"
+    raise ValueProblem(message, "use np.sort(x), whose first k elements are the smallest")
+
+
+def _delete(evaluator: Any, arr: Any, obj: Any, axis: Any = None) -> Any:
+    array = to_array(arr)
+    if holds_traced(obj):
+        raise ValueProblem("np.delete needs constant places", "use a mask: x[x > 0]")
+    if axis is None:
+        array, axis = array.reshape(-1), 0
+    left = np.delete(np.arange(array.shape[axis]), to_array(obj))
+    return evaluator.item(array, (*(slice(None),) * (axis % array.ndim), left))
+
+
+def _argwhere(evaluator: Any, a: Any) -> Any:
+    mask = to_array(a)
+    if not is_traced(mask):
+        return np.argwhere(mask)
+    places = jnp.asarray(np.argwhere(np.ones(mask.shape, bool)), jnp.int32)
+    return Masked(places, (mask != 0).reshape(-1))
+
+
+def _vectorize(evaluator: Any, pyfunc: Any, otypes: Any = None) -> Any:
+    if not isinstance(pyfunc, Function):
+        raise ValueProblem("np.vectorize takes a function of this source")
+
+    def call(inner: Any, args: tuple, kwargs: dict) -> Any:
+        arrays = [to_array(value) for value in args]
+        shape = np.broadcast_shapes(*(np.shape(a) for a in arrays))
+        if kwargs or math.prod(shape) > 256:
+            raise ValueProblem("a vectorized function takes arrays of at most 256 elements")
+        library = _library(arrays)
+        wide = [library.broadcast_to(_as(library, a), shape).reshape(-1) for a in arrays]
+        rows = [
+            to_array(inner.apply_to(pyfunc, *(a[i] for a in wide))) for i in range(len(wide[0]))
+        ]
+        return to_array(rows).reshape(shape) if shape else rows[0]
+
+    return Primitive("vectorized", call)
+
+
+def _along(evaluator: Any, func1d: Any, axis: Any, arr: Any) -> Any:
+    array = to_array(arr)
+    usable = isinstance(func1d, Function) or isinstance(func1d, Primitive) and func1d.name != "len"
+    if not usable or not isinstance(axis, int) or np.ndim(array) not in (1, 2):
+        raise ValueProblem("np.apply_along_axis takes a function, an axis and a matrix here")
+    rows = array if array.ndim == 1 or axis % array.ndim == 1 else array.T
+    if rows.ndim == 1:
+        return to_array(evaluator.apply_to(func1d, rows))
+    found = [to_array(evaluator.apply_to(func1d, row)) for row in evaluator.items(rows)]
+    made = to_array(found)
+    return made if axis % array.ndim == 1 or made.ndim == 1 else made.T
+
+
+def _unwrap(evaluator: Any, p: Any) -> Any:
+    library = _library(p)
+    return library.unwrap(_as(library, p).astype(float))
+
+
+def _indices(name: str) -> Callable:
+    def call(evaluator: Any, n: Any, k: Any = 0) -> Any:
+        return tuple(getattr(np, name)(sizes_of(n)[0], k))
+
+    return call
+
+
+def _place(evaluator: Any, a: Any, mask: Any, values: Any) -> None:
+    if np.ndim(to_array(values)) and np.size(to_array(values)) != 1:
+        raise ValueProblem("one value is needed here", "use a[mask] = values")
+    evaluator.set_item(a, to_array(mask), values)
+
+
+def _copyto(evaluator: Any, dst: Any, src: Any, where: Any = None) -> None:
+    if where is None:
+        evaluator.set_item(dst, slice(None), src)
+        return
+    new = jnp.where(*(weak(v) for v in (where, src, dst)))
+    evaluator.set_item(dst, slice(None), new)
+
+
+def _fill_diagonal(evaluator: Any, a: Any, val: Any) -> None:
+    places = np.arange(min(a.shape))
+    evaluator.set_item(a, (places, places), val)
+
+
+def _histogram(evaluator: Any, a: Any, bins: Any = 10, range: Any = None) -> Any:
+    if holds_traced([bins, range]) or isinstance(bins, int) and range is None:
+        raise ValueProblem("np.histogram needs constant bins, or a number of them and a range")
+    edges = np.histogram_bin_edges(np.zeros(0), bins if isinstance(bins, int) else to_array(bins),
+                                   None if range is None else tuple(range))  # fmt: skip
+    if not holds_traced(a):
+        return tuple(np.histogram(to_array(a), edges))
+    value = to_jax(a).reshape(-1)
+    low, high = edges[:-1], edges[1:]
+    inside = (value[:, None] >= low) & (value[:, None] < high)
+    inside = inside.at[:, -1].set(inside[:, -1] | (value == edges[-1]))
+    return jnp.sum(inside.astype(jnp.int32), axis=0), edges
+
+
+def _bincount(evaluator: Any, x: Any, weights: Any = None, minlength: Any = 0) -> Any:
+    raise ValueProblem("the length of np.bincount depends on the state", "use np.sum(x == k)")
+
+
+_WIDE = {
+    "take": ("a indices axis mode", 2, _take),
+    "choose": ("a choices", 2, _choose),
+    "compress": ("condition a axis", 2, _compress),
+    "extract": ("condition arr", 2, _extract),
+    "cov": ("m y rowvar ddof", 1, _cov),
+    "corrcoef": ("x y rowvar", 1, _corrcoef),
+    "polyfit": ("x y deg", 3, _polyfit),
+    "pad": ("array pad_width mode constant_values", 2, _pad),
+    "broadcast_to": ("array shape", 2, _broadcast_to),
+    "gradient": ("f spacing", 1, _gradient),
+    "unwrap": ("p", 1, _unwrap),
+    "array_split": ("ary indices_or_sections axis", 2, _pieces("array_split")),
+    "hsplit": ("ary indices_or_sections", 2, _pieces("hsplit")),
+    "vsplit": ("ary indices_or_sections", 2, _pieces("vsplit")),
+    "block": ("arrays", 1, _block),
+    "isin": ("element test_elements", 2, _isin),
+    "in1d": ("element test_elements", 2, _isin),
+    "partition": ("a kth axis", 2, _partition),
+    "delete": ("arr obj axis", 2, _delete),
+    "argwhere": ("a", 1, _argwhere),
+    "vectorize": ("pyfunc otypes", 1, _vectorize),
+    "apply_along_axis": ("func1d axis arr", 3, _along),
+    "triu_indices": ("n k", 1, _indices("triu_indices")),
+    "tril_indices": ("n k", 1, _indices("tril_indices")),
+    "putmask": ("a mask values", 3, _place),
+    "place": ("a mask values", 3, _place),
+    "copyto": ("dst src where", 2, _copyto),
+    "fill_diagonal": ("a val", 2, _fill_diagonal),
+    "histogram": ("a bins range", 1, _histogram),
+    "bincount": ("x weights minlength", 1, _bincount),
+}
+WIDE: dict[str, Any] = {name: _primitive(name, *row) for name, row in _WIDE.items()}
+WIDE |= {"r_": Gather("r_"), "c_": Gather("c_")}
+WIDE["ix_"] = Primitive(
+    "ix_", lambda evaluator, args, kwargs: tuple(np.ix_(*(to_array(a) for a in args)))
+)
+for _name, _arrays, _options in (
+    ("convolve", "a v", "mode"), ("correlate", "a v", "mode"), ("tril", "m", "k"),
+    ("triu", "m", "k"), ("signbit", "x", ""), ("kron", "a b", ""), ("tensordot", "a b", "axes"),
+    ("flipud", "m", ""), ("fliplr", "m", ""), ("rot90", "m", "k axes"), ("ediff1d", "ary", ""),
+    ("moveaxis", "a", "source destination"), ("atleast_3d", "x", ""), ("nanstd", "a", "axis ddof"),
+    ("nanvar", "a", "axis ddof"), ("nanmedian", "a", "axis"), ("nanprod", "a", "axis"),
+    ("nancumsum", "a", "axis"), ("isneginf", "x", ""), ("isposinf", "x", ""), ("real", "x", ""),
+    ("trapezoid", "y x dx", ""), ("logaddexp2", "x y", ""), ("bitwise_and", "x y", ""),
+    ("bitwise_or", "x y", ""), ("bitwise_xor", "x y", ""), ("nanargmax", "a", "axis"),
+    ("nanargmin", "a", "axis"), ("divmod", "x y", ""), ("array_equiv", "a b", ""),
+    ("diagonal", "a", "offset"), ("vander", "x", "N increasing"),
+):  # fmt: skip
+    WIDE[_name] = entry(_name, getattr(jnp, _name), getattr(np, _name), _arrays, _options)
+WIDE["trapz"] = WIDE["trapezoid"]
+for _name in ("dstack",):
+    WIDE[_name] = entry(_name, getattr(jnp, _name), getattr(np, _name), "arrays", sequence=True)
+WIDE["row_stack"] = entry("row_stack", jnp.vstack, np.vstack, "arrays", sequence=True)
+WIDE_LINALG: dict[str, Any] = {
+    "svd": _primitive("linalg.svd", "a full_matrices compute_uv", 1, _svd),
+    "svdvals": _primitive("linalg.svdvals", "a", 1, lambda e, a: _svd(e, a, True, False)),
+    "eigvalsh": _primitive("linalg.eigvalsh", "a", 1, _symmetric("eigvalsh")),
+    "eigh": _primitive("linalg.eigh", "a", 1, _symmetric("eigh")),
+    "lstsq": _primitive("linalg.lstsq", "a b rcond", 2, _lstsq),
+    "pinv": _primitive("linalg.pinv", "a", 1, _pinv),
+    "matrix_power": entry(
+        "matrix_power", jnp.linalg.matrix_power, np.linalg.matrix_power, "a", "n"
+    ),
+}
+
+# Methods of NumPy's ufuncs, and the functions that are the same.
+REDUCTIONS = {
+    "add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min", "logical_and": "all",
+    "logical_or": "any", "fmax": "max", "fmin": "min",
+}  # fmt: skip
+ACCUMULATIONS = {"add": "cumsum", "multiply": "cumprod"}
+
+
+def ufunc_method(table: dict[str, Any], name: str, method: str) -> Primitive | None:
+    """`np.<name>.<method>`: reduce, accumulate or outer; None where there is none."""
+    if method == "reduce" and name in REDUCTIONS:
+        reduction = table[REDUCTIONS[name]]
+
+        def reduce(evaluator: Any, args: tuple, kwargs: dict) -> Any:
+            given = dict(kwargs)
+            if len(args) == 1 and np.ndim(to_array(args[0])) > 1:
+                given.setdefault("axis", 0)
+            return reduction.call(evaluator, args, given)
+
+        return Primitive(f"{name}.reduce", reduce)
+    if method == "accumulate" and name in ACCUMULATIONS:
+        return table[ACCUMULATIONS[name]]
+    if method == "accumulate" and name in ("maximum", "minimum"):
+
+        def accumulate(evaluator: Any, args: tuple, kwargs: dict) -> Any:
+            value = to_array(args[0])
+            if not is_traced(value):
+                return getattr(np, name).accumulate(value)
+            return (jax.lax.cummax if name == "maximum" else jax.lax.cummin)(value, axis=0)
+
+        return Primitive(f"{name}.accumulate", accumulate)
+    if method == "outer":
+
+        def outer(evaluator: Any, args: tuple, kwargs: dict) -> Any:
+            a, b = (to_array(value) for value in args)
+            library = _library(a, b)
+            a, b = _as(library, a), _as(library, b)
+            if a.size * b.size > MAX_ELEMENTS:
+                raise ValueProblem(f"an array may have at most {MAX_ELEMENTS} elements")
+            wide = a.reshape(a.shape + (1,) * b.ndim)
+            return table[name].call(evaluator, (wide, b), {})
+
+        return Primitive(f"{name}.outer", outer)
+    return None

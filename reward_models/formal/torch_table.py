@@ -1,0 +1,359 @@
+"""PyTorch as rewards use it: the same functions under torch's names and options.
+
+A program that uses torch is written for a batch of environments: its inputs are `[N, d]` tensors,
+or `[N]` for single numbers. It is run with N = 1, and the results, of shape `[1]`, are its numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from core_jax.reward_models.formal import safe_math
+from core_jax.reward_models.formal.entries import bind, cast, cast_entry, sizes_of
+from core_jax.reward_models.formal.modules_table import LINALG, MATH
+from core_jax.reward_models.formal.numpy_table import NUMPY
+from core_jax.reward_models.formal.values import (
+    Primitive,
+    PythonRaises,
+    ValueProblem,
+    is_traced,
+    to_array,
+    to_jax,
+)
+
+_SAME = (
+    "abs exp expm1 sin cos tan sinh cosh tanh sqrt square log log2 log10 log1p sign floor ceil "
+    "round trunc minimum maximum logical_and logical_or logical_not logical_xor isnan isinf "
+    "isfinite arccos arcsin arctan arctan2 acos asin atan atan2 zeros_like ones_like dot outer "
+    "matmul multiply add subtract remainder fmod deg2rad rad2deg hypot eye linspace allclose "
+    "isclose greater less nan_to_num"
+)
+_OTHER = {"clip": "clamp", "true_divide": "div", "power": "pow", "negative": "neg",
+          "multiply": "mul", "subtract": "sub", "divide": "divide", "greater_equal": "ge",
+          "less_equal": "le", "greater": "gt", "less": "lt", "equal": "eq", "not_equal": "ne",
+          "reciprocal": "reciprocal"}  # fmt: skip
+
+
+def _float(value: Any) -> Any:
+    return to_jax(to_array(value)).astype(jnp.float32)
+
+
+def _function(name: str, parameters: str, function: Callable[..., Any]) -> Primitive:
+    def call(evaluator: Any, args: tuple, kwargs: dict) -> Any:
+        kwargs = {"dim" if k == "axis" else k: v for k, v in kwargs.items() if k != "device"}
+        bound = bind(f"torch.{name}", (*parameters.split(), "dtype", "requires_grad"), args, kwargs)
+        dtype = bound.pop("dtype", None)
+        bound.pop("requires_grad", None)
+        result = function(evaluator, **bound)
+        return cast(result, dtype) if dtype is not None else result
+
+    return Primitive(name, call, "array")
+
+
+def _plain(name: str) -> Primitive:
+    def call(evaluator: Any, args: tuple, kwargs: dict) -> Any:
+        known = {"input": "x", "other": "y", "device": None, "dtype": None}
+        kept = [value for key, value in kwargs.items() if known.get(key)]
+        rest = {key: value for key, value in kwargs.items() if key not in known}
+        return NUMPY[name].call(evaluator, (*args, *kept), rest)
+
+    return Primitive(name, call, "array")
+
+
+def _reduction(name: str) -> Callable[..., Any]:
+    def reduce(evaluator: Any, input: Any, dim: Any = None, keepdim: Any = False) -> Any:
+        given = {} if dim is None else {"axis": tuple(dim) if isinstance(dim, list) else dim}
+        given |= {"keepdims": True} if keepdim else {}
+        return NUMPY[name].call(evaluator, (input,), given)
+
+    return reduce
+
+
+def _extreme(name: str) -> Callable[..., Any]:
+    def extreme(evaluator: Any, input: Any, dim: Any = None, keepdim: Any = False) -> Any:
+        array = to_array(input)
+        if dim is None:
+            return NUMPY[name].call(evaluator, (array,), {})
+        if not isinstance(dim, int):  # torch.max(a, b) of two tensors
+            return NUMPY[{"max": "maximum", "min": "minimum"}[name]].call(
+                evaluator, (array, dim), {}
+            )
+        values = NUMPY[name].call(evaluator, (array,), {"axis": dim, "keepdims": bool(keepdim)})
+        places = jnp.argmax if name == "max" else jnp.argmin
+        return values, places(to_jax(array), axis=dim, keepdims=bool(keepdim))
+
+    return extreme
+
+
+def _spread(name: str) -> Callable[..., Any]:
+    def spread(evaluator: Any, input: Any, dim: Any = None, unbiased: Any = True,
+               keepdim: Any = False) -> Any:  # fmt: skip
+        given = {"ddof": 1 if unbiased else 0, "keepdims": bool(keepdim)}
+        return NUMPY[name].call(evaluator, (input,), given | ({} if dim is None else {"axis": dim}))
+
+    return spread
+
+
+def _norm(evaluator: Any, input: Any, p: Any = 2, dim: Any = None, keepdim: Any = False) -> Any:
+    array = to_array(input)
+    order = 2 if p in ("fro", None) else float(p) if isinstance(p, str) else p
+    if dim is None:
+        array, dim = array.reshape(-1), -1
+    dim = dim[0] if isinstance(dim, list | tuple) and len(dim) == 1 else dim
+    return LINALG["norm"].call(
+        evaluator, (array,), {"ord": order, "axis": dim, "keepdims": bool(keepdim)}
+    )
+
+
+def _linalg_norm(evaluator: Any, input: Any, ord: Any = None, dim: Any = None,
+                 keepdim: Any = False) -> Any:  # fmt: skip
+    return _norm(evaluator, input, 2 if ord is None else ord, dim, keepdim)
+
+
+def _tensor(evaluator: Any, data: Any) -> Any:
+    value = to_array(data)
+    value = value if is_traced(value) else np.array(value)
+    return value.astype(np.float32) if value.dtype == np.float64 else value
+
+
+def _like(fill: float) -> Callable[..., Any]:
+    def create(evaluator: Any, input: Any) -> Any:
+        array = to_array(input)
+        return np.full(np.shape(array), fill).astype(np.dtype(to_jax(array).dtype))
+
+    return create
+
+
+def _filled(fill: float) -> Primitive:
+    def call(evaluator: Any, args: tuple, kwargs: dict) -> Any:
+        shape = args[0] if len(args) == 1 else kwargs.get("size", args)
+        result = np.full(sizes_of(shape), fill)
+        return cast(result, kwargs["dtype"]) if kwargs.get("dtype") is not None else result
+
+    return Primitive("zeros" if fill == 0 else "ones", call, "array")
+
+
+def _full(evaluator: Any, size: Any, fill_value: Any) -> Any:
+    value = to_array(fill_value)
+    return (jnp if is_traced(value) else np).full(sizes_of(size), value)
+
+
+def _full_like(evaluator: Any, input: Any, fill_value: Any) -> Any:
+    return _full(evaluator, np.shape(to_array(input)), fill_value)
+
+
+def _joined(name: str) -> Callable[..., Any]:
+    def join(evaluator: Any, tensors: Any, dim: Any = 0) -> Any:
+        return NUMPY[name].call(evaluator, (tensors,), {"axis": dim})
+
+    return join
+
+
+def _where(evaluator: Any, condition: Any, input: Any = None, other: Any = None) -> Any:
+    if input is None or other is None:
+        raise ValueProblem("torch.where needs a value for both cases", "torch.where(c, x, y)")
+    return NUMPY["where"].call(evaluator, (condition, input, other), {})
+
+
+def _clamp(evaluator: Any, input: Any, min: Any = None, max: Any = None) -> Any:
+    return NUMPY["clip"].call(evaluator, (input, min, max), {})
+
+
+def _clamped(side: str) -> Callable[..., Any]:
+    return lambda evaluator, input, bound: _clamp(evaluator, input, **{side: bound})
+
+
+def _sigmoid(evaluator: Any, input: Any) -> Any:
+    return jax.nn.sigmoid(_float(input))
+
+
+def _squeeze(evaluator: Any, input: Any, dim: Any = None) -> Any:
+    array = to_array(input)
+    if dim is not None and np.shape(array)[dim] != 1:
+        return array
+    view = lambda places: np.squeeze(places, axis=dim)
+    return evaluator.memory.viewed(array, array.squeeze(dim), view)
+
+
+def _unsqueeze(evaluator: Any, input: Any, dim: Any) -> Any:
+    array = to_array(input)
+    library = jnp if is_traced(array) else np
+    view = lambda places: np.expand_dims(places, dim)
+    return evaluator.memory.viewed(array, library.expand_dims(array, dim), view)
+
+
+def _normalize(evaluator: Any, input: Any, p: Any = 2, dim: Any = 1, eps: Any = 1e-12) -> Any:
+    size = _norm(evaluator, input, p, dim, True)
+    return _float(input) / jnp.maximum(to_jax(size), eps)
+
+
+def _similarity(evaluator: Any, x1: Any, x2: Any, dim: Any = 1, eps: Any = 1e-8) -> Any:
+    a, b = _float(x1), _float(x2)
+    sizes = [jnp.maximum(safe_math.norm(x, axis=dim), eps) for x in (a, b)]
+    return jnp.sum(a * b, axis=dim) / (sizes[0] * sizes[1])
+
+
+def _mean_of(value: Any, reduction: str) -> Any:
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueProblem("a reduction is 'mean', 'sum' or 'none'")
+    return value if reduction == "none" else getattr(jnp, reduction)(value)
+
+
+def _mse(evaluator: Any, input: Any, target: Any, reduction: Any = "mean") -> Any:
+    return _mean_of(jnp.square(_float(input) - _float(target)), reduction)
+
+
+def _l1(evaluator: Any, input: Any, target: Any, reduction: Any = "mean") -> Any:
+    return _mean_of(jnp.abs(_float(input) - _float(target)), reduction)
+
+
+def _smooth_l1(evaluator: Any, input: Any, target: Any, reduction: Any = "mean",
+               beta: Any = 1.0) -> Any:  # fmt: skip
+    away = jnp.abs(_float(input) - _float(target))
+    return _mean_of(jnp.where(away < beta, 0.5 * away**2 / beta, away - 0.5 * beta), reduction)
+
+
+def _softplus(evaluator: Any, input: Any, beta: Any = 1) -> Any:
+    return jax.nn.softplus(beta * _float(input)) / beta
+
+
+def _relu(evaluator: Any, input: Any) -> Any:
+    return jnp.maximum(to_jax(to_array(input)), 0)
+
+
+def _softmax(evaluator: Any, input: Any, dim: Any = -1) -> Any:
+    return jax.nn.softmax(_float(input), axis=dim)
+
+
+def _bmm(evaluator: Any, input: Any, mat2: Any) -> Any:
+    return jnp.matmul(_float(input), _float(mat2))
+
+
+def _cross(evaluator: Any, input: Any, other: Any, dim: Any = -1) -> Any:
+    if dim not in (-1, np.ndim(to_array(input)) - 1):
+        raise ValueProblem("torch.cross takes the last dimension here")
+    return NUMPY["cross"].call(evaluator, (input, other), {})
+
+
+def _lerp(evaluator: Any, input: Any, end: Any, weight: Any) -> Any:
+    return _float(input) + to_jax(to_array(weight)) * (_float(end) - _float(input))
+
+
+def _cdist(evaluator: Any, x1: Any, x2: Any, p: Any = 2.0) -> Any:
+    a, b = _float(x1), _float(x2)
+    return safe_math.norm(a[..., :, None, :] - b[..., None, :, :], ord=p, axis=-1)
+
+
+def _arange(evaluator: Any, args: tuple, kwargs: dict) -> Any:
+    return NUMPY["arange"].call(evaluator, args, {k: v for k, v in kwargs.items() if k != "device"})
+
+
+_FUNCTIONS = {
+    "sum": ("input dim keepdim", _reduction("sum")), "prod": ("input dim keepdim", _reduction("prod")),
+    "mean": ("input dim keepdim", _reduction("mean")),
+    "any": ("input dim keepdim", _reduction("any")), "all": ("input dim keepdim", _reduction("all")),
+    "amax": ("input dim keepdim", _reduction("max")), "amin": ("input dim keepdim", _reduction("min")),
+    "max": ("input dim keepdim", _extreme("max")), "min": ("input dim keepdim", _extreme("min")),
+    "argmax": ("input dim keepdim", _reduction("argmax")),
+    "argmin": ("input dim keepdim", _reduction("argmin")),
+    "cumsum": ("input dim", _reduction("cumsum")),
+    "std": ("input dim unbiased keepdim", _spread("std")),
+    "var": ("input dim unbiased keepdim", _spread("var")),
+    "norm": ("input p dim keepdim", _norm), "tensor": ("data", _tensor),
+    "as_tensor": ("data", _tensor), "full": ("size fill_value", _full),
+    "full_like": ("input fill_value", _full_like), "zeros_like": ("input", _like(0.0)),
+    "ones_like": ("input", _like(1.0)), "empty_like": ("input", _like(0.0)),
+    "cat": ("tensors dim", _joined("concatenate")), "concat": ("tensors dim", _joined("concatenate")),
+    "stack": ("tensors dim", _joined("stack")), "where": ("condition input other", _where),
+    "clamp": ("input min max", _clamp), "clip": ("input min max", _clamp),
+    "clamp_min": ("input bound", _clamped("min")), "clamp_max": ("input bound", _clamped("max")),
+    "sigmoid": ("input", _sigmoid), "squeeze": ("input dim", _squeeze),
+    "unsqueeze": ("input dim", _unsqueeze), "softmax": ("input dim", _softmax),
+    "bmm": ("input mat2", _bmm), "mm": ("input mat2", _bmm), "cross": ("input other dim", _cross),
+    "lerp": ("input end weight", _lerp), "cdist": ("x1 x2 p", _cdist), "relu": ("input", _relu),
+    "cosine_similarity": ("x1 x2 dim eps", _similarity),
+}  # fmt: skip
+TORCH: dict[str, Any] = {name: _plain(name) for name in _SAME.split() if name in NUMPY}
+TORCH |= {torch: _plain(name) for name, torch in _OTHER.items() if name in NUMPY}
+TORCH |= {name: _function(name, *row) for name, row in _FUNCTIONS.items()}
+TORCH |= {"zeros": _filled(0.0), "ones": _filled(1.0), "empty": _filled(0.0)}
+TORCH |= {"arange": Primitive("arange", _arange, "array"), "pi": MATH["pi"], "inf": MATH["inf"],
+          "erf": MATH["erf"]}  # fmt: skip
+for _new, _old in {"float": "float32", "float32": "float32", "float64": "float64", "int": "int32",
+                   "int32": "int32", "int64": "int64", "long": "int64", "bool": "bool",
+                   "double": "float64"}.items():  # fmt: skip
+    TORCH[_new] = cast_entry(_old)
+_DISTANCES = {"normalize": ("input p dim eps", _normalize), "mse_loss": ("input target reduction", _mse),
+              "l1_loss": ("input target reduction", _l1), "softplus": ("input beta", _softplus),
+              "smooth_l1_loss": ("input target reduction beta", _smooth_l1),
+              "sigmoid": ("input", _sigmoid), "relu": ("input", _relu),
+              "softmax": ("input dim", _softmax),
+              "cosine_similarity": ("x1 x2 dim eps", _similarity)}  # fmt: skip
+FUNCTIONAL: dict[str, Any] = {name: _function(name, *row) for name, row in _DISTANCES.items()}
+FUNCTIONAL["tanh"] = TORCH["tanh"]
+TORCH_MODULES: dict[str, dict[str, Any]] = {
+    "torch": TORCH,
+    "torch.nn": {},
+    "torch.nn.functional": FUNCTIONAL,
+    "torch.linalg": {"norm": _function("linalg.norm", "input ord dim keepdim", _linalg_norm)},
+}
+_METHODS = (
+    "norm unsqueeze clamp abs exp pow sqrt square sin cos tanh sigmoid log round sign floor "
+    "clamp_min clamp_max mul add sub div dot ge gt le lt eq ne logical_and logical_or logical_not"
+)
+_ALSO = "sum mean max min any all argmax argmin std var prod squeeze softmax cross amax amin"
+_SHAPE = ("view", "reshape", "expand", "expand_as", "repeat", "size", "dim", "flatten")
+_SELF = ("to", "detach", "clone", "cpu", "cuda", "contiguous", "requires_grad_", "numpy")
+_TYPES = {"float": "float32", "double": "float64", "int": "int32", "long": "int64", "bool": "bool"}
+TORCH_METHODS = frozenset(
+    (
+        *_METHODS.split(),
+        *_ALSO.split(),
+        *_SHAPE,
+        *_SELF,
+        *_TYPES,
+        "device",
+        "dtype",
+        "type",
+        "new_zeros",
+    )
+)
+
+
+def torch_method(evaluator: Any, owner: Any, name: str, args: tuple, kwargs: dict) -> Any:
+    """A method of a tensor."""
+    array = to_array(owner)
+    if name in _TYPES:
+        return cast(array, _TYPES[name])
+    if name in _SELF or name == "type":
+        kind = next((a for a in (*args, kwargs.get("dtype")) if isinstance(a, Primitive)), None)
+        if kind is not None:
+            return cast(array, kind)
+        if name == "clone":
+            return jnp.array(array, copy=True) if is_traced(array) else np.array(array)
+        return array
+    if name == "size":
+        return int(np.shape(array)[args[0]]) if args else tuple(np.shape(array))
+    if name == "dim":
+        return np.ndim(array)
+    if name in ("view", "reshape", "flatten"):
+        shape = args[0] if len(args) == 1 and isinstance(args[0], list | tuple) else args
+        shape = (-1,) if name == "flatten" else tuple(shape)
+        return evaluator.memory.viewed(array, array.reshape(shape), lambda p: p.reshape(shape))
+    if name in ("expand", "expand_as"):
+        shape = np.shape(to_array(args[0])) if name == "expand_as" else (
+            tuple(args[0]) if isinstance(args[0], list | tuple) else args)  # fmt: skip
+        old = (1,) * (len(shape) - np.ndim(array)) + tuple(np.shape(array))
+        shape = tuple(o if n == -1 else n for n, o in zip(shape, old, strict=True))
+        return jnp.broadcast_to(to_jax(array), sizes_of(shape))
+    if name == "repeat":
+        reps = args[0] if len(args) == 1 and isinstance(args[0], list | tuple) else args
+        return NUMPY["tile"].call(evaluator, (array, tuple(reps)), {})
+    if name not in TORCH:
+        raise PythonRaises(f"a tensor has no method `{name}` here")
+    return TORCH[name].call(evaluator, (array, *args), kwargs)

@@ -1,0 +1,61 @@
+"""What methods are tested with: a context without a run, and models with fixed replies."""
+
+import pytest
+
+from core_jax.agents.learner import ActionSpace, make_learner
+from core_jax.methods.base import Context
+from core_jax.models.base import Reply
+
+
+class FixedReplies:
+    """A chat model that gives the same replies whatever it is asked, a few at each attempt."""
+
+    name = "fixed"
+
+    def __init__(self, *codes):
+        self.codes, self.asked = codes, []
+
+    def complete(self, messages, n, attempt=0, schema=None):
+        self.asked.append(messages)
+        return [Reply(f"```python\n{c}\n```") for c in self.codes[attempt * n : (attempt + 1) * n]]
+
+
+def reward_code(body):
+    """CoRe's convention: a reward of the observation (`observation[2]` is the hand's height)."""
+    head = "def compute_reward(observation, action, target_pos):\n"
+    return head + f"    r = {body}\n    return r, {{'r': r}}"
+
+
+@pytest.fixture(scope="session")
+def fixed_replies():
+    return FixedReplies
+
+
+@pytest.fixture(scope="session")
+def code():
+    return reward_code
+
+
+@pytest.fixture(scope="session")
+def context_for(drawer):
+    """Makes the context of a run that is not there: `notes` are kept, labels are not asked for."""
+
+    def make(config, folder, model=None, notes=None):
+        space = ActionSpace(drawer.action_size)
+        settings = config.learner_settings
+        return Context(
+            training=config.training,
+            env=drawer,
+            learner=make_learner(config.learner, settings, drawer.observation_size, space),
+            seed=config.seed,
+            title=f"{config.method} on {config.task} ({config.protocol})",
+            folder=folder,
+            store=None,
+            labelling=None,
+            judge="reward",
+            wait_for_labels=config.wait_for_labels,
+            chat_model=lambda kind: model,
+            note=([] if notes is None else notes).append,
+        )
+
+    return make
