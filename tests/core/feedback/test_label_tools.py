@@ -166,7 +166,7 @@ def test_a_runs_teachers_are_judged(run, tmp_path):
     found = told["teachers"]
     assert found["scripted-oracle"]["accuracy"] == 1.0
     assert found["scripted-mistake"]["accuracy"] == 0.0
-    assert "| right, of the decided | 0.000 | 1.000 |" in (out / "teachers.md").read_text()
+    assert "| right, of the decided | 1.000 | 0.000 |" in (out / "teachers.md").read_text()
     assert (out / "teachers.png").stat().st_size > 10_000
     assert json.loads((out / "teachers.json").read_text())["teachers"] == found
 

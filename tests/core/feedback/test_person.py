@@ -17,7 +17,7 @@ from core_jax.feedback.person import LabelSession
 from core_jax.feedback.person.labelling import PersonLabelling
 from core_jax.feedback.queries import PairLabel, SingleLabel
 from core_jax.feedback.rounds import Entry, Round
-from core_jax.visual import episodes
+from core_jax.visual.frames import FrameRenderer
 
 SIZE = 32
 
@@ -29,7 +29,7 @@ def env():
 
 @pytest.fixture(scope="module")
 def render(env):
-    return episodes.painter(env, SIZE)
+    return FrameRenderer(env, SIZE).render
 
 
 @pytest.fixture
@@ -112,11 +112,11 @@ def test_people_are_kept_apart(run, env, render):
         LabelSession(run, env, render, "Bob; ")
 
 
-def test_a_clip_is_its_frames_from_top_to_bottom(page, env):
+def test_a_clip_is_its_frames_from_top_to_bottom(page, render):
     key = page.key()
     reply, content = page.send("GET", f"/clip/{key}/b.png")
     question = page.session.store.question(key).question
-    expected = episodes.pictures(env, question.b.snapshot, SIZE)
+    expected = render(question.b.snapshot)
     _, goal = page.send("GET", "/goal.png")
     assert reply.headers["Content-Type"] == "image/png"
     strip = np.asarray(Image.open(io.BytesIO(content)))

@@ -9,7 +9,7 @@ from label_page import Page
 
 from core_jax import envs
 from core_jax.feedback.person import make_server
-from core_jax.visual import episodes
+from core_jax.visual.frames import FrameRenderer
 
 SIZE = 32
 
@@ -21,7 +21,7 @@ def env():
 
 @pytest.fixture(scope="module")
 def render(env):
-    return episodes.painter(env, SIZE)
+    return FrameRenderer(env, SIZE).render
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from core_jax.feedback.teachers.scripted import ScriptedTeacher
 from core_jax.feedback.teachers.scripted_config import ScriptedConfig
 from core_jax.feedback.teachers.vlm import VLMTeacher
 from core_jax.feedback.teachers.vlm_config import VLMConfig
-from core_jax.visual import studio
+from core_jax.visual import frames
 
 ORDER = Order((clip(0), clip(1)), "task", 0, 5)
 
@@ -87,13 +87,13 @@ def test_a_vlm_asks_the_model_that_it_is_given(make, monkeypatch):
 
     made = []
     renderer = lambda *given: made.append(given) or SimpleNamespace(start=b"", goal=b"")
-    monkeypatch.setattr(studio, "Studio", renderer)
+    monkeypatch.setattr(frames, "FrameRenderer", renderer)
     model = Model()
     with pytest.raises(ValueError, match="teacher 'vlm' needs env, to render clips"):
         make("vlm", VLMConfig(), labeller=model)
     config = VLMConfig(question="rl_vlm_f", size=64)
     name, labelling = make("vlm", config, labeller=model, env="the environment")
-    assert made == [("the environment", 64, True, False, 2)]
+    assert made == [("the environment", 64, True, False, 1, 2)]
     assert name == "vlm-rl_vlm_f m" and isinstance(labelling, InBackground)
     labelling.close()
     assert model.stopped
