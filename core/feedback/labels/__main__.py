@@ -104,7 +104,7 @@ def draw(run: Path, listed: list[Asked], store: LabelStore, folder: Path) -> Non
     """
     from core_jax import envs
     from core_jax.training import cache, devices
-    from core_jax.visual import question_sheet
+    from core_jax.feedback import question_sheet
 
     devices.prepare_cpu(1)
     cache.enable()
