@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-import flax
 import jax
 import jax.numpy as jnp
+from flax import struct
 
 
 class Truth(NamedTuple):
@@ -37,8 +37,7 @@ class Transition(NamedTuple):
     cut: jax.Array  # [] 1 where the episode ended for whatever reason
 
 
-@flax.struct.dataclass
-class ReplayState:
+class ReplayState(struct.PyTreeNode):
     """`data` leaves are `[rows, envs, ...]`; rows `cursor - size .. cursor - 1` (mod rows) hold
     steps, oldest first."""
 

@@ -89,7 +89,7 @@ def sensitivity(found: Sequence[Condition], path: Path) -> bool:
         success, steps = axes[2 * i : 2 * i + 2]
         _success_by_accuracy(success, some, styles)
         _steps_by_accuracy(steps, some, styles)
-        least = min(one.label_accuracy for one in some)
+        least = min(one.label_accuracy or 0.0 for one in some)
         for axis in (success, steps):
             axis.set(xlim=(least - 0.05, 1.02), title=where)
             axis.set_xlabel("part of the labels that are right")
@@ -110,9 +110,9 @@ def _success_by_accuracy(axis: Any, some: Sequence[Condition], styles: dict[str,
                 continue
             interval = statistics.student(values, 0.0, 1.0)
             bars = None
-            if interval.low is not None:
+            if interval.low is not None and interval.high is not None:
                 bars = [[interval.mean - interval.low], [interval.high - interval.mean]]
-            at = one.label_accuracy + shift
+            at = (one.label_accuracy or 0.0) + shift
             axis.errorbar([at], [interval.mean], bars, capsize=3, markerfacecolor=fill, **style)
     axis.set(ylim=(-0.04, 1.04), ylabel="success rate")
 
@@ -123,7 +123,7 @@ def _steps_by_accuracy(axis: Any, some: Sequence[Condition], styles: dict[str, A
     for one in some:
         first = [never if x is None else x / 1000 for x in one.first_at(0.9)]
         side = 0.004 * (np.arange(len(first)) - (len(first) - 1) / 2)  # or seeds hide each other
-        axis.plot(one.label_accuracy + side, first, alpha=0.8, **styles[one.label])
+        axis.plot((one.label_accuracy or 0.0) + side, first, alpha=0.8, **styles[one.label])
     axis.axhline(never, color="#888", lw=0.8, ls=":")
     axis.annotate("never", (0.01, never), xycoords=("axes fraction", "data"), va="bottom",
                   fontsize=8, color="#666")  # fmt: skip

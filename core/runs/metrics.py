@@ -158,15 +158,15 @@ def phases(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, int, int]]:
     whose row names it first, the first one at 0."""
     found: list[tuple[str, int, int]] = []
     for row in rows:
-        name, step = row.get("phase"), row["env_steps"]
+        name, step = str(row.get("phase") or ""), int(row["env_steps"])
         if not name:
             continue
         if found and found[-1][0] == name:
             found[-1] = (name, found[-1][1], step)
             continue
         if found:  # the phase before lasted until this boundary
-            found[-1] = (*found[-1][:2], step)
-        found.append((str(name), step if found else 0, step))
+            found[-1] = (found[-1][0], found[-1][1], step)
+        found.append((name, step if found else 0, step))
     return found
 
 

@@ -13,8 +13,8 @@ import pytest
 
 from core_jax import report
 from core_jax.feedback.labels import LabelStore
-from core_jax.feedback.teachers.scripted import ScriptedConfig, ScriptedTeacher
 from core_jax.feedback.queries import PairLabel
+from core_jax.feedback.teachers.scripted import ScriptedConfig, ScriptedTeacher
 from core_jax.report import paper, statistics, table
 from core_jax.runs.run_folder import write_json
 
