@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 
 from core_jax.envs.engines import Env, State
 from core_jax.envs.rendering import Scene
-from core_jax.envs.task import TaskEnv, replaced
+from core_jax.envs.task import TaskEnv, replaced, vector
 from core_jax.envs.task_spec import Field, TaskSpec
 from core_jax.envs.wrappers import ADDED_INFO
 
@@ -136,7 +136,7 @@ def derived_spec(env: Env, name: str, start: State, instruction: str = "") -> Ta
         start: the state of a reset, or its shapes.
         instruction: where the environment has no attribute of this name.
     """
-    obs, target = jnp.shape(start.obs)[0], start.info.get("target")
+    obs, target = vector(start.obs).shape[0], start.info.get("target")
     target_size = 0 if target is None else jnp.shape(target)[0]
     discrete = bool(getattr(env, "discrete", False))
     size = env.action_size
@@ -201,7 +201,7 @@ def _is_finite(state: State) -> jax.Array:
 
 def _check_state(name: str, start: State) -> None:
     """Raises ValueError unless a reset's shapes are those of one world."""
-    shape = jnp.shape(start.obs) if hasattr(start.obs, "shape") else None
+    shape = vector(start.obs).shape if hasattr(start.obs, "shape") else None
     if shape is None or len(shape) != 1 or shape[0] == 0:
         found = f"an array of shape {shape}" if shape is not None else type(start.obs).__name__
         raise ValueError(
@@ -242,7 +242,7 @@ def _check_spec(spec: TaskSpec, env: Env, start: State) -> None:
     """Raises ValueError where a spec contradicts its environment."""
     target = start.info.get("target")
     for what, told, found in (
-        ("observation_size", spec.observation_size, jnp.shape(start.obs)[0]),
+        ("observation_size", spec.observation_size, vector(start.obs).shape[0]),
         ("action_size", spec.action_size, env.action_size),
         ("target_size", spec.target_size, 0 if target is None else jnp.shape(target)[0]),
     ):

@@ -131,9 +131,7 @@ def register(
         raise ValueError(f"a task's name has no colon: {name!r}")
     if name in _entries():
         raise ValueError(f"there is a task {name!r} already; choose another name")
-    described = spec
-    if isinstance(spec, TaskSpec):
-        described = lambda protocol="paper", **_: spec
+    described = _always(spec) if isinstance(spec, TaskSpec) else spec
     _registered[name] = TaskEntry(name, suite, env, described, overrides or {})
 
 
@@ -142,6 +140,10 @@ def _built_in() -> dict[str, TaskEntry]:
     """Returns the rows of all suites by name."""
     modules = [importlib.import_module(f"core_jax.envs.{suite}.tasks") for suite in _SUITES]
     return {entry.name: entry for module in modules for entry in module.TASKS}
+
+
+def _always(spec: TaskSpec) -> Callable[..., TaskSpec]:
+    return lambda protocol="paper", **_: spec
 
 
 def _entries() -> dict[str, TaskEntry]:

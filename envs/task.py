@@ -126,6 +126,11 @@ METRICS = ("success", "progress", "dense", "sparse", "nonfinite")
 """What every environment's `state.metrics` holds."""
 
 
+def vector(obs: Any) -> jax.Array:
+    """Returns an observation as what it is in every task here: one array, never a dict of them."""
+    return cast(jax.Array, obs)
+
+
 def replaced(state: State, **changes: Any) -> State:
     """Returns a state with some fields changed; flax adds `State.replace` where checkers of types
     do not see it."""

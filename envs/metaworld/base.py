@@ -5,7 +5,7 @@ the fixed starts of protocol `paper` are those of CoRe's code.
 """
 
 import abc
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,7 @@ from core_jax.envs.engines import State
 from core_jax.envs.metaworld import hand, tasks
 from core_jax.envs.metaworld.looks import Looks
 from core_jax.envs.metaworld.scene import Physics, Scene, SceneXml
-from core_jax.envs.task import Judgement, TaskEnv
+from core_jax.envs.task import Judgement, TaskEnv, vector
 
 # Bounds of the hand in an observation; the original clips to them.
 _HAND_LOW = (-0.525, 0.348, -0.0525)
@@ -151,10 +151,10 @@ class MetaWorldEnv(TaskEnv):
         """
         self.check_action(action)
         action = jnp.clip(action, -1.0, 1.0)
-        physics = self.scene.advance(state.pipeline_state, action)
+        physics = self.scene.advance(cast(Physics, state.pipeline_state), action)
         frame = self._frame(physics)
         judged = self.judge(frame, action, physics, hand.gripper(physics.qpos))
-        obs = self._observe(frame, state.obs[:18], physics.target)
+        obs = self._observe(frame, vector(state.obs)[:18], physics.target)
         return self.stepped(state, physics, obs, judged, ended=jnp.zeros(()))
 
     def snapshot(self, pipeline_state: Physics) -> jax.Array:

@@ -15,7 +15,7 @@ from flax import struct
 
 from core_jax.envs.engines import State
 from core_jax.envs.metaworld import controllers, tasks
-from core_jax.envs.task import TaskEnv
+from core_jax.envs.task import TaskEnv, vector
 
 Expert = Callable[[jax.Array], jax.Array]
 
@@ -184,11 +184,17 @@ def rollout(env: TaskEnv, key: jax.Array, skill: Skill, steps: int) -> Trajector
 
     def body(carry: tuple[State, Imperfection], key: jax.Array):
         state, imperfection = carry
-        imperfection, action = noisy.act(imperfection, state.obs, key)
+        imperfection, action = noisy.act(imperfection, vector(state.obs), key)
         after = env.step(state, action)
         metrics = {k: after.metrics[k] for k in ("success", "progress", "dense", "nonfinite")}
-        row = dict(obs=state.obs, action=action, next_obs=after.obs, reward=after.reward, **metrics)
-        row["snapshot"] = env.snapshot(after.pipeline_state)
+        row = {
+            "obs": vector(state.obs),
+            "action": action,
+            "next_obs": vector(after.obs),
+            "reward": after.reward,
+            "snapshot": env.snapshot(after.pipeline_state),
+            **metrics,
+        }
         return (after, imperfection), row
 
     keys = jax.random.split(act_key, steps)

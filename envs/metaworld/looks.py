@@ -71,7 +71,8 @@ class Looks:
             gripper: whether the gripper is visible (CoRe hides it).
         """
         shapes = {**shapes, **GRIPPER} if gripper else shapes
-        self.mj_model = mujoco.MjModel.from_xml_string(_dress(document, shapes))
+        xml = _dress(document, shapes)
+        self.mj_model = mujoco.MjModel.from_xml_string(xml)  # pyright: ignore[reportAttributeAccessIssue]
         self._model = mjx.put_model(self.mj_model, impl="jax")
         self._data = mjx.make_data(self.mj_model, impl="jax")
         self._fixture = self.mj_model.body("fixture").id
@@ -100,8 +101,9 @@ class Looks:
         )
 
 
+_GEOM = mujoco.mjtGeom  # pyright: ignore[reportAttributeAccessIssue]
 _KINDS = {
-    int(getattr(mujoco.mjtGeom, f"mjGEOM_{kind.upper()}")): kind
+    int(getattr(_GEOM, f"mjGEOM_{kind.upper()}")): kind
     for kind in ("plane", "box", "sphere", "capsule", "cylinder", "ellipsoid")
 }
 
@@ -112,7 +114,8 @@ def _dress(document: str, shapes: Shapes) -> str:
     for name in ("contact", "actuator", "custom"):
         for section in root.findall(name):
             root.remove(section)
-    world = root.find("worldbody")
+    world, compiler = root.find("worldbody"), root.find("compiler")
+    assert world is not None and compiler is not None  # `scene` writes both
     bodies = {"world": world, **{b.get("name"): b for b in world.iter("body")}}
     for body in bodies.values():
         for geom in body.findall("geom"):
@@ -120,7 +123,7 @@ def _dress(document: str, shapes: Shapes) -> str:
     for name, geoms in shapes.items():
         bodies[name].extend(ET.fromstring(f"<shapes>{geoms}</shapes>"))
     # A body may have lost the geoms that gave it mass.
-    root.find("compiler").attrib.update(boundmass="1", boundinertia="1")
+    compiler.attrib.update(boundmass="1", boundinertia="1")
     asset = ET.SubElement(root, "asset")
     for name, colour in PALETTE.items():
         rgba = " ".join(str(x) for x in (*colour.rgb, 1))

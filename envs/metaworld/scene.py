@@ -6,6 +6,7 @@ that is filled in for the substeps and thrown away. A fixture is moved by its `b
 of a mocap body silently stay behind in MJX.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -96,7 +97,8 @@ class Scene:
         """
         self.dt = CONTROL_DT / SUBSTEPS
         self._xml = xml
-        self.mj_model = mujoco.MjModel.from_xml_string(_document(xml, self.dt))
+        document = _document(xml, self.dt)
+        self.mj_model = mujoco.MjModel.from_xml_string(document)  # pyright: ignore[reportAttributeAccessIssue]
         self._fixture = self.mj_model.body("fixture").id
         self._model = mjx.put_model(self.mj_model, impl="jax")
         self._data = mjx.make_data(self.mj_model, impl="jax")
@@ -171,7 +173,8 @@ class Scene:
 
         carry = (physics.qpos, physics.qvel, physics.qacc_warmstart)
         (qpos, qvel, warmstart), _ = jax.lax.scan(substep, carry, points)
-        return physics.replace(
+        return dataclasses.replace(
+            physics,
             qpos=qpos,
             qvel=qvel,
             qacc_warmstart=warmstart,

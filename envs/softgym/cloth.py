@@ -115,7 +115,8 @@ class Cloth:
 
             def shorten_and_lift(_: int, quarters: strain.Quarters) -> strain.Quarters:
                 lift = particles.above
-                return tuple(lift(x, low) for x, low in zip(shorten(quarters), floors, strict=True))
+                x = [lift(x, low) for x, low in zip(shorten(quarters), floors, strict=True)]
+                return x[0], x[1], x[2], x[3]
 
             x = body.x + h * body.v.at[1].add(-h * particles.GRAVITY)
             depth = jnp.maximum(floor - x[1], 0.0)

@@ -13,13 +13,15 @@ Heights are along y, as in SoftGym. `w` are inverse masses, 0 for what a picker 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
 from jax.custom_batching import sequential_vmap
+
+A = TypeVar("A", jax.Array, np.ndarray)
 
 GRAVITY = 9.8  # m/s^2
 FRAME = 0.01  # s, of one simulated frame; SoftGym's
@@ -48,7 +50,7 @@ class Spring(NamedTuple):
     stiffness: float
 
 
-def shift(x: jax.Array, offset: tuple[int, ...]) -> jax.Array:
+def shift(x: A, offset: tuple[int, ...]) -> A:
     """Returns, at each place of the grid, what is `offset` further; zeros beyond the edge.
 
     Args:
@@ -60,7 +62,7 @@ def shift(x: jax.Array, offset: tuple[int, ...]) -> jax.Array:
     window = [slice(None)] * lead + [
         slice(max(o, 0), max(o, 0) + n) for o, n in zip(offset, x.shape[lead:], strict=True)
     ]
-    pad_with = np.pad if isinstance(x, np.ndarray) else jnp.pad
+    pad_with: Any = np.pad if isinstance(x, np.ndarray) else jnp.pad
     return pad_with(x, pad)[tuple(window)]
 
 
@@ -78,11 +80,11 @@ class Rows(NamedTuple):
     grid: tuple[int, ...]
     gap: int = 2
 
-    def lay(self, x: jax.Array) -> jax.Array:
+    def lay(self, x: A) -> A:
         """Lays out [..., *grid]; gaps are 0. NumPy's arrays stay NumPy's."""
         if len(self.grid) == 1:
             return x
-        pad_with = np.pad if isinstance(x, np.ndarray) else jnp.pad
+        pad_with: Any = np.pad if isinstance(x, np.ndarray) else jnp.pad
         lead = x.shape[: x.ndim - 2]
         return pad_with(x, [(0, 0)] * (x.ndim - 1) + [(0, self.gap)]).reshape(*lead, -1)
 
@@ -95,7 +97,10 @@ class Rows(NamedTuple):
 
     def distance(self, offset: tuple[int, ...]) -> int:
         """How far on the neighbour at an offset lies."""
-        return offset[0] * (self.grid[-1] + self.gap) + offset[1] if len(offset) > 1 else offset[0]
+        if len(offset) == 1:
+            return offset[0]
+        rows, columns = offset
+        return rows * (self.grid[-1] + self.gap) + columns
 
 
 def pull(springs: tuple[Spring, ...], w: jax.Array, relaxation: float):
@@ -209,7 +214,7 @@ def tridiagonal(
     return right / middle
 
 
-def separate(x: jax.Array, w: jax.Array, apart: jax.Array, radius: float) -> jax.Array:
+def separate(x: jax.Array, w: jax.Array, apart: jax.Array | np.ndarray, radius: float) -> jax.Array:
     """Keeps particles a radius from each other, every pair tested (for a few dozen particles).
 
     Args:

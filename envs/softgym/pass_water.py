@@ -137,7 +137,9 @@ class PassWater(SoftGymEnv):
         def confine(x: jax.Array, part: jax.Array) -> jax.Array:
             return out_of_walls(x, began + part * (to - began), inner, GAP * self.fluid.spacing)
 
-        return physics.replace(body=self.fluid.advance(physics.body, confine), glass=to)
+        return dataclasses.replace(
+            physics, body=self.fluid.advance(physics.body, confine), glass=to
+        )
 
     def observe(self, physics: Pouring) -> jax.Array:
         """Returns glass x, inner lengths, height, highest water, parts inside and outside [7]."""
