@@ -38,7 +38,7 @@ class TaskEnv(Env, abc.ABC):
     target: ClassVar[tuple[float, ...] | None] = None  # `info["target"]` if it is always the same
     spec: TaskSpec
     protocol: str
-    reward: str  # which ground truth `state.reward` is: `dense`, or `sparse`, the success
+    reward: str  # what `state.reward` is: `dense`, or `sparse`, the success
 
     @property
     def observation_size(self) -> int:

@@ -1,4 +1,4 @@
-"""`MetaWorldEnv`: what every Meta-World task shares; a task is one file that fills in its hooks.
+"""`MetaWorldEnv`: what all Meta-World tasks share; a task is one file that defines its hooks.
 
 Actions, observation layout, reset and termination are Meta-World's (Yu et al. 2019, v3 package);
 the fixed starts of protocol `paper` are those of CoRe's code.
@@ -36,7 +36,7 @@ class HandStart(NamedTuple):
     tcp: tuple[float, float, float]
 
 
-# The benchmark's own starts, of five tasks and of two.
+# The benchmark's own starts: the first is that of five tasks, the second that of two.
 MIDDLE_START = HandStart(
     target=(0.0, 0.6, 0.2),
     settled=(0.004584, 0.601388, 0.195143),
@@ -50,7 +50,7 @@ BACK_START = HandStart(
 
 
 class Placement(NamedTuple):
-    """Where a reset puts things, m.
+    """Positions at a reset, m.
 
     Attributes:
         fixture: [3] position of the body "fixture".
@@ -98,7 +98,7 @@ class MetaWorldEnv(TaskEnv):
 
     @abc.abstractmethod
     def place(self, key: jax.Array) -> Placement:
-        """Draws where things are at a reset."""
+        """Draws the positions at a reset."""
 
     @abc.abstractmethod
     def objects(self, physics: Physics) -> jax.Array:
@@ -162,14 +162,14 @@ class MetaWorldEnv(TaskEnv):
         return jnp.concatenate([pipeline_state.qpos, pipeline_state.fixture])
 
     def view(self, snapshot: jax.Array, gripper: bool = True) -> rendering.Scene:
-        """Returns what there is to see in a snapshot.
+        """Returns the scene of a snapshot.
 
         Args:
             snapshot: of one world.
             gripper: whether the gripper is visible (CoRe hides it).
         """
         if gripper not in self._looks:
-            with jax.ensure_compile_time_eval():  # constants, also when first seen in a trace
+            with jax.ensure_compile_time_eval():  # constants, also when first needed inside a trace
                 self._looks[gripper] = self.scene.looks(gripper)
         return self._looks[gripper].scene(snapshot)
 

@@ -1,7 +1,7 @@
-"""What a Meta-World task looks like: visible shapes on the bodies of the physics.
+"""Visual shapes of a Meta-World task, on the bodies of the physics.
 
-The physics' own geoms are stand-ins that touch as the original's do; these are what a person, or a
-vision-language model, should see. They are MJCF too, so MuJoCo can draw the very same scene.
+The collision geoms of the physics are simplified; these are what a person or a vision-language
+model is shown. They are MJCF too, so MuJoCo can draw the same scene.
 """
 
 from __future__ import annotations
@@ -60,10 +60,10 @@ TABLE = f'<geom type="plane" pos="0 .6 0" size=".7 .45 .1" material="wood"/>{FLO
 
 
 class Looks:
-    """The visible shapes of a compiled scene, and where they are for a snapshot."""
+    """The visual shapes of a compiled scene, and their poses for a snapshot."""
 
     def __init__(self, document: str, shapes: Shapes, gripper: bool = True):
-        """Compiles the visible twin of a scene on the host.
+        """Compiles a scene with its visual shapes on the host.
 
         Args:
             document: the physics' MJCF.
@@ -109,7 +109,7 @@ _KINDS = {
 
 
 def _dress(document: str, shapes: Shapes) -> str:
-    """The document with the shapes in place of its geoms, and without what only physics needs."""
+    """Returns the document with visual shapes for geoms, without what only the physics needs."""
     root = ET.fromstring(document)
     for name in ("contact", "actuator", "custom"):
         for section in root.findall(name):

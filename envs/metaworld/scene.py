@@ -28,7 +28,7 @@ SUBSTEPS = 3
 
 @dataclass(frozen=True)
 class SceneXml:
-    """What a task adds to the hand.
+    """The part of a scene that is a task's own.
 
     Attributes:
         bodies: MJCF of the task's bodies; the one named "fixture" is placed at each reset.
@@ -104,7 +104,7 @@ class Scene:
         self._data = mjx.make_data(self.mj_model, impl="jax")
 
     def looks(self, gripper: bool = True) -> Looks:
-        """Compiles what is to be seen of the scene, with or without the gripper."""
+        """Compiles the visual shapes of the scene, with or without the gripper."""
         return Looks(_document(self._xml, self.dt), self._xml.shapes, gripper)
 
     def rest(

@@ -108,7 +108,7 @@ def _face_cylinder(p: Vector, size: Vector, light: Vector) -> jax.Array:
 
 
 def _enter_capsule(o: Vector, d: Vector, size: Vector) -> jax.Array:
-    # The endless cylinder tells whether the body is hit, or which cap to try.
+    # The infinite cylinder decides whether the body is hit, or which cap to test.
     across = d[0] * d[0] + d[1] * d[1] + _TINY
     b = o[0] * d[0] + o[1] * d[1]
     c = o[0] * o[0] + o[1] * o[1] - size[0] * size[0]

@@ -1,4 +1,4 @@
-"""`SoftGymEnv`: what the three SoftGym tasks share; a task fills in its hooks and a `spec`.
+"""`SoftGymEnv`: what the three SoftGym tasks share; a task defines its hooks and `spec`.
 
 Spaces, action repeats and rewards are RL-VLM-F's variants of SoftGym (Lin et al. 2020; Wang et al.
 2024), which CoRe uses. Physics has y upwards, pictures have z upwards (`to_picture`).

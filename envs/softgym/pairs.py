@@ -179,7 +179,7 @@ def squares(a: jax.Array, b: jax.Array) -> jax.Array:
 
 
 def _product(columns: jax.Array, values: jax.Array) -> jax.Array:
-    """In whole float32 on accelerators as well: what is near is a small difference of two sums."""
+    """In full float32 on accelerators too: small distances are differences of large sums."""
     return jnp.matmul(columns, values, precision=jax.lax.Precision.HIGHEST)
 
 

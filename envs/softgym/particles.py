@@ -2,8 +2,8 @@
 
 A body is a regular grid of particles, `x [3, *grid]`: one contiguous row per coordinate, so that a
 neighbour is a shift of the array and nothing is gathered or scattered. One substep moves particles
-by their velocity, projects positions onto the constraints and takes the velocity from what has
-become of them. Sources: Macklin et al., Unified Particle Physics (2014): contact, friction and the
+by their velocity, projects positions onto the constraints and takes the velocity from how far
+they moved. Sources: Macklin et al., Unified Particle Physics (2014): contact, friction and the
 averaging of simultaneous corrections; XPBD (2016): compliance; Small Steps (2019): many substeps,
 few iterations.
 
@@ -42,7 +42,7 @@ class Spring(NamedTuple):
     Attributes:
         offset: along each axis of the grid.
         length: m at rest.
-        stiffness: part of the error that one sweep mends.
+        stiffness: part of the error that one sweep corrects.
     """
 
     offset: tuple[int, ...]
@@ -51,7 +51,7 @@ class Spring(NamedTuple):
 
 
 def shift(x: A, offset: tuple[int, ...]) -> A:
-    """Returns, at each place of the grid, what is `offset` further; zeros beyond the edge.
+    """Returns the values `offset` further on the grid, at each place; zeros beyond the edge.
 
     Args:
         x: [..., *grid]; NumPy's arrays stay NumPy's.
@@ -106,7 +106,7 @@ class Rows(NamedTuple):
 def pull(springs: tuple[Spring, ...], w: jax.Array, relaxation: float):
     """Returns a sweep `x -> x` over springs, all at once (Jacobi); positions are laid by `Rows`.
 
-    Each particle moves by the mean of what its springs ask of it, times `relaxation`.
+    Each particle moves by the mean of the corrections of its springs, times `relaxation`.
 
     Args:
         springs: each pair once; no more than two particles along each axis of the grid.
@@ -129,7 +129,7 @@ def pull(springs: tuple[Spring, ...], w: jax.Array, relaxation: float):
 
     def sweep(x: jax.Array) -> jax.Array:
         n = x.shape[1]
-        # Without the barrier every neighbour's loop would ask whether it is beyond the end.
+        # Without the barrier every neighbour's loop would test whether it is beyond the end.
         wide = jax.lax.optimization_barrier(jnp.pad(x, ((0, 0), (margin, margin))))
         moved = x
         for s, step, share in zip(both, steps, shares, strict=True):

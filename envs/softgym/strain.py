@@ -1,12 +1,12 @@
 """Edges that are never much longer than at rest: strain limiting (Provot 1995) for a square sheet.
 
-Sweeps over all springs at once leave an edge where what its neighbours ask of it balances, such as
-at a fold, where bending pulls it 9% long. Here an edge that is too long is brought to its limit at
+Sweeps over all springs at once leave an edge where its neighbours' corrections balance, such as at
+a fold, where bending makes it 9% too long. Here an edge that is too long is brought to its limit at
 once and one that is not is left alone, edge after edge (Gauss-Seidel), which converges fast. Edges
 of one direction whose first particles are in every other row (or column) share no particle and are
-mended together. The sheet is held as four quarters, its even and odd rows' even and odd columns, so
-that each such set joins one quarter to another, shifted by a particle or none: one contiguous slice
-of each, as a quarter is laid out as one long array (`particles.Rows`).
+corrected together. The sheet is held as four quarters, its even and odd rows' even and odd columns,
+so that each such set joins one quarter to another, shifted by a particle or none: one contiguous
+slice of each, as a quarter is laid out as one long array (`particles.Rows`).
 """
 
 from __future__ import annotations
