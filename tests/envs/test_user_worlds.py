@@ -253,9 +253,7 @@ def test_an_attached_spec_is_used_and_checked():
     with_spec = type("WithSpec", (Walk,), {"spec": spec})
     assert BraxTask(with_spec()).spec is spec
     wrong = type("Wrong", (Walk,), {"spec": dataclasses.replace(spec, action_size=3)})
-    with pytest.raises(
-        ValueError, match="walk: action_size is 3 in `spec` and 1 in the environment"
-    ):
+    with pytest.raises(ValueError, match="walk: action_size is 3 in `spec` and 1 in the world"):
         BraxTask(wrong())
     seen = type(
         "Seen", (Walk,), {"spec": dataclasses.replace(spec, camera=envs.Camera((0,) * 3, (0,) * 6))}
