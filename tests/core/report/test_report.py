@@ -14,7 +14,7 @@ import pytest
 from core_jax import report
 from core_jax.feedback.labels import LabelStore
 from core_jax.feedback.teachers.scripted import ScriptedConfig, ScriptedTeacher
-from core_jax.models.base import Answer
+from core_jax.feedback.queries import PairLabel
 from core_jax.report import paper, statistics, table
 from core_jax.runs.run_folder import write_json
 
@@ -132,7 +132,7 @@ def test_a_person_who_labelled_afterwards_did_not_teach_the_run(tmp_path):
     run = make(tmp_path / "run", [[1.0]], finished=False)
     store = LabelStore(run / "labels.sqlite")
     for asked in list(store.questions())[:3]:
-        store.answer(asked.key, "person", Answer(1.0, (), (), reason=""))
+        store.answer(asked.key, "person", PairLabel(1.0, (), (), reason=""))
     store.close()
     record = report.load(run)
     assert record.teacher == "scripted-oracle" and record.teachers["person"].decided == 3
