@@ -201,9 +201,10 @@ class PairCollector:
         answers = [a for round in arrived for a in round.answers]
         events: list[str] = []
         for round, given in arrived:
-            for entry, label in zip(round.entries, given, strict=True):
-                if label is not None and label.decided:
-                    self._keep(entry.seed_index, entry.query, label)
+            for (s, query, _), label in zip(round.entries, given, strict=True):
+                # It asks about pairs alone; the types of rounds allow more.
+                if isinstance(query, Pair) and isinstance(label, PairLabel) and label.decided:
+                    self._keep(s, query, label)
             before = self._tally
             self._tally = before.add([e.query for e in round.entries], given)
             events += [event] if (event := health.one_sided_event(before, self._tally)) else []

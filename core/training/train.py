@@ -76,7 +76,7 @@ class Train:
         self._init = self.over_seeds(bind(stages.init), "init")
         self.collect = self.over_seeds(bind(stages.collect), "collect", (1,), donate=True)
         self.insert = self.over_seeds(_insert(plan), "insert", donate=True, options=self._options)
-        self.learn = self._jit(bind(stages.learn), "learn", (1,), donate=True)
+        self._learn = self._jit(bind(stages.learn), "learn", (1,), donate=True)
         self.learn_on_policy = self.over_seeds(
             bind(stages.learn_on_policy), "learn_on_policy", donate=True
         )
@@ -109,6 +109,11 @@ class Train:
             seeds, env_steps, row = self._block(seeds, env_steps, given or {})
             rows.append(row)
         return TrainState(seeds=seeds, env_steps=env_steps), _merge(rows)
+
+    def learn(self, seeds: SeedState, updates: int | jax.Array) -> tuple[SeedState, dict[str, Any]]:
+        """`updates` gradient steps of an off-policy learner, for every seed, on its replay."""
+        # One type for every caller: JAX would compile a Python number and an array twice.
+        return self._learn(seeds, jnp.asarray(updates, jnp.int32))
 
     def rescore(self, seeds: SeedState, name: str) -> SeedState:
         """Scores all of replay anew with the source of that name."""
