@@ -63,9 +63,7 @@ def test_a_pegs_labels_last_to_the_end_of_its_longer_run():
 
 
 def test_a_residual_reward_on_pictures_is_fitted_differently():
-    state, pixels = (
-        make_config(residual_input=x).settings.residual for x in ("state", "pixels")
-    )
+    state, pixels = (make_config(residual_input=x).settings.residual for x in ("state", "pixels"))
     assert state.clip_frames is None and pixels.clip_frames == 4
     assert not state.shared_batches and pixels.shared_batches
     cloth = make_config(task="fold-cloth", residual_input="pixels")
