@@ -19,6 +19,9 @@ test: $(STAMP)
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/python scripts/tools/linked_view.py build/view
+	PYTHONPATH=build/view $(BIN)/lint-imports --no-logo
+	$(BIN)/pyright
 
 bench: $(STAMP)
 	@for what in env sac reward train; do $(BIN)/python scripts/bench.py $$what $(ARGS) || exit 1; done

@@ -21,7 +21,7 @@ from core_jax import envs
 from core_jax.feedback import person
 from core_jax.runs import run_folder
 from core_jax.training import cache, devices
-from core_jax.visual import episodes
+from core_jax.visual.frames import FrameRenderer
 
 _SIZE = 320  # pixels, height and width of a frame
 
@@ -45,7 +45,7 @@ def main(
     try:
         config = run_folder.load_config(run)
         env = envs.make(config.task, protocol=config.protocol)
-        session = person.LabelSession(run, env, episodes.painter(env, _SIZE), name)
+        session = person.LabelSession(run, env, FrameRenderer(env, _SIZE).render, name)
         try:
             server = person.make_server(session, port)
         except ValueError:

@@ -5,11 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-# Former homes of these names; to be removed once nothing imports them from here.
-from core_jax.feedback.queries import Clip as Clip
-from core_jax.feedback.queries import Pair as Question  # noqa: F401
-from core_jax.feedback.queries import PairLabel as Answer  # noqa: F401
-from core_jax.feedback.queries import Teacher as Teacher
 from core_jax.prompts.message import Message
 
 Schema = Mapping[str, Any]

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from core_jax import envs, files
+from core_jax.feedback import question_sheet
 from core_jax.feedback.labels import LabelStore
 from core_jax.feedback.quality import verdict
 from core_jax.feedback.queries import Pair, PairLabel
 from core_jax.report import plots, table
 from core_jax.report.records import Record
 from core_jax.report.text import as_html
-from core_jax.visual import question_sheet
 
 _QUESTIONS = {"right": 3, "wrong": 2, "abstained": 1}  # how many of each are shown of a run
 _KEPT = "\n\t"  # of code

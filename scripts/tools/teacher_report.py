@@ -1,12 +1,15 @@
-"""Reports on teachers: `python scripts/tools/teacher_report.py --run RUN` on the answers that a run
-has,
-`--task T --teacher scripted|vlm` on pairs of clips of scripted experts of all skills, asked in both
-orders.
+"""Reports on teachers.
+
+    python scripts/tools/teacher_report.py --run RUN
+    python scripts/tools/teacher_report.py --task T --teacher scripted|vlm|replay
+
+The first evaluates the labels that a run has; the second asks a teacher about pairs of clips of
+scripted experts of all skills, in both orders. With `--run RUN --ask` the teacher that the other
+flags name is asked about the run's questions.
 
 Writes `teachers.png`, `teachers.md` and `teachers.json`; the table goes to stdout, too, whose last
-line is one JSON object. With `--run RUN --ask` the teacher that the other flags name is asked about
-the run's questions. What is asked goes to labels of the report's own folder, so nothing is paid for
-twice, and a report that stopped goes on when it is started again.
+line is one JSON object. What is asked goes to labels of the report's own folder, so nothing is paid
+for twice, and a report that stopped continues when it is started again.
 """
 
 from __future__ import annotations
@@ -15,39 +18,79 @@ import dataclasses
 import json
 import sys
 from pathlib import Path
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 import tyro
+from annotated_types import Ge, Gt, Le
 
-from core_jax import envs
+from core_jax import envs, files
 from core_jax.feedback.expert_pairs import expert_questions
 from core_jax.feedback.labels import LabelStore
 from core_jax.feedback.quality import Quality, quality
 from core_jax.feedback.queries import Pair, PairLabel
 from core_jax.feedback.rounds import Entry, Round
 from core_jax.feedback.teachers import make_labelling
-from core_jax.feedback.teachers.scripted_config import PRESETS
-from core_jax.models import ChatError, check_labeller, make_labeller, open_books
+from core_jax.feedback.teachers import names as teacher_names
+from core_jax.feedback.teachers.replay_config import ReplayTeacherConfig
+from core_jax.feedback.teachers.scripted_config import PRESETS, ScriptedConfig
+from core_jax.feedback.teachers.vlm_config import VLMConfig, check_vlm
+from core_jax.models import ChatError, check_labeller, make_labeller, open_ledger
+from core_jax.models.chat_config import ChatConfig
 from core_jax.report import teachers
-from core_jax.runs import run_folder
-from core_jax.runs.config import Config, check, suggest
+from core_jax.runs import fields, run_folder
+from core_jax.runs.config import suggest
 from core_jax.training import cache, devices
 
 
 @dataclasses.dataclass(frozen=True)
-class Flags(Config):
+class Flags:
     """CoRe-JAX: how good are the teachers?"""
 
     run: Path | None = None
     """A run's folder: its questions, in place of experts' clips."""
     ask: bool = False
-    """Ask --teacher about the run's questions, in place of judging the answers that are there."""
+    """Ask --teacher about the run's questions, in place of evaluating the labels that are there."""
+    teacher: str = "scripted"
+    """The teacher to ask: scripted, vlm or replay."""
     teachers: tuple[str, ...] = ()
-    """Several side by side: vlm, and scripted- with a kind, such as scripted-oracle."""
-    questions: int = 200
-    """How many are asked, each in both orders; of a run the first ones."""
+    """Several side by side: vlm, replay, and scripted- with a kind, such as scripted-oracle."""
+    questions: Annotated[int, Ge(1)] = 200
+    """Number of questions, each asked in both orders; of a run the first ones."""
     out: Path = Path("teacher-report")
     """The report's folder."""
+    task: str = "drawer-open"
+    """Whose experts' clips are asked about."""
+    protocol: str = "paper"
+    """paper: nothing is random at reset; random: the benchmark's own resets."""
+    seed: Annotated[int, Ge(0), Le(2**31 - 1)] = 0
+    clip_length: Annotated[int, Ge(1), Le(150)] = 20
+    """Steps of a clip of experts."""
+    dense_scale: Annotated[float, Gt(0.0)] = 0.1
+    """The ground-truth dense reward of experts' clips is multiplied by this."""
+    frames_shown: Annotated[int, Ge(1)] = 3
+    """Pictures of each clip that a teacher is shown."""
+    model: str = "gemini"
+    """Which service a vlm asks, where --vlm.model is same: gemini or openai."""
+    max_cost: Annotated[float, Gt(0.0)] = 5.0
+    """USD that the report may spend."""
+    chat: ChatConfig = dataclasses.field(default_factory=ChatConfig)
+    scripted: ScriptedConfig = dataclasses.field(default_factory=ScriptedConfig)
+    vlm: VLMConfig = dataclasses.field(default_factory=VLMConfig)
+    replay: ReplayTeacherConfig = dataclasses.field(default_factory=ReplayTeacherConfig)
+
+    @property
+    def labeller(self) -> tuple[str, ChatConfig]:
+        """The service that a vlm asks, and its settings."""
+        same = self.vlm.model == "same"
+        return (self.model, self.chat) if same else (self.vlm.model, self.vlm.chat)
+
+
+class Asked(NamedTuple):
+    """One teacher of a report."""
+
+    teacher: str  # a name of the registry
+    settings: Any
 
 
 def main() -> int:
@@ -56,8 +99,8 @@ def main() -> int:
     devices.prepare_cpu(1)
     cache.enable()
     try:
+        check_group("", flags)
         if flags.run is not None and not flags.ask:
-            run_folder.load_config(flags.run)
             found, title = judged(flags.run), f"the labels of {flags.run.name}"
         else:
             found, title = asked(flags)
@@ -68,7 +111,7 @@ def main() -> int:
     teachers.draw(found, title, flags.out / "teachers.png")
     (flags.out / "teachers.md").write_text(teachers.markdown(found))
     content = {"about": title, "teachers": teachers.as_json(found)}
-    run_folder.write_json(flags.out / "teachers.json", content)
+    files.write_json(flags.out / "teachers.json", content)
     print(teachers.markdown(found))
     print(json.dumps({"report": str(flags.out), **content}))
     return 0
@@ -96,10 +139,13 @@ def judged(run: Path) -> dict[str, Quality]:
 
 def asked(flags: Flags) -> tuple[dict[str, Quality], str]:
     """Asks teachers in both orders; quality by their names, and what they were asked about."""
-    if flags.questions < 1:
-        raise ValueError(f"--questions must be at least 1, not {flags.questions}")
-    configs = _configs(flags)
-    env = envs.make(configs[0].task, protocol=configs[0].protocol)
+    teachers_, (task, protocol) = _teachers(flags), (flags.task, flags.protocol)
+    if flags.run is not None:
+        of_run = run_folder.load_config(flags.run)
+        task, protocol = of_run.task, of_run.protocol
+    suggest("task", task, envs.names())
+    suggest("protocol", protocol, envs.PROTOCOLS)
+    env = envs.make(task, protocol=protocol)
     if flags.run is not None:
         store = _labels(flags.run)
         questions = [q._replace(seed=0, round=0) for q in _distinct(store)[: flags.questions]]
@@ -109,73 +155,80 @@ def asked(flags: Flags) -> tuple[dict[str, Quality], str]:
         questions = expert_questions(
             env,
             flags.questions,
-            clip_length=configs[0].feedback.clip_length,
-            dense_scale=configs[0].dense_scale,
-            seed=configs[0].seed,
+            clip_length=flags.clip_length,
+            dense_scale=flags.dense_scale,
+            seed=flags.seed,
         )
-        title = f"clips of scripted experts, {env.spec.name} ({configs[0].protocol})"
+        title = f"clips of scripted experts, {task} ({protocol})"
     flags.out.mkdir(parents=True, exist_ok=True)
     store = LabelStore(flags.out / "labels.sqlite")
     try:
-        found = dict(_ask(config, env, store, flags.out, questions) for config in configs)
+        found = dict(_ask(flags, one, env, store, questions) for one in teachers_)
     finally:
         store.close()
     return found, title
 
 
-def _configs(flags: Flags) -> list[Config]:
-    """A checked config for each teacher."""
-    config = dataclasses.replace(Config.of(flags), frm=False)  # nobody writes a reward here
-    if flags.run is not None:
-        of_run = run_folder.load_config(flags.run)
-        config = dataclasses.replace(config, task=of_run.task, protocol=of_run.protocol)
-    configs = []
-    for name in flags.teachers or (config.teacher,):
+def _teachers(flags: Flags) -> list[Asked]:
+    """The teachers that the flags name, with checked settings."""
+    found = []
+    for name in flags.teachers or (flags.teacher,):
         if name.startswith("scripted-"):
             suggest("teacher", name, tuple(f"scripted-{kind}" for kind in PRESETS))
-            scripted = dataclasses.replace(config.scripted, kind=name.removeprefix("scripted-"))
-            one = dataclasses.replace(config, teacher="scripted", scripted=scripted)
-        else:
-            one = dataclasses.replace(config, teacher=name)
-        if one.teacher == "person":
-            raise ValueError("a person is judged by a run's labels: leave --ask and --task out")
-        configs.append(check(one))
-        if one.teacher == "vlm":
-            check_labeller(one)
-    return configs
+            kind = name.removeprefix("scripted-")
+            found.append(Asked("scripted", dataclasses.replace(flags.scripted, kind=kind)))
+            continue
+        suggest("teacher", name, teacher_names())
+        if name == "person":
+            raise ValueError("a person is evaluated by a run's labels: leave --ask out")
+        found.append(Asked(name, getattr(flags, name)))
+        if name == "vlm":
+            check_vlm(flags.vlm, *flags.labeller, flags.max_cost)
+            check_labeller(*flags.labeller)
+    return found
 
 
 def _ask(
-    config: Config, env: envs.TaskEnv, store: LabelStore, out: Path, questions: list[Pair]
+    flags: Flags, one: Asked, env: envs.TaskEnv, store: LabelStore, questions: list[Pair]
 ) -> tuple[str, Quality]:
-    books = open_books(config, out) if config.teacher == "vlm" else None
+    ledger = open_ledger(flags.max_cost, flags.out) if one.teacher == "vlm" else None
     name, labelling = make_labelling(
-        config.teacher,
-        {"scripted": config.scripted, "vlm": config.vlm}[config.teacher],
+        one.teacher,
+        one.settings,
         env=env,
         store=store,
-        folder=out,
-        frames_shown=config.feedback.frames_shown,
-        seed=config.seed,
-        labeller=make_labeller(config, out, books=books) if books is not None else None,
+        folder=flags.out,
+        frames_shown=flags.frames_shown,
+        seed=flags.seed,
+        labeller=None if ledger is None else make_labeller(*flags.labeller, ledger=ledger),
     )
     mean_reward = float(np.mean([[q.a.dense, q.b.dense] for q in questions]))
-    answers = []
+    labels = []
     try:
         for order, pairs in enumerate((questions, [_turned(q) for q in questions])):
             labelling.put(Round(order, 0, False, tuple(Entry(0, q, mean_reward) for q in pairs)))
             [arrived] = labelling.collect(0)
-            answers.append(arrived.labels)
+            labels.append(arrived.labels)
     finally:
         labelling.close()
-        if books is not None:
-            books.cache.close()
+        if ledger is not None:
+            ledger.close()
     if labelling.problem is not None:
         raise labelling.problem
-    both = [i for i in range(len(questions)) if None not in (answers[0][i], answers[1][i])]
+    both = [i for i in range(len(questions)) if None not in (labels[0][i], labels[1][i])]
     if not both:
-        raise ValueError(f"{name} has answered none of the questions")
-    return name, quality(*([x[i] for i in both] for x in (questions, *answers)))
+        raise ValueError(f"{name} answered none of the questions: {labelling.failure}")
+    return name, quality(*([x[i] for i in both] for x in (questions, *labels)))
+
+
+def check_group(prefix: str, group: Any) -> None:
+    """Raises ValueError naming the flag if one of a group's values is out of its bounds."""
+    for name, kind in fields.hints(type(group)).items():
+        value = getattr(group, name)
+        if dataclasses.is_dataclass(value):
+            check_group(f"{prefix}{name}.", value)
+        else:
+            fields.check_value(f"{prefix}{name}", value, kind)
 
 
 def _turned(question: Pair) -> Pair:

@@ -1,5 +1,7 @@
 """A run's folder with questions in it, made without training; the clips open a drawer."""
 
+import dataclasses
+
 import numpy as np
 
 from core_jax import envs
@@ -7,7 +9,8 @@ from core_jax.feedback.labels import LabelStore
 from core_jax.feedback.queries import Clip, Pair
 from core_jax.feedback.teachers.scripted import ScriptedConfig, ScriptedTeacher
 from core_jax.runs import run_folder
-from core_jax.runs.presets import make_config
+from core_jax.runs.layout import with_values
+from core_jax.runs.presets import defaults
 
 STEPS = 20
 
@@ -40,7 +43,11 @@ def questions(count, seed=0, round=0):
 def make(folder, count=12, seeds=1, teacher=None, **fields):
     """Writes the folder: one round of questions a seed, answered by a scripted teacher."""
     teacher = teacher or ScriptedTeacher(ScriptedConfig("oracle"))
-    run_folder.prepare(folder, make_config(seeds=seeds, **fields), resume=False)
+    plain = lambda x: dataclasses.asdict(x) if dataclasses.is_dataclass(x) else x
+    values = {"seeds": seeds, **{name: plain(value) for name, value in fields.items()}}
+    single = {k: v for k, v in values.items() if not isinstance(v, dict)}
+    config = with_values(defaults(single), values)
+    run_folder.prepare(folder, config, resume=False)
     store = LabelStore(folder / "labels.sqlite")
     for seed in range(seeds):
         store.ask(teacher, questions(count, seed), 4_000, 0.1)

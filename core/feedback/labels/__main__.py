@@ -16,7 +16,7 @@ from typing import Annotated
 import tyro
 
 from core_jax.feedback.labels import Asked, LabelStore
-from core_jax.feedback.labels.describe import as_json, line
+from core_jax.feedback.labels.describe import as_json, line, plain
 from core_jax.feedback.labels.transfer import between_teachers, take_over
 from core_jax.feedback.queries import Pair, PairLabel
 
@@ -40,17 +40,17 @@ def main(
     try:
         content = _report(run, jsonl, pictures, take_from, limit)
     except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {plain(str(error))}", file=sys.stderr)
         return 2
     print()
     for name, counts in content["teachers"].items():
-        print(f"{name}: " + ", ".join(f"{k} {v:,}" for k, v in counts.items()))
+        print(plain(f"{name}: " + ", ".join(f"{k} {v:,}" for k, v in counts.items())))
     for one in content["agreement"]:
         share = "nothing decided by both" if one["agree"] is None else f"agree {one['agree']:.3f}"
         kappa = "" if one["kappa"] is None else f", kappa {one['kappa']:.3f}"
         names = " and ".join(one["teachers"])
         counted = f"{one['questions']} in common, {one['decided']} decided"
-        print(f"{names} on {one['asks']}: {counted}, {share}{kappa}")
+        print(plain(f"{names} on {one['asks']}: {counted}, {share}{kappa}"))
     print(json.dumps(content))
     return 0
 
@@ -104,7 +104,7 @@ def draw(run: Path, listed: list[Asked], store: LabelStore, folder: Path) -> Non
     """
     from core_jax import envs
     from core_jax.training import cache, devices
-    from core_jax.visual import question_sheet
+    from core_jax.feedback import question_sheet
 
     devices.prepare_cpu(1)
     cache.enable()

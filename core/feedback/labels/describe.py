@@ -19,8 +19,12 @@ def line(asked: Asked, answers: dict[str, Label]) -> str:
     query = asked.question
     place = f"{asked.key[:8]} seed {query.seed} round {query.round:>2} step {asked.env_steps:>9,}"
     told = [f"{name}: {label_words(query, label)}" for name, label in answers.items()]
-    text = f"{place}  {truth_words(query)}  {'; '.join(told) or 'no answer yet'}"
-    return _CONTROL.sub("?", text)  # names and reasons may hold escape sequences
+    return plain(f"{place}  {truth_words(query)}  {'; '.join(told) or 'no answer yet'}")
+
+
+def plain(text: str) -> str:
+    """Text without control characters: names and errors may hold a terminal's escape sequences."""
+    return _CONTROL.sub("?", text)
 
 
 def truth_words(query: Query) -> str:

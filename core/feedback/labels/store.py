@@ -177,9 +177,9 @@ class LabelStore:
         return self.answers(key).get(teacher)
 
     def answers(self, key: str) -> dict[str, Label]:
-        """All labels of a question, by teacher."""
+        """All labels of a question by teacher, the first one given first."""
         rows = self.database.all(
-            f"SELECT teacher, {_LABEL} FROM answers WHERE question = ?", (key,)
+            f"SELECT teacher, {_LABEL} FROM answers WHERE question = ? ORDER BY rowid", (key,)
         )
         return {teacher: read_label(self.path, *row) for teacher, *row in rows}
 

@@ -25,7 +25,7 @@ FEEDBACK = FeedbackConfig(
 class Teacher:
     """Prefers B; abstains, or fails, where it is told to."""
 
-    name = "teacher"
+    name, answers = "teacher", frozenset({"pair"})
 
     def __init__(self):
         self.asked, self.abstains, self.fails = [], set(), set()

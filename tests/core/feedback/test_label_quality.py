@@ -9,9 +9,10 @@ from core_jax.feedback.quality import (
     quality,
     reward_gap,
     spearman,
+    value_quality,
     verdict,
 )
-from core_jax.feedback.queries import Clip, Pair, PairLabel
+from core_jax.feedback.queries import Clip, Pair, PairLabel, Single, SingleLabel
 
 
 def clip(level):
@@ -105,6 +106,28 @@ def test_agreement_beyond_chance():
     assert got == expected
     assert agreement(first[:1], first[:1])["kappa"] is None  # both always say B
     assert agreement(first[4:], second[4:])["agree"] is None
+
+
+def rated(progress, asks="rating", classes=4):
+    return Single(clip(progress / 2.0), asks, classes, "task", 0, 0)
+
+
+def test_labels_of_single_clips():
+    queries = [rated(p) for p in (0.1, 0.4, 0.6, 0.9, 0.9)]  # classes 0, 1, 2, 3, 3
+    labels = [SingleLabel(v, "") for v in (0.0, 2.0, 3.0, 3.0, None)]
+    got = value_quality(queries, labels)
+    assert (got.asked, got.decided, got.abstained) == (5, 4, 1)
+    assert got.accuracy == 0.5 and got.mean_error == 0.5
+    assert got.correlation == pytest.approx(spearman([0, 2, 3, 3], [0.1, 0.4, 0.6, 0.9]))
+    done = [rated(p, "completion", None) for p in (0.94, 0.95, 1.0)]
+    assert value_quality(done, [SingleLabel(1.0, "")] * 3).accuracy == pytest.approx(2 / 3)
+    progress = [rated(p, "progress", None) for p in (0.25, 0.5)]
+    got = value_quality(progress, [SingleLabel(0.5, ""), SingleLabel(1.0, "")])
+    assert got.accuracy is None and got.mean_error == pytest.approx(0.375)
+    assert got.correlation == pytest.approx(1.0)
+    assert value_quality([], []).mean_error is None
+    with pytest.raises(ValueError, match="queries ask different things"):
+        value_quality([*progress, *done], [SingleLabel(1.0, "")] * 5)
 
 
 def test_rank_correlation_with_ties():

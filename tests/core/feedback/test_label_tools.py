@@ -10,14 +10,14 @@ import labelled_run
 import numpy as np
 import pytest
 from fake_vlm import FakeVLM
+from random_queries import single
 
 from core_jax import envs
 from core_jax.feedback.expert_pairs import expert_questions
 from core_jax.feedback.labels import Exchange, Frame, LabelStore
 from core_jax.feedback.labels.transfer import take_over
-from core_jax.feedback.queries import PairLabel
+from core_jax.feedback.queries import Order, OrderLabel, PairLabel, SingleLabel
 from core_jax.feedback.teachers.scripted import ScriptedConfig, ScriptedTeacher
-from core_jax.runs.config import Config
 
 ROOT = Path(__file__).parents[3]
 
@@ -82,13 +82,70 @@ def test_another_runs_labels_are_taken_over(run, tmp_path):
     assert mine.exchanges(key, "vlm") == source.exchanges(key, "vlm")
 
     class Nobody:
-        name = "scripted-oracle"
+        name, answers = "scripted-oracle", frozenset({"pair"})
 
         def ask(self, questions, context=None):
             assert not questions, "these have been answered"
             return []
 
     assert len(mine.ask(Nobody(), labelled_run.questions(6), 4_000, 0.1)) == 6
+
+
+def test_labels_of_all_kinds_are_listed_and_exported(tmp_path):
+    folder = labelled_run.make(tmp_path / "run", count=1)
+    clips = [q.a for q in labelled_run.questions(3)]  # ends with progress 0.75, 0.1 ...
+    order = Order(tuple(clips), "open the drawer", 0, 5)
+    asked = [single(clips[0]), single(clips[0], "progress", None), order]
+    store = LabelStore(folder / "labels.sqlite")
+    keys = store.put("vlm", asked, 8_000)
+    given = [SingleLabel(2.0, "", confidence=0.5), SingleLabel(None, ""), OrderLabel((1, 2, 0), "")]
+    for key, label in zip(keys, given, strict=True):
+        store.answer(key, "vlm", label)
+        store.answer(key, "ann\x1b[31m", label)
+    store.close()
+    file = tmp_path / "labels.jsonl"
+    words = ("-m", "core_jax.feedback.labels", folder, "--jsonl", file, "--pictures")
+    shown, told = run_command(*words, tmp_path / "pictures")
+    assert shown.returncode == 0, shown.stderr
+    assert told["questions"] == 4 and told["teachers"]["vlm"]["decided"] == 2
+    assert "rating 0..2: truth 2  vlm: 2 (confidence 0.50); ann?[31m: 2" in shown.stdout
+    assert "vlm: can't tell" in shown.stdout and "vlm: 1 < 2 < 0" in shown.stdout
+    assert "\x1b" not in shown.stdout
+    assert "3 questions are not about pairs and are not drawn" in shown.stdout
+    assert len(list((tmp_path / "pictures").iterdir())) == 1
+    agree = {one["asks"]: one["agree"] for one in told["agreement"]}
+    assert agree == {"rating": 1.0, "progress": None, "order": 1.0}
+    rows = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [row["kind"] for row in rows] == ["pair", "single", "single", "order"]
+    assert rows[1]["asks"] == "rating" and rows[1]["classes"] == 3 and rows[1]["truth"] == 2.0
+    assert rows[1]["answers"]["vlm"]["value"] == 2.0
+    assert rows[3]["answers"]["vlm"]["order"] == [1, 2, 0]
+    assert rows[0]["answers"]["scripted-oracle"]["verdict"] == "right"
+
+
+def test_invalid_labels_are_not_taken_over(run, tmp_path):
+    source = LabelStore(run / "labels.sqlite")
+    source.database.connection.execute(
+        "UPDATE answers SET payload = replace(payload, '\"preference\": 0.0', "
+        "'\"preference\": 7.5') WHERE teacher = 'scripted-oracle'"
+    )
+    source.close()
+    mine = labelled_run.make(tmp_path / "mine", count=0)
+    shown, _ = run_command("-m", "core_jax.feedback.labels", mine, "--take-from", run)
+    assert shown.returncode == 2 and shown.stdout == ""
+    assert "the label of scripted-oracle to question" in shown.stderr
+    assert "preference must be in [0, 1], not 7.5" in shown.stderr
+    store = LabelStore(mine / "labels.sqlite")
+    assert store.progress() == {}  # nothing of it
+    store.close()
+
+
+def test_pictures_need_a_run_that_names_its_task(run, tmp_path):
+    (run / "config.json").write_text('{"task": "drawer-open"}')
+    words = ("-m", "core_jax.feedback.labels", run, "--pictures", tmp_path / "pictures")
+    shown, _ = run_command(*words)
+    assert shown.returncode == 2
+    assert "config.json does not say task and protocol: KeyError('protocol')" in shown.stderr
 
 
 @pytest.mark.parametrize(
@@ -109,7 +166,7 @@ def test_a_runs_teachers_are_judged(run, tmp_path):
     found = told["teachers"]
     assert found["scripted-oracle"]["accuracy"] == 1.0
     assert found["scripted-mistake"]["accuracy"] == 0.0
-    assert "| right, of the decided | 0.000 | 1.000 |" in (out / "teachers.md").read_text()
+    assert "| right, of the decided | 1.000 | 0.000 |" in (out / "teachers.md").read_text()
     assert (out / "teachers.png").stat().st_size > 10_000
     assert json.loads((out / "teachers.json").read_text())["teachers"] == found
 
@@ -159,8 +216,8 @@ def test_a_vision_language_model_is_judged(run, tmp_path):
 
 @pytest.mark.slow
 def test_clips_of_experts_are_of_all_skills():
-    config, env = Config(), envs.make("drawer-open")
-    questions = expert_questions(config, env, 60)
+    env = envs.make("drawer-open")
+    questions = expert_questions(env, 60, clip_length=20, dense_scale=0.1, seed=0)
     clips = [clip for q in questions for clip in (q.a, q.b)]
     assert clips[0].snapshot.shape[1] == len(env.spec.start)
     last = np.array([clip.progress[-1] for clip in clips])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from core_jax.feedback.labels import LabelStore
-from core_jax.feedback.queries import Clip, Pair, PairLabel
+from core_jax.feedback.queries import Clip, Pair, PairLabel, Single
 from core_jax.feedback.rounds import AtOnce, Entry, InBackground, Round, rounds_of, state_of
 from core_jax.feedback.teachers.scripted import ScriptedConfig, ScriptedTeacher
 from core_jax.models import AccessError, BudgetError, ChatError
@@ -161,6 +161,32 @@ def test_what_stops_the_teacher_for_good(problem, labelling, teacher, store):
     labelling.collect(asked_by=300)
     assert not set(keys(entries(3, 2))) & set(teacher.asked)  # nothing more is asked
     assert store.progress()["slow"].decided == 6
+
+
+def test_a_teacher_that_answers_nothing_is_a_problem_after_some_rounds(teacher, store):
+    labelling = InBackground(teacher, store, in_flight=2, max_unanswered_rounds=3)
+    teacher.failing = {i: ChatError("HTTP 410: decommissioned") for i in (0, 1, 3, 4, 5)}
+    teacher.let(*range(9))
+    seen = []
+    for i in range(8):
+        labelling.put(Round(i, 100 * i, True, entries(2, i)))
+        labelling.collect(asked_by=100 * i)
+        seen.append(labelling.problem)
+        if labelling.problem:
+            break
+    # Round 2 is answered, so that rounds 3 to 5 are the first three in a row.
+    assert [problem is None for problem in seen] == [True] * 5 + [False]
+    assert "slow answered no question in 3 rounds in a row" in str(labelling.problem)
+    assert "HTTP 410: decommissioned" in str(labelling.problem)
+    assert store.progress()["slow"].decided == 2
+    labelling.close()
+
+
+def test_a_question_that_the_teacher_cannot_answer_is_refused(labelling, store):
+    query = Single(entries(1)[0].query.a, "rating", 3, "task", 0, 0)
+    with pytest.raises(ValueError, match="teacher slow cannot answer 'rating'; it answers: pair"):
+        labelling.put(Round(0, 100, True, (Entry(0, query),)))
+    assert list(store.questions()) == []
 
 
 def test_what_is_under_way_survives_a_checkpoint(labelling, teacher, store):

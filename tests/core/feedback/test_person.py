@@ -1,24 +1,23 @@
 """A person as a teacher, at the level of HTTP; `test_person_browser.py` drives the page."""
 
-import http.client
 import io
 import json
-import socket
 import threading
 
 import labelled_run
 import numpy as np
 import pytest
+from label_page import Page
 from PIL import Image
 from random_queries import single
 
 from core_jax import envs
 from core_jax.feedback.labels import LabelStore
-from core_jax.feedback.person import LabelSession, make_server
+from core_jax.feedback.person import LabelSession
 from core_jax.feedback.person.labelling import PersonLabelling
 from core_jax.feedback.queries import PairLabel, SingleLabel
 from core_jax.feedback.rounds import Entry, Round
-from core_jax.visual import episodes
+from core_jax.visual.frames import FrameRenderer
 
 SIZE = 32
 
@@ -30,51 +29,7 @@ def env():
 
 @pytest.fixture(scope="module")
 def render(env):
-    return episodes.painter(env, SIZE)
-
-
-class Page:
-    """A server for a run and what a page would ask of it."""
-
-    def __init__(self, run, env, render, name=""):
-        self.session = LabelSession(run, env, render, name)
-        self.server = make_server(self.session)
-        self.port, self.root = self.server.server_port, f"/{self.server.token}"
-        self.thread = threading.Thread(target=self.server.serve_forever)
-        self.thread.start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
-        self.session.close()
-
-    def send(self, method, path, body=None, root=None, **headers):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        headers = {k.replace("_", "-"): v for k, v in headers.items()}
-        if isinstance(body, dict):
-            body = json.dumps(body)
-        if body is not None:
-            headers.setdefault("Content-Type", "application/json")
-        connection.request(method, (self.root if root is None else root) + path, body, headers)
-        reply = connection.getresponse()
-        content = reply.read()
-        connection.close()
-        return reply, content
-
-    def state(self):
-        return json.loads(self.send("GET", "/state")[1])
-
-    def key(self):
-        return self.state()["next"]["key"]
-
-    def answer(self, key, choice, seconds=1.5):
-        body = {"key": key, "choice": choice, "seconds": seconds}
-        reply, content = self.send("POST", "/answer", body)
-        return reply.status, json.loads(content)
+    return FrameRenderer(env, SIZE).render
 
 
 @pytest.fixture
@@ -157,11 +112,11 @@ def test_people_are_kept_apart(run, env, render):
         LabelSession(run, env, render, "Bob; ")
 
 
-def test_a_clip_is_its_frames_from_top_to_bottom(page, env):
+def test_a_clip_is_its_frames_from_top_to_bottom(page, render):
     key = page.key()
     reply, content = page.send("GET", f"/clip/{key}/b.png")
     question = page.session.store.question(key).question
-    expected = episodes.pictures(env, question.b.snapshot, SIZE)
+    expected = render(question.b.snapshot)
     _, goal = page.send("GET", "/goal.png")
     assert reply.headers["Content-Type"] == "image/png"
     strip = np.asarray(Image.open(io.BytesIO(content)))
@@ -236,110 +191,10 @@ def test_clips_that_cannot_be_rendered_are_named(run, env):
         )
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "body", "headers", "status"),
-    [
-        ("GET", "/state", None, {"Host": "evil.example"}, 403),  # a name that resolves to loopback
-        ("GET", "/", None, {"Host": "127.0.0.1:1"}, 403),
-        ("POST", "/undo", {}, {"Host": "evil.example"}, 403),
-        ("POST", "/undo", {}, {"Origin": "http://evil.example"}, 403),
-        ("POST", "/undo", {}, {"Origin": "null"}, 403),
-        ("POST", "/undo", "{}", {"Content_Type": "text/plain"}, 415),  # a form of another page
-        ("POST", "/undo", "x" * 5_000, {}, 413),
-        ("POST", "/undo", "{", {}, 400),
-        ("POST", "/undo", "[" * 4_000, {}, 400),
-        ("POST", "/undo", '{"a":' * 800, {}, 400),
-        ("POST", "/answer", {"key": "0" * 64, "choice": "a", "seconds": 1}, {}, 409),
-        ("POST", "/answer", {"key": "?", "choice": "a"}, {}, 409),
-        ("POST", "/answer", "[1]", {}, 409),
-        ("POST", "/elsewhere", {}, {}, 404),
-        ("GET", "/../../etc/passwd", None, {}, 404),
-        ("GET", "/clip/../../config.json/a.png", None, {}, 404),
-        ("GET", "/%2e%2e/config.json", None, {}, 404),
-        ("GET", "/clip/" + "0" * 64 + "/a.png", None, {}, 404),
-        ("GET", "/labels.sqlite", None, {}, 404),
-        ("DELETE", "/state", None, {}, 501),
-    ],
-)
-def test_nothing_else_is_served(shared, capfd, method, path, body, headers, status):
-    reply, content = shared.send(method, path, body, **headers)
-    assert reply.status == status
-    assert b"root:" not in content and b"next_obs" not in content
-    assert shared.state()["answered"] == 0
-    assert capfd.readouterr().err == ""
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory, env, render):
-    run = labelled_run.make(tmp_path_factory.mktemp("shared") / "run", count=2)
-    with Page(run, env, render) as page:
-        yield page
-
-
-@pytest.mark.parametrize("seconds", ["NaN", "Infinity", "-Infinity", "1e400", "1" + "0" * 400,
-                                     "true", "null", '"1"', "[1]"])  # fmt: skip
-def test_seconds_that_are_no_number(shared, capfd, seconds):
-    body = f'{{"key": "{shared.key()}", "choice": "a", "seconds": {seconds}}}'
-    reply, content = shared.send("POST", "/answer", body)
-    assert reply.status == 409 and json.loads(content) == {"error": "seconds is a finite number"}
-    assert shared.state()["answered"] == 0 and capfd.readouterr().err == ""
-
-
-def test_seconds_are_limited_to_an_hour(page):
-    key = page.key()
-    assert page.answer(key, "a", 1e300)[0] == 200
-    assert page.session.store.find(key, "person").seconds == 3_600.0
-
-
-@pytest.mark.parametrize("root", ["", "/", "/wrong", "/" + "x" * 32, "/é"])
-@pytest.mark.parametrize(("method", "path"), [("GET", "/"), ("GET", "/state"), ("POST", "/undo")])
-def test_without_the_sessions_secret_nothing_is_served(shared, root, method, path):
-    """Any user of the machine can reach a port of loopback."""
-    root = root.encode().decode("latin-1") if root != "/é" else "/%C3%A9"
-    reply, content = shared.send(method, path, {} if method == "POST" else None, root=root)
-    assert reply.status == 403 and "open the address" in json.loads(content)["error"]
-    assert shared.server.token not in content.decode()
-
-
-def test_each_session_has_its_own_secret(run, env, render):
-    with Page(run, env, render) as first, Page(run, env, render) as second:
-        assert first.server.token != second.server.token and len(first.server.token) >= 32
-        assert first.server.address == f"http://127.0.0.1:{first.port}/{first.server.token}/"
-
-
-def test_a_connection_that_is_closed_early_prints_nothing(page, capfd):
-    key = page.key()
-    for _ in range(5):
-        with socket.create_connection(("127.0.0.1", page.port)) as browser:
-            request = f"GET {page.root}/clip/{key}/a.png HTTP/1.1\r\n"
-            browser.sendall(f"{request}Host: 127.0.0.1:{page.port}\r\n\r\n".encode())
-            linger = b"\x01\x00\x00\x00\x00\x00\x00\x00"
-            browser.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)  # resets the connection
-    page.send("GET", f"/clip/{key}/a.png")
-    assert capfd.readouterr().err == ""
-
-
-def test_a_label_file_that_becomes_unreadable_is_named(page, capfd):
-    connection = page.session.store.database.connection
-    connection.execute("DROP TABLE answers")
-    reply, content = page.send("GET", "/state")
-    assert reply.status == 500 and "labels.sqlite: cannot be read" in json.loads(content)["error"]
-    assert capfd.readouterr().err == ""
-
-
 @pytest.mark.parametrize("choice", ["c", "", "A"])
-def test_a_choice_that_is_none(shared, choice):
-    status, told = shared.answer(shared.key(), choice)
+def test_a_choice_that_is_none(page, choice):
+    status, told = page.answer(page.key(), choice)
     assert status == 409 and "Valid: a, b, equal, unsure" in told["error"]
-
-
-def test_the_page_needs_nothing_from_elsewhere(shared):
-    reply, content = shared.send("GET", "/")
-    page = content.decode()
-    assert reply.status == 200 and 'id="clips"' in page
-    assert "http://" not in page and "https://" not in page and 'src="//' not in page
-    assert "default-src 'none'" in reply.headers["Content-Security-Policy"]
-    assert shared.server.server_address[0] == "127.0.0.1"
 
 
 def test_a_folder_without_questions(tmp_path, env, render):
@@ -348,17 +203,6 @@ def test_a_folder_without_questions(tmp_path, env, render):
     run = labelled_run.make(tmp_path / "run", count=0)
     with pytest.raises(ValueError, match="has asked no questions of these kinds yet: completion"):
         LabelSession(run, env, render)
-
-
-@pytest.mark.parametrize("port", [-1, 65_536])
-def test_a_port_that_is_none_is_named(shared, port):
-    with pytest.raises(ValueError, match="--port"):
-        make_server(shared.session, port)
-
-
-def test_a_taken_port_is_named(shared):
-    with pytest.raises(ValueError, match=f"--port {shared.port}: .*0 takes a free one"):
-        make_server(shared.session, shared.port)
 
 
 def test_a_run_waits_for_a_person_and_a_new_process_goes_on_waiting(tmp_path):

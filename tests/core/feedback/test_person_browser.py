@@ -18,6 +18,7 @@ from pathlib import Path
 
 import labelled_run
 import pytest
+from random_queries import single
 
 from core_jax.feedback.labels import LabelStore
 
@@ -107,20 +108,25 @@ def browser(tmp_path):
 
 
 @pytest.fixture
-def labelling(tmp_path):
-    """`scripts/label.py` on a run with ten questions: folder, address."""
-    run = labelled_run.make(tmp_path / "run", count=10)
-    process = subprocess.Popen(
-        [sys.executable, "scripts/label.py", str(run), "--port", "0", "--no-browser"],
-        cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        # A shell's background job, as this may be, ignores Ctrl-C, and so would its children.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )  # fmt: skip
-    address = process.stderr.readline().split()[0]
-    yield run, address, process
-    if process.poll() is None:
-        process.kill()
-    process.communicate()
+def start():
+    """Starts `scripts/label.py` on a run; returns the page's address and the process."""
+    started = []
+
+    def start(run):
+        process = subprocess.Popen(
+            [sys.executable, "scripts/label.py", str(run), "--port", "0", "--no-browser"],
+            cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            # A shell's background job, as this may be, ignores Ctrl-C, and so would its children.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )  # fmt: skip
+        started.append(process)
+        return process.stderr.readline().split()[0], process
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
 
 
 def answers(run):
@@ -130,8 +136,9 @@ def answers(run):
     return found
 
 
-def test_ten_pairs_by_keyboard_with_the_tab_closed_in_between(labelling, browser, tmp_path):
-    run, address, process = labelling
+def test_ten_pairs_by_keyboard_with_the_tab_closed_in_between(start, browser, tmp_path):
+    run = labelled_run.make(tmp_path / "run", count=10)
+    address, process = start(run)
 
     def answered(count):
         """Waits until the page has its next pair and says so."""
@@ -186,3 +193,41 @@ def test_ten_pairs_by_keyboard_with_the_tab_closed_in_between(labelling, browser
     assert process.returncode == 0, stderr
     told = json.loads(stdout.strip().splitlines()[-1])
     assert (told["answered"], told["total"], told["teacher"]) == (10, 10, "person")
+    assert stderr.strip() == "closing"
+
+
+def test_ratings_by_digit_keys_once_the_clip_is_rendered(start, browser, tmp_path):
+    run = labelled_run.make(tmp_path / "run", count=0)
+    store = LabelStore(run / "labels.sqlite")
+    clips = [pair.a for pair in labelled_run.questions(3)]
+    keys = store.put("vlm", [single(clip, "rating", 4) for clip in clips], 4_000)
+    store.close()
+    address, process = start(run)
+    browser.do("POST", "/url", url=address)
+    # The first pictures take seconds to compile: until then there is a message, and no dead key.
+    said = "return document.getElementById('said').textContent"
+    until(lambda: "Rendering" in browser.run(said), 20)
+    dead = "return [...document.querySelectorAll('[data-choice]')].every((x) => x.disabled)"
+    assert browser.run(dead)
+    browser.press("2")
+    until(lambda: browser.run("return shown && !busy"))
+    assert not browser.run(dead) and browser.run(said) == ""
+    broken = "return [...document.images].filter((x) => x.src && !x.naturalWidth && x.complete)"
+    assert browser.run(broken + ".length") == 0
+    store = LabelStore(run / "labels.sqlite")
+    assert store.open("person") == [] and "person" not in store.progress()
+    browser.press("2")
+    until(lambda: browser.run(f"return !busy && shown && shown.key === '{keys[1]}'"))
+    browser.press("4")
+    until(lambda: browser.run(f"return !busy && shown && shown.key === '{keys[2]}'"))
+    browser.press("u")
+    until(lambda: browser.run("return document.body.classList.contains('over')"))
+    assert [store.find(key, "person").value for key in keys] == [1.0, 3.0, None]
+    store.close()
+    if "SCREENSHOT" in os.environ:
+        browser.press("z")
+        until(lambda: browser.run("return !busy && shown !== null"))
+        browser.screenshot(Path(os.environ["SCREENSHOT"]).with_suffix(".rating.png"))
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 0 and stderr.strip() == "closing", stderr

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from vlm_stubs import Model, Pictures, shown, words
 
 from core_jax.feedback.labels import Frame, LabelStore
 from core_jax.feedback.queries import Clip, Pair
@@ -11,32 +12,6 @@ from core_jax.feedback.teachers.vlm import VLMTeacher
 from core_jax.feedback.teachers.vlm_config import VLMConfig
 from core_jax.models.base import Reply
 from core_jax.prompts.message import Picture
-
-
-class Frames:
-    """A picture of a snapshot says its first number."""
-
-    start, goal = b"start", b"goal"
-
-    def png(self, snapshots):
-        return [f"{x[0]:g}".encode() for x in snapshots]
-
-
-class Model:
-    """Replies from a list; an entry may be a Reply, a dict (as JSON) or a text."""
-
-    name = "m"
-
-    def __init__(self, *replies):
-        self.replies, self.asked = list(replies), []
-
-    def complete(self, messages, n, attempt=0, schema=None):
-        self.asked.append((messages, attempt, schema))
-        reply = self.replies.pop(0)
-        if isinstance(reply, Reply):
-            return [reply]
-        text = json.dumps(reply) if isinstance(reply, dict) else reply
-        return [Reply(text, 10, 2, 0.25)]
 
 
 def question(length=20):
@@ -60,7 +35,7 @@ def store(tmp_path):
 @pytest.fixture
 def answer(store):
     def ask(model, **config):
-        teacher = VLMTeacher(VLMConfig(**config), model, Frames(), store)
+        teacher = VLMTeacher(VLMConfig(**config), model, Pictures(), store)
         store.put_to(teacher.name, question().key())
         [given] = teacher.ask([question()])
         return given
@@ -71,14 +46,6 @@ def answer(store):
 def verdict(choice, confidence=1.0, a=(0.0, 0.1, 0.2), b=(0.3, 0.4, 0.5)):
     return {"reason": "seen", "scores_a": a, "scores_b": b, "choice": choice,
             "confidence": confidence}  # fmt: skip
-
-
-def shown(messages):
-    return [p.png.decode() for m in messages for p in m.parts if isinstance(p, Picture)]
-
-
-def words(messages):
-    return "\n".join(p for m in messages for p in m.parts if isinstance(p, str))
 
 
 def test_the_papers_two_stages(answer, store):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from core_jax.feedback.teachers.scripted import ScriptedConfig, ScriptedTeacher
-from core_jax.models.base import Clip, Question
+from core_jax.feedback.queries import Clip, Pair
 from core_jax.runs.config import Config, FeedbackConfig, check
 
 
@@ -18,7 +18,7 @@ def clip(dense, progress=None):
 
 
 def question(a, b, seed=0):
-    return Question(clip(a), clip(b), "open the drawer", seed=seed, round=0)
+    return Pair(clip(a), clip(b), "open the drawer", seed=seed, round=0)
 
 
 def many(config, a, b, count=400, context=0.0):
@@ -39,14 +39,14 @@ def test_oracle_prefers_the_larger_sum():
 
 
 def test_exact_ties_are_equal_to_a_rational_teacher():
-    pair = Question(clip(LOW, [0.4, 0.6]), clip(HIGH, [0.6, 0.4]), "x", seed=0, round=0)
+    pair = Pair(clip(LOW, [0.4, 0.6]), clip(HIGH, [0.6, 0.4]), "x", seed=0, round=0)
     kinds = {kind: ScriptedTeacher(ScriptedConfig(kind, judge="progress")).ask([pair])[0].preference
              for kind in ("oracle", "mistake", "noisy")}  # fmt: skip
     assert kinds["oracle"] == kinds["mistake"] == 0.5 and kinds["noisy"] in (0.0, 1.0)
 
 
 def test_judging_by_progress_overrules_the_reward():
-    pair = Question(clip(HIGH, LOW), clip(LOW, HIGH), "drive in the nail", seed=0, round=0)
+    pair = Pair(clip(HIGH, LOW), clip(LOW, HIGH), "drive in the nail", seed=0, round=0)
     by_reward, by_progress = (
         ScriptedTeacher(ScriptedConfig("oracle", judge=judge)) for judge in ("reward", "progress")
     )
@@ -57,7 +57,7 @@ def test_judging_by_progress_overrules_the_reward():
 
 def test_thresholds_are_of_what_is_judged():
     config = ScriptedConfig("skip", skip=0.5, judge="progress")
-    pair = Question(clip(HIGH, LOW), clip(HIGH, LOW), "drive in the nail", seed=0, round=0)
+    pair = Pair(clip(HIGH, LOW), clip(HIGH, LOW), "drive in the nail", seed=0, round=0)
     assert ScriptedTeacher(config).ask([pair], 0.3)[0].preference is None
 
 
