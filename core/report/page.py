@@ -222,9 +222,10 @@ def _rewards(record: Record) -> list[str]:
         return [_note("No reward code.")]
     lines = []
     for entry in history:
-        refused = len(entry.get("refused") or ())
+        refused = entry.get("refused")
+        refused = len(refused) if isinstance(refused, (dict, list)) else 0
         text = f"seed {entry.get('seed')}, step {entry.get('env_steps')}: {entry.get('event')}"
-        text += f", {entry['reason']}" * bool(entry.get("reason"))
+        text += f", {entry['reason']}" if entry.get("reason") else ""
         text += f" ({refused} did not compile)" * bool(refused)
         lines.append(f"<li>{_text(text)}</li>")
     last = {name.split("_")[0]: name for name, _ in codes}
