@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from flax import struct
 from jaxtyping import Array, Float
 
-MIN_STD = 1e-3  # an entry that is constant up to rounding must not be blown up to noise
+MIN_STD = 1e-3  # rounding in an entry that is otherwise constant must not be amplified
 LIMIT = 10.0
 
 
@@ -20,7 +20,7 @@ class RunningStats:
 
     mean: Float[Array, " O"]
     variance: Float[Array, " O"]
-    count: Float[Array, ""]  # float32: it stops growing at 16.7 million, when little changes
+    count: Float[Array, ""]  # exact to 16.7 million, then rounded
 
 
 def init(size: int) -> RunningStats:

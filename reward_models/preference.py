@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import chex
 import flax
@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from annotated_types import Ge, Gt, Le
 
 from core_jax.reward_models import networks
 
@@ -26,19 +27,23 @@ from core_jax.reward_models import networks
 class PreferenceConfig:
     """The residual reward: its ensemble and how a round of labels is fitted."""
 
-    hidden: tuple[int, ...] = (128, 128)
-    members: int = 3
-    learning_rate: float = 3e-4
-    batch_size: int = 32
+    hidden: tuple[Annotated[int, Ge(1)], ...] = (128, 128)
+    """Widths of the hidden layers of each member that reads numbers."""
+    members: Annotated[int, Ge(1)] = 3
+    """Networks in the ensemble; the reward is their mean."""
+    learning_rate: Annotated[float, Gt(0), Le(1)] = 3e-4
+    """Learning rate of the members (Adam)."""
+    batch_size: Annotated[int, Ge(1)] = 32
     """Pairs in a batch."""
-    epochs: int = 10
+    epochs: Annotated[int, Ge(1)] = 10
     """Most passes over all labels in one round."""
-    batches: int | None = None
+    batches: Annotated[int, Ge(1)] | None = None
     """Most batches in one round, whatever the passes; no limit when None."""
-    stop_accuracy: float = 0.97
+    stop_accuracy: Annotated[float, Gt(0), Le(1)] = 0.97
     """A round's fit stops once the members' mean accuracy over a pass is above this."""
-    importance_weight: float = 5.0
-    clip_frames: int | None = None
+    importance_weight: Annotated[float, Ge(0)] = 5.0
+    """Weight of the loss that draws frames' rewards towards the teacher's scores of them."""
+    clip_frames: Annotated[int, Ge(1)] | None = None
     """Frames of a clip in a batch, evenly spaced from a random first one; all when None."""
     shared_batches: bool = False
     """Members learn from the same batches, so that a costly frame is made once for all."""

@@ -15,6 +15,7 @@ from typing import Annotated
 import tyro
 
 from core_jax import report
+from core_jax.runs.differences import differences
 from core_jax.training import cache, devices
 
 
@@ -33,7 +34,7 @@ def main(
     try:
         if not runs:
             raise ValueError("name at least one run's folder")
-        records = [report.load(path) for path in report.find(runs)]
+        records = [report.load(path, differences) for path in report.find(runs)]
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

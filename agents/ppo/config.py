@@ -37,16 +37,16 @@ class PPOConfig:
     minibatches: Annotated[int, Ge(1)] = 16
     """Parts of a rollout with one gradient step each; must divide its steps times environments."""
     clip: Annotated[float, Interval(gt=0, lt=1)] = 0.2
-    """Change of an action's probability beyond which it is no longer rewarded, as a share."""
+    """Relative change of an action's probability beyond which the surrogate does not improve."""
     value_clip: Annotated[float, Gt(0)] | None = None
     """Change of a value in one update beyond which its loss does not fall, in units of return; not
     limited when None."""
     target_kl: Annotated[float, Gt(0)] | None = None
     """KL divergence from the policy that acted, in nats, from which on an update takes no more
     gradient steps; not limited when None."""
-    entropy_weight: Annotated[float, Ge(0)] = 0.0
+    entropy_weight: Annotated[float, Ge(0), Le(1e3)] = 0.0
     """Weight of the policy's entropy in its loss."""
-    kl_weight: Annotated[float, Ge(0)] = 0.0
+    kl_weight: Annotated[float, Ge(0), Le(1e3)] = 0.0
     """Weight of KL(policy || reference policy) in the policy's loss."""
     normalise_advantage: bool = True
     """Standardise the advantages of each minibatch."""

@@ -2,11 +2,13 @@
 
 Continuous actions come from a normal distribution without tanh and are clipped to [-1, 1] for the
 environment; the loss reads the unclipped action, whose density is exact. On Meta-World the best
-action is often at a bound (the hand at full speed, the gripper closed). A clipped Gaussian reaches
-it with a mean outside the box, from where noise is clipped away too; a tanh would need a mean far
-out, where its gradient vanishes and a density of the squashed action has no limit. The deviation is
-one learned number per action entry by default: it does not collapse in the few states that early
-episodes visit most.
+action is often at a bound (the hand at full speed, the gripper closed). A clipped Gaussian holds an
+action there with a mean outside the box, so that most of the noise is clipped away as well. With a
+tanh the mean would have to grow until the gradient vanishes, and the log-density of an action grows
+without limit as it approaches the bound.
+
+The standard deviation is one learned number per action entry by default. It falls with the whole
+task's progress, not first in the states that the early episodes visit most.
 """
 
 from __future__ import annotations

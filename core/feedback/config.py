@@ -17,6 +17,7 @@ class FeedbackConfig:
     labels: Annotated[int, Ge(1)] = 500
     """Number of questions asked per seed in the whole run, abstentions included."""
     labels_per_round: Annotated[int, Ge(1)] = 20
+    """Number of questions asked per seed in one round."""
     first_round: Annotated[int, Ge(0)] = 20_000
     """Environment step of the first round after which the residual reward is fitted."""
     round_every: Annotated[int, Ge(1)] = 4_000

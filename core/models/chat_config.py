@@ -61,6 +61,7 @@ class ChatConfig:
     """When the API key is sent to base_url. https: over https, and to this machine; always: over
     plain http as well; never: not at all, for a service that needs none."""
     temperature: Annotated[float, Ge(0), Le(2)] = 1.0
+    """Sampling temperature; 0 is the most likely reply."""
     max_output_tokens: Annotated[int, Ge(1), Le(10_000_000)] = 16_384
     """Most tokens of one reply, including the model's reasoning before it."""
     timeout: Annotated[float, Gt(0), Le(86_400)] = 300.0

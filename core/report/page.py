@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import base64
-import html
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from core_jax import envs
+from core_jax import envs, files
 from core_jax.feedback.labels import LabelStore
 from core_jax.feedback.quality import verdict
+from core_jax.feedback.queries import Pair, PairLabel
 from core_jax.report import plots, table
 from core_jax.report.records import Record
-from core_jax.runs import run_folder
+from core_jax.report.text import as_html
 from core_jax.visual import question_sheet
 
 _QUESTIONS = {"right": 3, "wrong": 2, "abstained": 1}  # how many of each are shown of a run
+_KEPT = "\n\t"  # of code
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 1180px; color: #222;
   padding: 0 1rem; }
@@ -72,19 +73,19 @@ def write(records: Sequence[Record], out: Path) -> dict[str, Any]:
         f"</title><style>{_STYLE}</style></head><body>\n{page}</body></html>\n"
     )
     content = {"shared_settings": shared, "conditions": rows, "over_tasks": several}
-    run_folder.write_json(out / "table.json", content)
+    files.write_json(out / "table.json", content)
     (out / "table.md").write_text(table.markdown(rows))
     return content
 
 
 def _head(records: Sequence[Record], shared: dict[str, Any]) -> str:
     unfinished = sum(r.summary is None for r in records)
-    said = f"{len(records)} run{'s' * (len(records) > 1)}"
-    said += f", {unfinished} of them unfinished (figures so far)" * bool(unfinished)
+    text = f"{len(records)} run{'s' * (len(records) > 1)}"
+    text += f", {unfinished} of them unfinished (figures so far)" * bool(unfinished)
     if shared:
-        said += "; other than the defaults in all of them: "
-        said += ", ".join(f"{k} {json.dumps(v)}" for k, v in shared.items())
-    return f"<p>{_text(said)}.</p>"
+        text += "; other than the defaults in all of them: "
+        text += ", ".join(f"{k} {json.dumps(v)}" for k, v in shared.items())
+    return f"<p>{_text(text)}.</p>"
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> str:
@@ -124,26 +125,37 @@ def _aggregates(several: Sequence[dict[str, Any]]) -> str:
 def _run(record: Record, out: Path, index: int, worlds: dict) -> list[str]:
     config = record.config
     settings = ", ".join(f"{k} {json.dumps(v)}" for k, v in record.settings.items()) or "none"
-    said = (
+    text = (
         f"{config['task']}, protocol {config['protocol']}, method {config['method']}, teacher "
         f"{record.teacher or 'none'}, seeds {', '.join(map(str, record.seeds))}; {record.status}. "
         f"Settings other than the defaults: {settings}."
     )
-    parts = [f"<p>{_text(said)}</p>"]
+    parts = [f"<p>{_text(text)}</p>"]
     for name, what in (("curve.png", "the run's own curve"), ("episode.png", "episodes")):
-        path = record.folder / name
-        if path.exists():
+        path = record.file(name)
+        if path is not None and _is_png(path):
             parts.append(f"<details open><summary>{_text(what.capitalize())}</summary>"
                          f"{_image(path, what)}</details>")  # fmt: skip
-    return parts + _labels(record, out, index, worlds) + _rewards(record)
+    return parts + _columns(record) + _labels(record, out, index, worlds) + _rewards(record)
+
+
+def _columns(record: Record) -> list[str]:
+    if not record.rewards:
+        return []
+    shown = (f"{name} {'–' if x is None else f'{x:.4g}'}" for name, x in record.rewards.items())
+    return [_note(f"Reward columns, mean per step over the last tenth of the run: "
+                  f"{', '.join(shown)}.")]  # fmt: skip
 
 
 def _labels(record: Record, out: Path, index: int, worlds: dict) -> list[str]:
     if record.label_problem:
         return [_note(f"Labels: {record.label_problem}.")]
-    if not record.teachers:
+    if not (record.teachers or record.other_labels):
         return [_note("No labels.")]
     lines = []
+    for name, counts in record.other_labels.items():
+        kinds = ", ".join(f"{count} of kind {kind}" for kind, count in counts.items())
+        lines.append(f"<li>{_text(name)}: labels {_text(kinds)}</li>")
     for name, q in record.teachers.items():
         accuracy = "–" if q.accuracy is None else f"{q.accuracy:.3f}"
         lines.append(
@@ -151,14 +163,30 @@ def _labels(record: Record, out: Path, index: int, worlds: dict) -> list[str]:
             f"{q.abstained} abstained; right {accuracy}; {q.tokens:,} tokens, "
             f"${q.cost_usd:.2f}</li>"
         )
+    parts = [f"<h3>Labels</h3><ul>{''.join(lines)}</ul>"]
+    try:
+        sheets = _sheets(record, out, index, worlds)
+    except ValueError as error:  # a task that this version does not have, or a damaged file
+        return [*parts, _note(f"Queries are not shown: {error}")]
+    if sheets:
+        parts.append(f"<details><summary>{len(sheets)} questions with their answers</summary>"
+                     f"{_note('Framed: the clip that the teacher prefers.')}{''.join(sheets)}"
+                     "</details>")  # fmt: skip
+    return parts
+
+
+def _sheets(record: Record, out: Path, index: int, worlds: dict) -> list[str]:
+    """A few pairs of clips with their labels, as pictures."""
+    place = (record.config["task"], record.config["protocol"])
     store = LabelStore(record.folder / "labels.sqlite")
-    chosen = _choose(store, record.teacher)
-    sheets = []
-    if chosen:
-        place = (record.config["task"], record.config["protocol"])
+    try:
+        chosen = _choose(store, record.teacher)
+        if not chosen:
+            return []
         if place not in worlds:
             worlds[place] = envs.make(place[0], protocol=place[1])
         shots = question_sheet.frames(worlds[place], [asked.question for asked in chosen])
+        sheets = []
         for i, (asked, shot) in enumerate(zip(chosen, shots, strict=True)):
             path = out / f"run{index}-question{i}.png"
             title = f"seed {asked.question.seed}, step {asked.env_steps:,}, round "
@@ -167,20 +195,17 @@ def _labels(record: Record, out: Path, index: int, worlds: dict) -> list[str]:
             first = {record.teacher: answers.pop(record.teacher)}
             question_sheet.draw(asked.question, shot, {**first, **answers}, title, path)
             sheets.append(_image(path, title))
-    store.close()
-    return [
-        f"<h3>Labels</h3><ul>{''.join(lines)}</ul>",
-        f"<details><summary>{len(sheets)} questions with their answers</summary>"
-        f"{_note('Framed: the clip that the teacher prefers.')}{''.join(sheets)}</details>",
-    ]
+        return sheets
+    finally:
+        store.close()
 
 
 def _choose(store: LabelStore, teacher: str) -> list:
-    """A few questions of each verdict, spread over the run."""
+    """A few pairs of each verdict, spread over the run."""
     by_verdict: dict[str, list] = {}
     for asked in store.questions():
         answer = store.find(asked.key, teacher)
-        if answer is not None:
+        if isinstance(asked.question, Pair) and isinstance(answer, PairLabel):
             by_verdict.setdefault(verdict(asked.question, answer), []).append(asked)
     chosen = []
     for name, wanted in _QUESTIONS.items():
@@ -193,22 +218,22 @@ def _choose(store: LabelStore, teacher: str) -> list:
 def _rewards(record: Record) -> list[str]:
     codes, history = record.codes(), record.history()
     if not codes:
-        return [_note("No formal reward.")]
+        return [_note("No reward code.")]
     lines = []
     for entry in history:
-        refused = len(entry.get("refused", ()))
-        said = f"seed {entry['seed']}, step {entry['env_steps']:,}: {entry['event']}"
-        said += f", {entry['reason']}" * bool(entry.get("reason"))
-        said += f" ({refused} did not compile)" * bool(refused)
-        lines.append(f"<li>{_text(said)}</li>")
+        refused = len(entry.get("refused") or ())
+        text = f"seed {entry.get('seed')}, step {entry.get('env_steps')}: {entry.get('event')}"
+        text += f", {entry['reason']}" * bool(entry.get("reason"))
+        text += f" ({refused} did not compile)" * bool(refused)
+        lines.append(f"<li>{_text(text)}</li>")
     last = {name.split("_")[0]: name for name, _ in codes}
     sources = [
         f"<details><summary>{_text(name)}{' (in use at the end)' * (name in last.values())}"
-        f"</summary><pre>{_text(source)}</pre></details>"
+        f"</summary><pre>{as_html(source, keep=_KEPT)}</pre></details>"
         for name, source in codes
     ]
     return [
-        "<h3>Formal rewards</h3>",
+        "<h3>Reward code</h3>",
         f"<details><summary>History: {len(history)} entries</summary><ul>{''.join(lines)}</ul>"
         "</details>",
         *sources,
@@ -220,9 +245,14 @@ def _image(path: Path, what: str) -> str:
     return f'<img alt="{_text(what)}" src="data:image/png;base64,{data}">'
 
 
+def _is_png(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(8) == b"\x89PNG\r\n\x1a\n"
+
+
 def _note(text: str) -> str:
     return f'<p class="note">{_text(text)}</p>'
 
 
-def _text(text: str) -> str:
-    return html.escape(str(text))
+def _text(text: object) -> str:
+    return as_html(text)

@@ -15,11 +15,12 @@ import numpy as np
 
 from core_jax.report import paper, statistics
 from core_jax.report.records import Record
+from core_jax.report.text import as_cell
 
 
 @dataclasses.dataclass(frozen=True)
 class Condition:
-    """What was tried, and the runs that tried it.
+    """A task, a method and settings, and the runs with them.
 
     Attributes:
         task, protocol, method, teacher: as in the runs.
@@ -37,8 +38,8 @@ class Condition:
     @property
     def label(self) -> str:
         """Method, teacher and settings, for legends; conditions of other tasks may share it."""
-        said = [self.method, self.teacher or "no labels"]
-        return " · ".join(said + [f"{name} {value}" for name, value in self.settings])
+        parts = [self.method, self.teacher or "no labels"]
+        return " · ".join(parts + [f"{name} {value}" for name, value in self.settings])
 
     @property
     def where(self) -> str:
@@ -71,9 +72,24 @@ class Condition:
 
     def first_at(self, rate: float) -> list[int | None]:
         """Environment steps of each seed's first evaluation at `rate` or above; None: never."""
+        found: list[int | None] = []
+        for record in self.records:
+            steps, success = record.curve()
+            for reached in (success >= rate).T:
+                found.append(int(steps[reached.argmax()]) if reached.any() else None)
+        return found
+
+    def all_at(self, rate: float) -> int | None:
+        """Environment steps of the first evaluation with every seed at `rate` or above; None:
+        never. Runs whose last evaluations are at other steps than the others' count by those."""
         steps, success = self.curve()
-        reached = success >= rate
-        return [int(steps[row.argmax()]) if row.any() else None for row in reached.T]
+        together = steps[(success >= rate).all(axis=1)]
+        if len(together):
+            return int(together[0])
+        final = self.success
+        if final is None or min(final) < rate:
+            return None
+        return max(record.env_steps for record in self.records)
 
     @property
     def label_accuracy(self) -> float | None:
@@ -118,13 +134,11 @@ def row(condition: Condition) -> dict[str, Any]:
     """A condition's row, JSON-able."""
     success = condition.success
     interval = statistics.student(success, 0.0, 1.0) if success else None
-    steps, curve = condition.curve()
-    at_one = [int(x) for x, y in zip(steps, curve, strict=True) if np.min(y) >= 0.9]
     ablated = {"frm", "rrm", "importance"} & {
         name for record in condition.records for name in record.settings
     }
     total = lambda name: sum((r.summary or {}).get(name, 0) for r in condition.records)
-    minutes = sum(r.rows[-1]["wall_seconds"] for r in condition.records if r.rows) / 60
+    minutes = sum(r.wall_seconds for r in condition.records) / 60
     return {
         "task": condition.task,
         "protocol": condition.protocol,
@@ -139,12 +153,11 @@ def row(condition: Condition) -> dict[str, Any]:
         if ablated
         else paper.success(condition.method, condition.task, condition.protocol),
         "env_steps": min(r.env_steps for r in condition.records),
-        "all_seeds_at_0.9_first": at_one[0] if at_one else None,
+        "all_seeds_at_0.9_first": condition.all_at(0.9),
         "first_at_0.9": condition.first_at(0.9),
-        "labels_per_seed": max(
-            (r.rows[-1].get("labels", 0) for r in condition.records if r.rows), default=0
-        ),
+        "labels_per_seed": max(r.labels for r in condition.records),
         "label_accuracy": condition.label_accuracy,
+        "reward_columns": _mean_columns(condition.records),
         "tokens": total("tokens"),
         "cost_usd": total("cost_usd"),
         "minutes": round(minutes, 1),
@@ -155,7 +168,7 @@ def row(condition: Condition) -> dict[str, Any]:
 
 
 def aggregates(found: Sequence[Condition]) -> list[dict[str, Any]]:
-    """Interquartile mean over tasks and seeds of everything tried, finished, on several tasks."""
+    """Interquartile mean over tasks and seeds of what is finished on several tasks."""
     groups: dict[tuple[str, str], list[Condition]] = {}
     for one in found:
         if one.finished:
@@ -211,5 +224,13 @@ def cells(row: dict[str, Any]) -> list[str]:
 def markdown(rows: Sequence[dict[str, Any]]) -> str:
     """The table as Markdown."""
     lines = [HEADERS, ["---"] * len(HEADERS), *(cells(one) for one in rows)]
-    escaped = (" | ".join(c.replace("|", "\\|") for c in line) for line in lines)
-    return "".join(f"| {line} |\n" for line in escaped)
+    return "".join(f"| {' | '.join(map(as_cell, line))} |\n" for line in lines)
+
+
+def _mean_columns(records: Sequence[Record]) -> dict[str, float | None]:
+    """Each reward column, mean per step at the end of the runs; None where nothing was measured."""
+    found: dict[str, list[float]] = {}
+    for record in records:
+        for name, value in record.rewards.items():
+            found.setdefault(name, []).extend([] if value is None else [value])
+    return {name: round(float(np.mean(x)), 6) if x else None for name, x in found.items()}

@@ -1,16 +1,19 @@
 """Checkpoints of a whole run: state, labels, schedule. Orbax writes the arrays.
 
 A checkpoint is a folder `step_000020000` with orbax's files, `meta.json`, and `MANIFEST` with the
-size and hash of every file, written last: a checkpoint without a matching manifest is damaged or
-unfinished and is passed over, with a word, for the one before.
+hash of every file, written last. A folder without a matching manifest is damaged or unfinished: it
+is skipped with a note, and the newest sound one is used.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import re
 import shutil
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,40 +22,49 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 KEEP = 2
+_NAME = re.compile(r"step_(\d{9,})")
 
 
 def save(folder: Path, env_steps: int, arrays: Any, meta: dict[str, Any]) -> Path:
-    """Writes a checkpoint and drops all but the newest `KEEP`.
+    """Writes a checkpoint and deletes all but the newest `KEEP` sound ones.
+
+    Damaged ones that are newer than those are deleted, too, and so are what a killed run left
+    unfinished.
 
     Args:
         folder: the run's `checkpoints` folder.
+        env_steps: environment steps so far.
         arrays: a pytree of arrays; typed PRNG keys allowed.
         meta: JSON-able.
     """
     path = folder.absolute() / f"step_{env_steps:09d}"
     scratch = path.with_name(path.name + ".tmp")
     for old in (scratch, path):
-        shutil.rmtree(old, ignore_errors=True)
+        _remove(old)
     scratch.mkdir(parents=True)
-    with ocp.StandardCheckpointer() as writer:
+    with _plain_path(scratch) as plain, ocp.StandardCheckpointer() as writer:
         # Host arrays: a run may be resumed on another number of devices.
-        writer.save(scratch / "arrays", jax.device_get(_unwrap_keys(arrays)))
+        writer.save(plain / "arrays", jax.device_get(_unwrap_keys(arrays)))
     (scratch / "meta.json").write_text(json.dumps(meta))
     (scratch / "MANIFEST").write_text(json.dumps(_hashes(scratch)))
     scratch.rename(path)
-    for old in _steps(folder)[:-KEEP]:
-        shutil.rmtree(old)
+    _delete_old(folder, path)
     return path
 
 
 def load_latest(
-    folder: Path, like: Any, say: Callable[[str], None]
+    folder: Path,
+    like: Any,
+    note: Callable[[str], None],
+    fit: Callable[[Any, Any], Any] | None = None,
 ) -> tuple[int, Any, dict[str, Any]] | None:
     """The newest sound checkpoint: (env_steps, host arrays, meta), or None if there is none.
 
     Args:
+        folder: the run's `checkpoints` folder.
         like: a pytree of arrays (or shape structs) of the shapes to expect.
-        say: told of every damaged checkpoint that is passed over.
+        note: called with a line for every damaged checkpoint that is skipped.
+        fit: `(arrays, like) -> arrays` of the expected shapes, where some may differ.
 
     Raises:
         ValueError: it was written by a version that kept other arrays.
@@ -60,52 +72,109 @@ def load_latest(
     for path in reversed(_steps(folder)):
         problem = _problem(path)
         if problem:
-            say(f"checkpoint {path.name} is damaged ({problem}); trying the one before")
+            note(f"checkpoint {path.name} is damaged ({problem}); trying the one before")
             continue
-        with ocp.StandardCheckpointer() as reader:
+        with _plain_path(path) as plain, ocp.StandardCheckpointer() as reader:
             shapes = jax.eval_shape(_unwrap_keys, like)
             target = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), shapes)
             try:
-                arrays = reader.restore(path / "arrays", target)
-            except ValueError as error:  # its files are sound, so it is what they hold
+                arrays = reader.restore(plain / "arrays", target)
+                arrays = arrays if fit is None else fit(arrays, shapes)
+                _check_shapes(arrays, shapes)
+            except (ValueError, KeyError, TypeError) as error:
+                # Its files are sound, so it is what they hold.
                 raise ValueError(
                     f"checkpoint {path} holds other arrays than this version of the program keeps; "
                     "read it with the version that wrote it"
                 ) from error
         meta = json.loads((path / "meta.json").read_text())
-        return int(path.name.split("_")[1]), _wrap_keys(arrays, like), meta
+        return _env_steps(path), _wrap_keys(arrays, like), meta
     return None
 
 
+def _check_shapes(arrays: Any, like: Any) -> None:
+    """Raises a ValueError at a leaf of another shape: orbax restores the shape that was saved."""
+    for (place, x), y in zip(jax.tree.leaves_with_path(arrays), jax.tree.leaves(like), strict=True):
+        if x.shape != y.shape or x.dtype != y.dtype:
+            name = jax.tree_util.keystr(place)
+            raise ValueError(f"{name} is {x.dtype}{x.shape}, should be {y.dtype}{y.shape}")
+
+
+@contextlib.contextmanager
+def _plain_path(path: Path) -> Iterator[Path]:
+    """A path to the same folder without `[ ] * ?` and backslashes, which orbax takes for patterns
+    when it lists its own files."""
+    if not re.search(r"[\[\]*?\\]", str(path)):
+        yield path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        link = Path(folder) / "checkpoint"
+        link.symlink_to(path, target_is_directory=True)
+        yield link
+
+
+def _delete_old(folder: Path, newest: Path) -> None:
+    """Deletes what is not needed to resume: all but the newest sound checkpoints up to `newest`."""
+    sound = 0
+    for path in reversed(_steps(folder)):
+        if _env_steps(path) > _env_steps(newest):
+            _remove(path)  # damaged, or of a run that was resumed from an earlier one
+            continue
+        if sound >= KEEP:
+            _remove(path)
+        elif path == newest or _problem(path) is None:
+            sound += 1
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def _steps(folder: Path) -> list[Path]:
-    if not folder.exists():
+    """Folders named as checkpoints are, by environment steps; anything else is not looked at."""
+    if not folder.is_dir():
         return []
-    found = folder.absolute().glob("step_*")
-    return sorted(p for p in found if p.is_dir() and p.suffix != ".tmp")
+    found = [p for p in folder.absolute().iterdir() if _NAME.fullmatch(p.name) and p.is_dir()]
+    return sorted(found, key=_env_steps)
+
+
+def _env_steps(path: Path) -> int:
+    return int(path.name.removeprefix("step_"))
 
 
 def _hashes(path: Path) -> dict[str, str]:
     return {
-        str(file.relative_to(path)): hashlib.sha256(file.read_bytes()).hexdigest()
+        file.relative_to(path).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()
         for file in sorted(path.rglob("*"))
-        if file.is_file() and file.name != "MANIFEST"
+        if file.is_file() and file.relative_to(path) != Path("MANIFEST")
     }
 
 
 def _problem(path: Path) -> str | None:
+    """Why a checkpoint cannot be used; None if it is sound."""
     manifest = path / "MANIFEST"
     if not manifest.exists():
-        return "no manifest"
+        return "it has no manifest"
     try:
-        expected = json.loads(manifest.read_text())
-    except json.JSONDecodeError:
-        return "unreadable manifest"
-    found = _hashes(path)
+        expected = json.loads(manifest.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        return f"its manifest cannot be read: {type(error).__name__}"
+    if not isinstance(expected, dict) or not expected:
+        return "its manifest lists no files"
+    try:
+        found = _hashes(path)
+    except OSError as error:
+        return f"a file cannot be read: {error.strerror}"
     for name, digest in expected.items():
         if name not in found:
             return f"{name} is missing"
         if found[name] != digest:
             return f"{name} has changed"
+    if "meta.json" not in expected or not any(name.startswith("arrays/") for name in expected):
+        return "its manifest lacks the arrays or meta.json"
     return None
 
 

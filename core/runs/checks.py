@@ -5,9 +5,8 @@ from __future__ import annotations
 from core_jax import envs
 from core_jax.feedback.teachers.vlm_config import check_vlm
 from core_jax.models.chat_config import check_chat
-from core_jax.runs import fields
 from core_jax.runs.config import Config, check_names
-from core_jax.runs.layout import RUN_FIELDS, places
+from core_jax.runs.layout import RUN_FIELDS, check_fields
 
 
 def check(config: Config, spec: envs.TaskSpec | None = None) -> Config:
@@ -18,9 +17,13 @@ def check(config: Config, spec: envs.TaskSpec | None = None) -> Config:
         spec: of the task, where it is not a built-in one.
     """
     check_names({name: getattr(config, name) for name in RUN_FIELDS})
-    for name, place in places(config).items():
-        fields.check_value(name, place.get(config), place.annotation)
+    check_fields(config)
     training = config.training
+    if config.seed + training.seeds > 2**31:
+        raise ValueError(
+            f"seed ({config.seed}) must be at most {2**31 - training.seeds}, so that all "
+            f"{training.seeds} seeds are less than 2**31"
+        )
     if training.chunk % training.block:
         raise ValueError(
             f"chunk ({training.chunk}) must be a multiple of envs * rollout ({training.block})"

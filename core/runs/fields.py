@@ -17,6 +17,8 @@ from typing import Any, Literal
 
 import annotated_types
 
+_INT32 = 2**31
+
 
 @functools.cache
 def hints(cls: type) -> dict[str, Any]:
@@ -89,6 +91,8 @@ def check_value(name: str, value: Any, annotation: Any) -> None:
         return
     if not _fits(name, value, annotation):
         raise ValueError(f"{name} must be {_named(annotation)}, not {value!r}")
+    if annotation is int and not -_INT32 <= value < _INT32:
+        raise ValueError(f"{name} must be less than 2**31 (it is kept in 32 bits), not {value}")
 
 
 def from_plain(value: Any, annotation: Any) -> Any:

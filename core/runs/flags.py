@@ -23,7 +23,7 @@ from core_jax.feedback import teachers
 from core_jax.runs import fields, presets, run_folder
 from core_jax.runs.config import Config, check_names
 from core_jax.runs.follow import follow
-from core_jax.runs.layout import Place, places, with_values
+from core_jax.runs.layout import Place, check_fields, places, with_values
 
 _CHOICES = ("task", "method", "protocol", "teacher", "learner", "model")
 _LISTED = {
@@ -54,13 +54,19 @@ def parse(extra: type, argv: Sequence[str] | None = None, prog: str | None = Non
     argv = sys.argv[1:] if argv is None else list(argv)
     default, given = _default(argv, extra)
     known = places(default)
-    _refuse_unused(argv, default, known, extra)
+    _refuse_foreign(argv, default, known, extra)
+    if {"-h", "--help"} & set(
+        argv
+    ):  # flags without effect are parsed, to be refused, but not shown
+        unused = default.recipe.unused(default.settings)
+        known = {name: place for name, place in known.items() if name not in unused}
     cls, own = _flags_class(extra, default, known)
     parsed = tyro.cli(cls, args=argv, prog=prog, description=extra.__doc__)
     values = {name: getattr(parsed, name) for name in known}
     config = default
     for name, place in known.items():
         config = place.put(config, values[name])
+    _refuse_unused(argv, config)
     config = follow(config, given | named(argv))
     return config, extra(**{name: getattr(parsed, name) for name in own})
 
@@ -82,6 +88,8 @@ def _default(argv: Sequence[str], extra: type) -> tuple[Config, set[str]]:
     own = {f.name: f.default for f in dataclasses.fields(extra)}
     out = Path(seen["out"]) if "out" in seen else own.get("out")
     if seen.get("resume") and isinstance(out, Path) and (out / "config.json").exists():
+        if "config" in seen:
+            raise ValueError(f"--config has no effect with --resume: {out} has its own config")
         return run_folder.load_config(out), set()
     choices = {name: seen[name] for name in _CHOICES if name in seen}
     values = _read_file(Path(seen["config"])) if "config" in seen else {}
@@ -98,6 +106,7 @@ def _default(argv: Sequence[str], extra: type) -> tuple[Config, set[str]]:
     config = presets.defaults(choices)
     if values:
         config = with_values(config, {**values, **choices})
+        check_fields(config)
     return config, {name for name, _ in fields.flatten(values)} | set(values)
 
 
@@ -164,22 +173,32 @@ def _field(default: Any) -> Any:
     return dataclasses.field(default_factory=lambda: default)
 
 
-def _refuse_unused(
-    argv: Sequence[str], config: Config, known: Mapping[str, Place], extra: type
-) -> None:
-    """Raises a ValueError for a flag that would have no effect, with the reason."""
+def _refuse_unused(argv: Sequence[str], config: Config) -> None:
+    """Raises a ValueError for a flag that has no effect with the other settings, with the
+    reason."""
     given = named(argv)
     for name, reason in config.recipe.unused(config.settings).items():
         for flag in sorted(given):
             if flag == name or flag.startswith(f"{name}."):
                 shown = "--" + flag.replace("_", "-")
                 raise ValueError(f"{shown} has no effect in this run. {reason}")
+
+
+def _refuse_foreign(
+    argv: Sequence[str], config: Config, known: Mapping[str, Place], extra: type
+) -> None:
+    """Raises a ValueError for a flag of another method, teacher, learner or model."""
     valid = {f.name for f in dataclasses.fields(extra)} | set(known)
-    for flag in sorted(given):
+    for flag in sorted(named(argv)):
         top = flag.partition(".")[0]
         owner = _owner(top)
         if top not in valid and owner is not None:
             shown = "--" + flag.replace("_", "-")
+            if top in teachers.names() and not config.asks_teacher:
+                raise ValueError(
+                    f"{shown} has no effect in this run: method {config.method} with these "
+                    "settings asks for no labels"
+                )
             raise ValueError(
                 f"{shown} has no effect in this run: it belongs to {owner}, and this is --method "
                 f"{config.method} --teacher {config.teacher} --learner {config.learner} --model "

@@ -7,7 +7,7 @@ from collections.abc import Set
 from typing import Any
 
 from core_jax.runs.config import Config
-from core_jax.runs.layout import places, with_values
+from core_jax.runs.layout import check_fields, places, with_values
 
 _WHOLE_CHUNKS = ("steps", "eval_every", "checkpoint_every", "random_steps")
 
@@ -22,7 +22,11 @@ def follow(config: Config, given: Set[str]) -> Config:
     Args:
         config: with the given values in it.
         given: their dotted names.
+
+    Raises:
+        ValueError: a value of the wrong type or out of its own bounds.
     """
+    check_fields(config)
     config = _up_to(config, "chunk", config.training.block, given)
     if config.asks_teacher and hasattr(config.settings, "feedback"):
         least = 2 * config.settings.feedback.clip_length * config.training.envs

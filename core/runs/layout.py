@@ -106,6 +106,12 @@ def with_values(config: Config, values: Mapping[str, Any]) -> Config:
     return config
 
 
+def check_fields(config: Config) -> None:
+    """Raises a ValueError for a value of the wrong type or out of its own bounds."""
+    for name, place in places(config).items():
+        fields.check_value(name, place.get(config), place.annotation)
+
+
 def read(name: str, value: Any, annotation: Any, current: Any) -> Any:
     """A value from plain ones; a group keeps the current values of what is left out."""
     if dataclasses.is_dataclass(current) and isinstance(value, Mapping):
@@ -115,6 +121,8 @@ def read(name: str, value: Any, annotation: Any, current: Any) -> Any:
             raise ValueError(f"unknown setting {name}.{unknown[0]}; known: {', '.join(known)}")
         made = {k: read(f"{name}.{k}", v, kinds[k], known[k]) for k, v in value.items()}
         return dataclasses.replace(current, **made)  # pyright: ignore[reportArgumentType]
+    if dataclasses.is_dataclass(current) and not isinstance(value, type(current)):
+        raise ValueError(f"{name} must be a group of named settings, not {value!r}")
     return fields.from_plain(value, annotation)
 
 

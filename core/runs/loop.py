@@ -16,7 +16,7 @@ import jax.numpy as jnp
 
 from core_jax import envs, files
 from core_jax.methods.base import Boundary, MethodRun, run_due
-from core_jax.runs import checkpoint, finish, metrics, run_folder, setup
+from core_jax.runs import checkpoint, finish, metrics, restore, run_folder, setup
 from core_jax.runs.checks import check
 from core_jax.runs.config import Config
 from core_jax.training import warm_up
@@ -57,17 +57,18 @@ def run(
     config = check(config, env.spec if env is not None else None)
     if not resume:  # before the folder is made
         setup.check_outside(config)
-    run_folder.prepare(out, config, resume)
-    finished = run_folder.summary(out) if resume else None
-    if finished is not None:
-        if finished["env_steps"] >= config.training.steps:
-            return finished
-        (out / "summary.json").unlink()  # it continues
-    running = _Run(config, out, resume, quiet, env, on_row)
-    try:
-        return running.finish()
-    finally:
-        running.close()
+    with run_folder.opened(out, config, resume):
+        finished = run_folder.summary(out) if resume else None
+        if finished is not None:
+            enough = finished["env_steps"] >= config.training.steps
+            if enough and finished["episodes"] == config.final_episodes:
+                return finished
+            (out / "summary.json").unlink()  # it continues, or is evaluated anew
+        running = _Run(config, out, resume, quiet, env, on_row)
+        try:
+            return running.finish()
+        finally:
+            running.close()
 
 
 class _Run:
@@ -175,7 +176,9 @@ class _Run:
         checkpoint.save(self.out / "checkpoints", env_steps, self._arrays(), meta)
 
     def _restore(self) -> int | None:
-        found = checkpoint.load_latest(self.out / "checkpoints", self._arrays(), self.progress.note)
+        found = checkpoint.load_latest(
+            self.out / "checkpoints", self._arrays(), self.progress.note, restore.grow_replay
+        )
         if found is None:
             self.progress.note("no usable checkpoint: starting from the beginning")
             return None

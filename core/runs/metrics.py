@@ -201,8 +201,9 @@ def _draw_phases(axes: Sequence[Any], rows: Sequence[Mapping[str, Any]]) -> None
     for i, (name, begin, end) in enumerate(spans):
         for axis in axes:
             axis.axvspan(begin, end, color="tab:blue", alpha=0.10 if i % 2 else 0.04, lw=0)
-        axes[0].annotate(name, ((begin + end) / 2, 0.5), xycoords=("data", "axes fraction"),
-                         rotation=90, fontsize=7, color="#666", ha="center", va="center")  # fmt: skip
+        middle = ((begin + end) / 2, 0.5)
+        style = {"rotation": 90, "fontsize": 7, "color": "#666", "ha": "center", "va": "center"}
+        axes[0].annotate(name, middle, xycoords=("data", "axes fraction"), **style)
 
 
 def _draw_refinements(axis: Any, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -12,7 +12,8 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from core_jax.runs.config import Config
+from core_jax.runs import fields
+from core_jax.runs.config import Config, check_names
 from core_jax.runs.layout import places, with_values
 
 Preset = Mapping[str, Any]
@@ -57,7 +58,8 @@ def defaults(choices: Mapping[str, Any]) -> Config:
     """
     run = {f.name for f in dataclasses.fields(Config)}
     config = Config(**{k: v for k, v in choices.items() if k in run})
-    own = {f.name for f in dataclasses.fields(config.settings)}
+    kinds = fields.hints(type(config.settings))
+    own = {name for name, kind in kinds.items() if not fields.is_group(kind)}
     for name in own & set(choices):
         settings = dataclasses.replace(config.settings, **{name: choices[name]})
         config = dataclasses.replace(config, settings=settings)
@@ -90,6 +92,7 @@ def make_config(**values: Any) -> Config:
     """
     from core_jax.runs.follow import follow
 
+    check_names(values)
     config = with_values(defaults(values), values)
     return follow(config, set(values) | {f"{k}.{f}" for k, v in values.items()
                                          if isinstance(v, Mapping) for f in v})  # fmt: skip

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 
 from core_jax.runs import checkpoint, run_folder, setup
 from core_jax.runs.checks import check
@@ -49,6 +50,33 @@ class Restored(NamedTuple):
         return {columns[0]: [compile_reward(s) if s else None for s in sources]}
 
 
+def grow_replay(arrays: dict[str, Any], like: dict[str, Any]) -> dict[str, Any]:
+    """A checkpoint's arrays with as much room in replay as the run has now, which has grown with
+    its steps. The steps in it keep their order, oldest first.
+
+    Args:
+        arrays: of a checkpoint, replay `[S, rows, N, ...]`.
+        like: arrays or shapes of the run.
+    """
+    old, new = arrays["state"].seeds.replay, like["state"].seeds.replay
+    rows, wanted = old.data.cut.shape[1], new.data.cut.shape[1]
+    if rows >= wanted:
+        return arrays
+    oldest = (np.asarray(old.cursor) - np.asarray(old.size)) % rows
+
+    def grow(x: np.ndarray) -> np.ndarray:
+        turned = np.stack(
+            [np.roll(one, -first, axis=0) for one, first in zip(x, oldest, strict=True)]
+        )
+        return np.pad(turned, [(0, 0), (0, wanted - rows)] + [(0, 0)] * (x.ndim - 2))
+
+    data = jax.tree.map(lambda x: grow(np.asarray(x)), old.data)
+    replay = old.replace(data=data, cursor=np.asarray(old.size))
+    state = arrays["state"]
+    seeds = state.seeds.replace(replay=replay)
+    return {**arrays, "state": state.replace(seeds=seeds)}
+
+
 def load(out: Path | str, protocol: str | None = None) -> Restored:
     """Loads a run.
 
@@ -70,7 +98,7 @@ def load(out: Path | str, protocol: str | None = None) -> Restored:
         **config.recipe.empty_arrays(config.settings, training, env),
     }
     say = lambda text: print(text, file=sys.stderr)
-    found = checkpoint.load_latest(out / "checkpoints", like, say)
+    found = checkpoint.load_latest(out / "checkpoints", like, say, grow_replay)
     if found is None:
         raise ValueError(f"{out} has no sound checkpoint yet")
     env_steps, arrays, meta = found

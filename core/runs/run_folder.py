@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
 
 from core_jax import files
+from core_jax.runs import lock
 from core_jax.runs.config import Config
 from core_jax.runs.layout import from_dict, to_dict
+from core_jax.runs.lock import FolderLock
 
 # What a resumed run may be given anew: no result depends on it.
 RENEWABLE = (
     "max_cost",
-    "chat.timeout",
-    "chat.retries",
+    "checkpoint_every",
+    "final_episodes",
+    "render_batch",
     "vlm.in_flight",
-    "vlm.chat.timeout",
-    "vlm.chat.retries",
-)
+    *(f"{chat}.{name}" for chat in ("chat", "vlm.chat")
+      for name in ("base_url", "send_key", "timeout", "retries", "prices")),
+)  # fmt: skip
 # Settings of the version before, by where they are now; groups that this run has no use for, and
 # settings that became part of another, are left out when such a config is read.
 _RENAMED = {"pixels.relabel": "pixels.rescore_every"}
@@ -37,31 +41,62 @@ _FORMER = ("pixels.clip_frames", "pixels.batches", "pixels.learning_rate")
 def prepare(out: Path, config: Config, resume: bool) -> None:
     """Makes the folder, or checks that it may be resumed.
 
+    A folder in which a run was killed before its config was written can be started anew.
+
     Raises:
-        ValueError: it exists (and `resume` is off), or holds a run of another config (more steps
-            are allowed).
+        ValueError: it exists (and `resume` is off), there is nothing to resume, or it holds a run
+            of another config (more steps are allowed).
     """
     path = out / "config.json"
-    given = to_dict(config)
-    if not path.exists():
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise ValueError(f"{out} exists and is not a run's folder; choose another --out")
-        for name in ("rewards", "checkpoints"):
-            (out / name).mkdir(parents=True, exist_ok=True)
-        files.write_json(path, given)
-        return
-    if not resume:
-        raise ValueError(f"{out} already holds a run: --resume it, or choose another --out")
+    if resume:
+        if not path.exists():
+            raise ValueError(
+                f"{out} has no run to resume: it has no config.json; leave --resume out to start"
+            )
+        check_same(out, config)
+    elif not _unused(out):
+        if path.exists():
+            raise ValueError(f"{out} already holds a run: --resume it, or choose another --out")
+        raise ValueError(f"{out} exists and is not a run's folder; choose another --out")
+    for name in ("rewards", "checkpoints"):
+        (out / name).mkdir(parents=True, exist_ok=True)
+    files.write_json(path, to_dict(config))
+
+
+@contextlib.contextmanager
+def opened(out: Path, config: Config, resume: bool) -> Iterator[None]:
+    """Prepares the folder and keeps other processes from training in it meanwhile.
+
+    Raises:
+        ValueError: as `prepare`, or another process trains in it, or it cannot be made.
+    """
+    try:
+        if not (out.is_dir() if resume else _unused(out)):
+            prepare(out, config, resume)  # raises, before anything is written
+        out.mkdir(parents=True, exist_ok=True)
+        held = FolderLock(out)
+    except OSError as error:
+        raise ValueError(f"--out {out} cannot be used: {error.strerror}") from error
+    with held:
+        prepare(out, config, resume)
+        yield
+
+
+def check_same(out: Path, config: Config) -> None:
+    """Checks that a folder's run and a config are the same run.
+
+    Raises:
+        ValueError: they differ in something that a result depends on; more steps are allowed.
+    """
     before = load_config(out)
     stored = to_dict(before)
     # More steps continue the same run, unless trials, a share of the steps long, chose for it.
     trials = config.recipe.parallel_seeds(config.settings, config.training) > config.training.seeds
     if config.training.steps > before.training.steps and not trials:
         stored["steps"] = config.training.steps
-    differing = sorted(_differing(stored, given))
+    differing = sorted(_differing(stored, to_dict(config)))
     if differing:
         raise ValueError(f"{out} holds a run of another config: {'; '.join(differing)}")
-    files.write_json(path, given)
 
 
 def load_config(out: Path) -> Config:
@@ -74,9 +109,13 @@ def load_config(out: Path) -> Config:
     if not path.exists():
         raise ValueError(f"{out} is not a run's folder: it has no config.json")
     try:
-        stored = json.loads(path.read_text())
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(stored, dict):
+            raise ValueError("it holds no JSON object")
         return from_dict(current_version(stored))
-    except ValueError as error:
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
         raise ValueError(
             f"{path} cannot be read: {error}; read it with the version that wrote it"
         ) from error
@@ -110,9 +149,18 @@ def current_version(stored: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def summary(out: Path) -> dict[str, Any] | None:
-    """The summary of a finished run, None if it has not finished."""
+    """The summary of a finished run, None if it has not finished.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
     path = out / "summary.json"
-    return json.loads(path.read_text()) if path.exists() else None
+    if not path.exists():
+        return None
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from error
 
 
 def device() -> str:
@@ -127,6 +175,25 @@ def cores() -> int:
     """Processor cores that this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)  # macOS and Windows have none
     return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def _unused(out: Path) -> bool:
+    """Whether nothing is there, or no more than a run that was killed before its config was
+    written."""
+    if not out.exists():
+        return True
+    if not out.is_dir():
+        return False
+    for path in out.iterdir():
+        if path.name in ("rewards", "checkpoints") and path.is_dir():
+            if any(path.iterdir()):
+                return False
+        elif path.name == "config.json":
+            if path.is_dir() or path.read_bytes().strip():
+                return False
+        elif path.name not in (lock.NAME, "config.json.tmp"):
+            return False
+    return True
 
 
 def _run_values(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -186,7 +186,14 @@ class Train:
             return f(*args)
 
         options = devices.compiler_options() if options is None else options
-        return jax.jit(traced, donate_argnums=0 if donate else (), compiler_options=options)
+        outer = jax.jit(traced, donate_argnums=0 if donate else (), compiler_options=options)
+
+        def call(*args):
+            # JAX takes compiler options at the top level only, not inside a jit or an eval_shape.
+            nested = any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves(args))
+            return traced(*args) if nested else outer(*args)
+
+        return call if options else outer
 
     def _block(
         self, seeds: SeedState, env_steps: jax.Array, given: Mapping[str, Sequence[Program]]

@@ -14,8 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from core_jax.envs.engines import State
-from core_jax.envs.rasterising import Sheet
 from core_jax.envs.rendering import AMBIENT, LIGHT, Scene
+from core_jax.envs.rendering.rasterising import Sheet
 from core_jax.envs.task import Judgement, TaskEnv
 
 Colour = tuple[float, float, float]

@@ -17,8 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from core_jax.envs.rasterising import Sheet
 from core_jax.envs.rendering import Scene
+from core_jax.envs.rendering.rasterising import Sheet
 from core_jax.envs.softgym import cloth, tasks
 from core_jax.envs.softgym.base import SoftGymEnv, primitives_scene, shadow, to_picture
 from core_jax.envs.softgym.particles import Body
@@ -133,7 +133,7 @@ class FoldCloth(SoftGymEnv):
         if gripper:
             size = np.array([0.006, 0.0, 0.0])
             rows.append(("sphere", x[:, 0, 0], np.eye(3), size, (0.9, 0.9, 0.92)))
-        return primitives_scene(rows, painted=(shadow(x, edge, _NEAREST), sheet))
+        return primitives_scene(rows, rasterised=(shadow(x, edge, _NEAREST), sheet))
 
     def _distance(self, x: jax.Array) -> jax.Array:
         d = x - jnp.asarray(self.goal)

@@ -18,8 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import struct
 
-from core_jax.envs.rasterising import Balls
 from core_jax.envs.rendering import Scene
+from core_jax.envs.rendering.rasterising import Balls
 from core_jax.envs.softgym import tasks
 from core_jax.envs.softgym.base import SoftGymEnv, primitives_scene, to_picture
 from core_jax.envs.softgym.fluid import Fluid
@@ -172,7 +172,7 @@ class PassWater(SoftGymEnv):
         disc = np.array([0.2, 0.0008, 0.0])
         rows = [("cylinder", np.array([TARGET, 0.0, 0.001]), np.eye(3), disc, (0.9, 0.1, 0.1))]
         rows += _edges(glass, inner)
-        return primitives_scene(rows, painted=(balls,), glass=_panes(glass, inner))
+        return primitives_scene(rows, rasterised=(balls,), glass=_panes(glass, inner))
 
 
 def inside(physics: Pouring) -> jax.Array:

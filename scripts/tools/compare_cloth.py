@@ -36,6 +36,7 @@ from core_jax.envs.softgym.particles import Body
 from core_jax.runs.run_folder import device
 from core_jax.training import devices
 from core_jax.training.devices import rendering_options
+from core_jax.visual.figures import new_figure
 
 HALF = 0.0044  # m, of MuJoCo's cloth's thickness
 _REST, _TOGETHER = 150, 100  # frames
@@ -237,16 +238,12 @@ def speeds(
 
 def draw(ends: dict[str, dict[str, np.ndarray]], path: Path) -> None:
     """Writes a picture: a row for each engine, a column for each case."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     env = envs.make("fold-cloth")
     cameras = {
         "hang": Camera.look_at((0.0, -0.62, 0.40), (0.0, -0.05, 0.27), 40.0),
         "fold": Camera.look_at((0.02, -0.27, 0.36), (0.02, -0.02, 0.0), 42.0),
     }
-    figure = Figure(figsize=(6.2, 6.6))
-    FigureCanvasAgg(figure)
+    figure = new_figure(figsize=(6.2, 6.6))
     axes = figure.subplots(2, len(ends), squeeze=False)
     for column, (case, both) in zip(axes.T, ends.items(), strict=True):
         render = lambda s, c=cameras[case]: rendering.render(env.view(s, False), c, 320, 320)

@@ -28,6 +28,7 @@ from core_jax.envs.softgym import flatten_rope, fold_cloth, pass_water
 from core_jax.envs.softgym.base import SoftGymEnv
 from core_jax.envs.softgym.particles import Body
 from core_jax.training.devices import rendering_options
+from core_jax.visual.figures import new_figure
 from core_jax.visual.frames import FrameRenderer
 
 PATH = Path(envs.__file__).parent / "metaworld" / "goals.json"
@@ -58,13 +59,9 @@ def main(sheet: Path | None = None, suite: Literal["metaworld", "softgym"] = "me
 
 def draw(names: Sequence[str], columns: list[np.ndarray], sheet: Path) -> int:
     """Writes a contact sheet: columns [N, H, W, 3] of one height under their names."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     widths = [column.shape[2] / _SIZE for column in columns]
     rows = len(columns[0])
-    figure = Figure(figsize=(2.2 * sum(widths), 2.2 * rows + 0.3))
-    FigureCanvasAgg(figure)
+    figure = new_figure(figsize=(2.2 * sum(widths), 2.2 * rows + 0.3))
     axes = figure.subplots(rows, len(names), width_ratios=widths, squeeze=False)
     for column, task, shots in zip(axes.T, names, columns, strict=True):
         for axis, shot in zip(column, shots, strict=True):

@@ -1,20 +1,34 @@
 """A config as command-line words."""
 
-import dataclasses
+from collections.abc import Mapping
+
+from core_jax.runs.layout import to_dict
 
 
-def flags(config, prefix="", leave_out=()):
-    """Every field is a flag; those in `leave_out` are not given."""
+def flags(config, leave_out=()):
+    """Every setting that has an effect is a flag.
+
+    Args:
+        config: of a run.
+        leave_out: dotted flag names, with dashes, that are not given.
+    """
+    unused = set(config.recipe.unused(config.settings))
+    return _words(to_dict(config), "", unused, leave_out)
+
+
+def _words(values, prefix, unused, leave_out):
     words = []
-    for field in dataclasses.fields(config):
-        value, name = getattr(config, field.name), prefix + field.name.replace("_", "-")
-        if name in leave_out:
+    for key, value in values.items():
+        dotted = prefix + key
+        name = dotted.replace("_", "-")
+        if dotted in unused or name in leave_out:
             continue
-        if dataclasses.is_dataclass(value):
-            words += flags(value, f"{name}.", leave_out)
+        if isinstance(value, Mapping):
+            words += _words(value, f"{dotted}.", unused, leave_out)
         elif isinstance(value, bool):
-            words.append(f"--{name}" if value else f"--{prefix}no-{field.name.replace('_', '-')}")
-        elif isinstance(value, tuple):
+            negated = f"{prefix}no-{key}".replace("_", "-")
+            words.append(f"--{name}" if value else f"--{negated}")
+        elif isinstance(value, list):
             words += [f"--{name}", *map(str, value)]
         elif value is not None:
             words += [f"--{name}", str(value)]

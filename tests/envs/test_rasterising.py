@@ -1,4 +1,4 @@
-"""What is painted against what rays see."""
+"""Rasterised objects against the same objects by ray casting."""
 
 import jax
 import jax.numpy as jnp
@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from core_jax.envs import rendering
-from core_jax.envs.rasterising import Balls, Sheet
 from core_jax.envs.rendering import Camera, Scene
+from core_jax.envs.rendering.rasterising import Balls, Sheet
 
 DOWN = Camera((0.0, 0.0, 1.0), (1.0, 0.0, 0.0, 0.0, 1.0, 0.0), 40.0)
 SIZE = 48
 
 
-def scene(rows, painted=()):
+def scene(rows, rasterised=()):
     """A scene of (kind, pos, size, rgb) rows."""
     return Scene(
         pos=jnp.array([r[1] for r in rows], jnp.float32),
@@ -23,25 +23,25 @@ def scene(rows, painted=()):
         second=jnp.array([r[3] for r in rows], jnp.float32),
         kinds=tuple(r[0] for r in rows),
         checks=(0.0,) * len(rows),
-        painted=painted,
+        rasterised=rasterised,
     )
 
 
 GROUND = ("plane", (0, 0, 0), (0, 0, 0), (0.2, 0.2, 0.2))
 
 
-def picture(rows, painted=()):
+def picture(rows, rasterised=()):
     draw = jax.jit(lambda s: rendering.render(s, DOWN, SIZE, SIZE, shadows=False))
-    return np.asarray(draw(scene(rows, painted)), int)
+    return np.asarray(draw(scene(rows, rasterised)), int)
 
 
 def test_balls_are_the_spheres_that_rays_see():
     at = [(0.1, 0.05, 0.1), (-0.1, 0.1, 0.2), (-0.06, 0.1, 0.15), (0.34, 0.0, 0.1)]
     spheres = [("sphere", p, (0.06, 0, 0), (0.9, 0.3, 0.1)) for p in at]
     balls = Balls(jnp.array(at).T, 0.06, (0.9, 0.3, 0.1), nearest=0.5)
-    traced, painted = picture([GROUND, *spheres]), picture([GROUND], (balls,))
-    assert (np.abs(traced - painted).max(-1) <= 3).mean() > 0.995
-    assert (painted[..., 0] > 60).mean() > 0.05
+    traced, rasterised = picture([GROUND, *spheres]), picture([GROUND], (balls,))
+    assert (np.abs(traced - rasterised).max(-1) <= 3).mean() > 0.995
+    assert (rasterised[..., 0] > 60).mean() > 0.05
 
 
 def test_a_sheet_is_the_box_that_rays_see():
@@ -49,8 +49,8 @@ def test_a_sheet_is_the_box_that_rays_see():
     x, y = np.meshgrid(u, u, indexing="ij")
     sheet = Sheet(jnp.array([x, y, 0 * x + 0.1]), (0.1, 0.8, 0.1), (0.8, 0.1, 0.1), 0.06, 0.5)
     box = ("box", (0, 0, 0.095), (0.2, 0.2, 0.005), (0.1, 0.8, 0.1))
-    traced, painted = picture([GROUND, box]), picture([GROUND], (sheet,))
-    assert (np.abs(traced - painted).max(-1) <= 2).mean() > 0.99
+    traced, rasterised = picture([GROUND, box]), picture([GROUND], (sheet,))
+    assert (np.abs(traced - rasterised).max(-1) <= 2).mean() > 0.99
 
 
 def test_a_sheet_shows_its_other_side_when_turned():
@@ -89,11 +89,11 @@ def test_the_nearer_is_seen_whoever_draws_it():
     assert picture([GROUND, box(0.3)], (balls,))[SIZE // 2, SIZE // 2, 0] == 0
     assert picture([GROUND, box(0.01)], (balls,))[SIZE // 2, SIZE // 2, 2] == 0
     two = (Balls(jnp.array([high]).T, 0.05, (0.0, 1.0, 0.0), nearest=0.5), balls)
-    for painted in (two, two[::-1]):
-        assert picture([GROUND], painted)[SIZE // 2, SIZE // 2, 0] == 0
+    for rasterised in (two, two[::-1]):
+        assert picture([GROUND], rasterised)[SIZE // 2, SIZE // 2, 0] == 0
 
 
-def test_nothing_is_painted_beyond_the_edges():
+def test_nothing_is_rasterised_beyond_the_edges():
     balls = Balls(jnp.array([[0.5], [0.0], [0.1]]), 0.05, (1.0, 0.0, 0.0), nearest=0.5)
     behind = Balls(jnp.array([[0.0], [0.0], [1.5]]), 0.05, (1.0, 0.0, 0.0), nearest=0.5)
     np.testing.assert_array_equal(picture([GROUND], (balls, behind)), picture([GROUND]))

@@ -10,9 +10,9 @@ import pytest
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from core_jax import envs
-from core_jax.envs import primitives, rendering
+from core_jax.envs import rendering
 from core_jax.envs.metaworld import hand
-from core_jax.envs.rendering import Camera
+from core_jax.envs.rendering import Camera, primitives
 
 CAMERA = Camera.look_at((0.0, -2.0, 1.2), (0.0, 0.0, 0.2), 40.0)
 DOWN = Camera((0.0, 0.0, 2.0), (1.0, 0.0, 0.0, 0.0, 1.0, 0.0), 30.0)

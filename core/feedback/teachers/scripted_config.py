@@ -52,6 +52,8 @@ class ScriptedConfig:
     """A simulated human. Fields left at None take the kind's value."""
 
     kind: Kind = "vlm_like"
+    """Which preset the other fields come from: B-Pref's simulated teachers, or vlm_like, which
+    abstains and errs as vision-language models do."""
     judge: Judge | None = None
     """What is compared. reward: the benchmark's dense reward, as in B-Pref; progress: how far the
     task is done, which is what CoRe asks a vision-language model about."""

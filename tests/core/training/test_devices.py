@@ -15,9 +15,9 @@ from core_jax.training import devices
 TREE = {"a": jnp.arange(24.0).reshape(4, 3, 2), "b": jnp.arange(4)}
 
 
-@pytest.mark.parametrize(("lanes", "count"), [(1, 1), (2, 2), (3, 1), (4, 2), (12, 2)])
-def test_mesh_shares_seeds_evenly(lanes, count):
-    mesh = devices.seed_mesh(lanes)
+@pytest.mark.parametrize(("seeds", "count"), [(1, 1), (2, 2), (3, 1), (4, 2), (12, 2)])
+def test_mesh_shares_seeds_evenly(seeds, count):
+    mesh = devices.seed_mesh(seeds)
     assert (1 if mesh is None else mesh.size) == count
 
 
@@ -37,7 +37,7 @@ def test_join_undoes_split(spread):
     assert len(joined.devices()) == (2 if spread else 1)
 
 
-def test_over_seeds_runs_each_share_at_home():
+def test_over_seeds_runs_each_share_on_its_own_device():
     mesh = devices.seed_mesh(4)
     seen = []
 
@@ -52,14 +52,14 @@ def test_over_seeds_runs_each_share_at_home():
 
 @pytest.mark.parametrize("task", ["drawer-open", "flatten-rope"])
 def test_training_spreads_seeds_over_the_cpu(task):
-    """Nothing before `run` may start the backend, as building a world of SoftGym does."""
+    """Nothing before `run` may start the backend: the number of devices is set before it."""
     scripts = Path(__file__).parents[3] / "scripts"
     program = f"""
 import sys
 sys.path.insert(0, {str(scripts)!r})
 sys.argv = ["train.py", "--task", {task!r}, "--seeds", "2"]
 import jax, train
-from core_jax.runs.config import check
+from core_jax.runs.checks import check
 train.run = lambda config, *_: check(config) and {{"devices": jax.device_count()}}
 sys.exit(train.main())
 """

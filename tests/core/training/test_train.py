@@ -2,6 +2,7 @@
 function."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import chex
 import jax
@@ -17,6 +18,7 @@ from core_jax.training.config import TrainingConfig
 from core_jax.training.programs import ProgramColumn
 from core_jax.training.streams import seed_keys
 from core_jax.training.train import Rewards, make_train
+from core_jax.training.train import _scored_on_host as scored_on_host
 
 
 def fresh(train, small):
@@ -66,6 +68,13 @@ def test_random_actions_do_not_depend_on_the_policy(train, after):
         flag = jnp.bool_(random)
         first, second = (train.collect(copy(x), flag)[1].action for x in (seeds, other))
         assert bool(jnp.all(first == second)) == equal
+
+
+def test_the_shapes_of_a_state_are_known_without_computing_it(small, train, after):
+    """As a checkpoint is read: functions with compiler options work inside other traces, too."""
+    shapes = jax.eval_shape(train.init, seed_keys(0, small.training.seeds))
+    sizes = lambda tree: jax.tree.map(lambda x: (x.shape, x.dtype), tree)
+    assert sizes(shapes) == sizes(after[0])
 
 
 def test_each_function_is_traced_once(train, after):
@@ -264,20 +273,26 @@ def test_a_host_source_is_a_column_like_any_other(tiny):
     assert columns["half"].shape == columns["dense"].shape == (2, train.env.spec.horizon)
 
 
-def test_a_host_source_without_its_column_is_named(tiny):
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        ({"haft": np.zeros((2, 5, 2))}, r"columns \['haft'\] and declares \['half'\]"),
+        ({}, r"columns \[\] and declares \['half'\]"),
+        ({"half": np.zeros((2, 5))}, r"half of shape \(2, 5\), not \(2, 5, 2\)"),
+    ],
+)
+def test_a_host_source_must_return_its_columns_in_the_steps_shape(returned, message):
     half = Halves()
-    half.score = lambda steps: {"haft": np.zeros(steps.cut.shape)}
-    train = tiny(Rewards({"half": 1.0}, hosts=(half,)))
-    with pytest.raises(
-        ValueError, match=r"Halves returned the columns \['haft'\] and declares \['half'\]"
-    ):
-        train.train_chunk(train.init(seed_keys(0, 2)))
+    half.score = lambda steps: returned
+    with pytest.raises(ValueError, match=f"Halves returned.* {message}"):
+        scored_on_host(half, SimpleNamespace(cut=np.zeros((2, 5, 2))))
 
 
 def test_a_weight_without_a_column_is_named(tiny):
     train = tiny(Rewards({"dense": 1.0, "dence": 1.0}, sources=(GroundTruth("dense", "dense"),)))
+    state = jax.eval_shape(train.init, seed_keys(0, 2))
     with pytest.raises(ValueError, match=r"no reward column \['dence'\]; there are \['dense'\]"):
-        train.train_chunk(train.init(seed_keys(0, 2)))
+        jax.eval_shape(train.train_chunk, state)
 
 
 def test_two_sources_of_one_column_are_refused():

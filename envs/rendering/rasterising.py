@@ -1,10 +1,9 @@
-"""Sheets and heaps of balls in a picture, for `envs/rendering.py`: hundreds of small things.
+"""Rasterises surfaces and balls: hundreds of triangles or spheres, too many to test every ray for.
 
-Where every ray is tested against every primitive, hundreds are too many; these go the other way,
-from each thing to the few pixels it may cover (a z-buffer; Pineda 1988 for triangles). A box of
+Each is tested against the few pixels it may cover (a z-buffer; Pineda 1988 for triangles): a box of
 pixels, of one size for all, is tested for each, and one scatter of the minimum keeps the nearest.
-The upper bits of what is scattered are the depth's, the lower ones the thing's index, so the
-winner's colour is looked up once for each pixel. They are lit, but cast no shadows.
+The upper bits of what is scattered are the depth, the lower ones the index, so the colour of the
+nearest is looked up once for each pixel. They are lit, but cast no shadows.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
+from jaxtyping import Array, Float
 
 Rgb = tuple[float, float, float]
 _DARKER = 0.88  # of a colour, every other check
@@ -26,10 +26,10 @@ class Sheet:
 
     Attributes:
         points: [3, n, m] m.
-        front: colour where rows, columns and the way to the eye are right-handed.
+        front: colour where rows, columns and the direction to the camera are right-handed.
         back: colour of the other side.
-        edge: longest distance of neighbours that is drawn whole, m.
-        nearest: shortest distance from the camera that it is drawn whole at, m.
+        edge: longest distance of neighbours that is drawn without gaps, m.
+        nearest: shortest distance from the camera that it is drawn without gaps at, m.
         check: cells of the grid along each side of a check; every other check is darker. 0 is none.
     """
 
@@ -46,10 +46,10 @@ class Balls:
     """Balls of one size and colour.
 
     Attributes:
-        points: [3, n] their middles, m.
+        points: [3, n] their centres, m.
         radius: m.
         rgb: colour.
-        nearest: shortest distance from the camera that they are drawn whole at, m.
+        nearest: shortest distance from the camera that they are drawn completely at, m.
     """
 
     points: jax.Array
@@ -59,8 +59,8 @@ class Balls:
 
 
 class Pixels(NamedTuple):
-    """Where things are on a picture of [height, width] pixels: `column = (u - left) / pitch`,
-    `row = (top - v) / pitch` of what is at `depth (u, v, 1)` from the eye."""
+    """Maps `depth (u, v, 1)` from the camera to pixels of a picture [height, width]:
+    `column = (u - left) / pitch`, `row = (top - v) / pitch`."""
 
     left: jax.Array
     top: jax.Array
@@ -69,31 +69,35 @@ class Pixels(NamedTuple):
     width: int
 
 
-class Painted(NamedTuple):
-    """What was painted, [height, width]; the depth is infinite where nothing was."""
+class Raster(NamedTuple):
+    """Depth, shade and colour of every pixel; the depth is infinite where nothing is."""
 
     depth: jax.Array  # m along the camera's axis
     shade: jax.Array  # cosine to the light, at least 0
     rgb: jax.Array  # [height, width, 3]
 
 
-def paint(thing: Sheet | Balls, pixels: Pixels, see: jax.Array, light: jax.Array) -> Painted:
-    """Paints a thing by itself.
+def rasterise(
+    thing: Sheet | Balls, pixels: Pixels, to_camera: Float[Array, "3 3"], light: Float[Array, " 3"]
+) -> Raster:
+    """Returns a picture of one object alone.
 
     Args:
-        thing: in the world's frame, less the eye's position.
+        thing: in the world's frame, relative to the camera's position.
         pixels: of the picture.
-        see: [3, 3] rows: right, up and forward of the camera.
-        light: [3] unit vector towards the light, world frame.
+        to_camera: rows: right, up and forward of the camera.
+        light: unit vector towards the light, world frame.
     """
-    paint_one = _paint_sheet if isinstance(thing, Sheet) else _paint_balls
-    return paint_one(thing, pixels, see, light)
+    one = _rasterise_sheet if isinstance(thing, Sheet) else _rasterise_balls
+    return one(thing, pixels, to_camera, light)
 
 
-def _paint_sheet(sheet: Sheet, pixels: Pixels, see: jax.Array, light: jax.Array) -> Painted:
+def _rasterise_sheet(
+    sheet: Sheet, pixels: Pixels, to_camera: jax.Array, light: jax.Array
+) -> Raster:
     p = sheet.points
     corners = _triangles(p)  # [3 corners, 3 xyz, T]
-    seen = jnp.einsum("ij,cjt->cit", see, corners)
+    seen = jnp.einsum("ij,cjt->cit", to_camera, corners)
     depth = jnp.maximum(seen[:, 2], 1e-3)
     column = (seen[:, 0] / depth - pixels.left) / pixels.pitch
     row = (pixels.top - seen[:, 1] / depth) / pixels.pitch
@@ -117,7 +121,7 @@ def _paint_sheet(sheet: Sheet, pixels: Pixels, see: jax.Array, light: jax.Array)
     far = 1.0 / jnp.maximum(inverse, 1e-6)
     winner, nearest = _keep_nearest(inside, far, x, y, pixels)
 
-    # Of a triangle: the mean normal of its corners, turned to the eye.
+    # Of a triangle: the mean normal of its corners, turned to the camera.
     normal = jnp.mean(_triangles(_normals(p)), axis=0)
     normal = normal * jax.lax.rsqrt(jnp.sum(normal * normal, axis=0) + 1e-20)
     flat = jnp.cross(corners[1] - corners[0], corners[2] - corners[0], axis=0)
@@ -129,11 +133,13 @@ def _paint_sheet(sheet: Sheet, pixels: Pixels, see: jax.Array, light: jax.Array)
         rows, columns = np.indices((p.shape[1] - 1, p.shape[2] - 1)) // sheet.check
         dark = np.where((rows + columns) % 2, _DARKER, 1.0).ravel()
         colours = colours * np.concatenate([dark, dark])[:, None]
-    return Painted(nearest, shade[winner], colours[winner])
+    return Raster(nearest, shade[winner], colours[winner])
 
 
-def _paint_balls(balls: Balls, pixels: Pixels, see: jax.Array, light: jax.Array) -> Painted:
-    seen = see @ balls.points
+def _rasterise_balls(
+    balls: Balls, pixels: Pixels, to_camera: jax.Array, light: jax.Array
+) -> Raster:
+    seen = to_camera @ balls.points
     depth = jnp.maximum(seen[2], 1e-3)
     column = (seen[0] / depth - pixels.left) / pixels.pitch
     row = (pixels.top - seen[1] / depth) / pixels.pitch
@@ -157,11 +163,11 @@ def _paint_balls(balls: Balls, pixels: Pixels, see: jax.Array, light: jax.Array)
 
     u = pixels.left + np.arange(pixels.width) * pixels.pitch
     v = pixels.top - np.arange(pixels.height)[:, None] * pixels.pitch
-    middle, lit = seen[:, winner], see @ light
+    middle, lit = seen[:, winner], to_camera @ light
     t, _ = meet(middle, u, v)
     shade = sum((t * d - m) * n for d, m, n in zip((u, v, 1.0), middle, lit, strict=True))
     rgb = jnp.broadcast_to(jnp.array(balls.rgb), (*shade.shape, 3))
-    return Painted(nearest, jnp.maximum(shade / balls.radius, 0.0), rgb)
+    return Raster(nearest, jnp.maximum(shade / balls.radius, 0.0), rgb)
 
 
 def _box(size: float, nearest: float, pixels: Pixels) -> int:
@@ -171,7 +177,7 @@ def _box(size: float, nearest: float, pixels: Pixels) -> int:
 def _keep_nearest(
     inside: jax.Array, depth: jax.Array, x: jax.Array, y: jax.Array, pixels: Pixels
 ) -> tuple[jax.Array, jax.Array]:
-    """Index of the nearest thing at each pixel (0 where there is none) and its depth, [H, W].
+    """Returns the index of the nearest at each pixel (0 where there is none) and its depth, [H, W].
 
     Args:
         inside, depth: [T, box, box].

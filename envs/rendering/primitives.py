@@ -1,4 +1,4 @@
-"""Rays against convex primitives, for `envs/rendering.py`: two formulas per kind, on plain arrays.
+"""Rays against convex primitives: two formulas per kind, on plain arrays.
 
 Sizes and local frames are MuJoCo's (a capsule and a cylinder lie along z, a plane faces +z). Rays
 start at `o` and go along `d`, three components each, in the primitive's own frame; `d` need not be
