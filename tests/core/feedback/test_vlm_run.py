@@ -32,7 +32,8 @@ def start(small):
     def start(fake, out, *words, **values):
         file = out.with_suffix(".json")
         file.write_text(json.dumps(plain | values))
-        command = [sys.executable, "scripts/train.py", "--config", file, *fake.flags(), *RETRIES,
+        config = [] if "--resume" in words else ["--config", file]
+        command = [sys.executable, "scripts/train.py", *config, *fake.flags(), *RETRIES,
                    "--out", out, *words]  # fmt: skip
         env = os.environ | {"NO_PROXY": "127.0.0.1"}
         return subprocess.Popen([str(w) for w in command], cwd=ROOT, env=env, text=True,
@@ -107,7 +108,7 @@ def test_the_budget_stops_a_run_that_goes_on_with_more(start, tmp_path):
     assert process.returncode == 2
     assert "budget is used up" in stderr and "--max-cost" in stderr and "Traceback" not in stderr
     assert fake.charged <= 0.08 and list((out / "checkpoints").iterdir())
-    summary = finish(start(fake, out, "--resume"))
+    summary = finish(start(fake, out, "--resume", "--max-cost", 1.0))
     counts = check_books(out, fake, summary)
     fake.close()
     assert counts.asked == counts.decided == LABELS
