@@ -162,7 +162,9 @@ def _static(name: str) -> Primitive:
                 bad = (x <= 0) & (x == jnp.floor(x)) | (x > 171)
                 evaluator.raises(bad, f"math.{name} has no value there")
                 found = jnp.asarray(x, jnp.float32)
-                return (jax.scipy.special.gamma if name == "gamma" else jax.scipy.special.gammaln)(found)
+                return (jax.scipy.special.gamma if name == "gamma" else jax.scipy.special.gammaln)(
+                    found
+                )
             raise ValueProblem(f"math.{name} needs constants")
         if name in ("comb", "perm", "factorial") and max(values) > 60:
             raise ValueProblem(f"math.{name} of numbers above 60 is too large")

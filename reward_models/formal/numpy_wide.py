@@ -44,9 +44,7 @@ class Gather:
         arrays = [library.asarray(weak(a) if library is jnp else a) for a in arrays]
         if self.name == "r_":
             return library.concatenate([library.atleast_1d(a) for a in arrays])
-        return library.concatenate(
-            [a.reshape(-1, 1) if a.ndim < 2 else a for a in arrays], axis=1
-        )
+        return library.concatenate([a.reshape(-1, 1) if a.ndim < 2 else a for a in arrays], axis=1)
 
     @staticmethod
     def _piece(part: Any) -> Any:
@@ -303,7 +301,9 @@ def _vectorize(evaluator: Any, pyfunc: Any, otypes: Any = None) -> Any:
             raise ValueProblem("a vectorized function takes arrays of at most 256 elements")
         library = _library(arrays)
         wide = [library.broadcast_to(_as(library, a), shape).reshape(-1) for a in arrays]
-        rows = [to_array(inner.apply_to(pyfunc, *(a[i] for a in wide))) for i in range(len(wide[0]))]
+        rows = [
+            to_array(inner.apply_to(pyfunc, *(a[i] for a in wide))) for i in range(len(wide[0]))
+        ]
         return to_array(rows).reshape(shape) if shape else rows[0]
 
     return Primitive("vectorized", call)
@@ -432,7 +432,9 @@ WIDE_LINALG: dict[str, Any] = {
     "eigh": _primitive("linalg.eigh", "a", 1, _symmetric("eigh")),
     "lstsq": _primitive("linalg.lstsq", "a b rcond", 2, _lstsq),
     "pinv": _primitive("linalg.pinv", "a", 1, _pinv),
-    "matrix_power": entry("matrix_power", jnp.linalg.matrix_power, np.linalg.matrix_power, "a", "n"),
+    "matrix_power": entry(
+        "matrix_power", jnp.linalg.matrix_power, np.linalg.matrix_power, "a", "n"
+    ),
 }
 
 # Methods of NumPy's ufuncs, and the functions that are the same.

@@ -13,12 +13,23 @@ import jax.numpy as jnp
 import numpy as np
 
 from core_jax.reward_models.formal import indexing, safe_math
-from core_jax.reward_models.formal.choices import Choice, Masked, conjunction, content_of, depends, negation
+from core_jax.reward_models.formal.choices import (
+    Choice,
+    Masked,
+    conjunction,
+    content_of,
+    depends,
+    negation,
+)
 from core_jax.reward_models.formal.entries import scalar
-from core_jax.reward_models.formal.errors import PythonError, RewardError, diagnostic_for, plain_error
+from core_jax.reward_models.formal.errors import (
+    PythonError,
+    RewardError,
+    diagnostic_for,
+    plain_error,
+)
 from core_jax.reward_models.formal.iterables import Lazy, Rows, View
 from core_jax.reward_models.formal.memory import fresh
-from core_jax.reward_models.formal.varied import Containers, kept_of
 from core_jax.reward_models.formal.rotation import Rotation
 from core_jax.reward_models.formal.texts import percent
 from core_jax.reward_models.formal.values import (
@@ -37,6 +48,7 @@ from core_jax.reward_models.formal.values import (
     to_array,
     weak,
 )
+from core_jax.reward_models.formal.varied import Containers, kept_of
 
 MAX_OPERATIONS = 8_000
 MAX_WORK = 400_000
@@ -252,12 +264,12 @@ class Operations(Containers):
             return left.times(right)
         if name == "Mod" and isinstance(left, str):
             return percent(left, right)
-        if name == "Mult" and isinstance(right, list | tuple) and isinstance(left, int):
+        if name == "Mult" and isinstance(right, list | tuple | str) and isinstance(left, int):
             left, right = right, left
-        if name == "Mult" and isinstance(left, list | tuple) and isinstance(right, int):
+        if name == "Mult" and isinstance(left, list | tuple | str) and isinstance(right, int):
             if len(left) * right > MAX_ITEMS:
                 raise ValueProblem(f"a container may hold at most {MAX_ITEMS} items")
-            return left * right
+            return (list(left) if isinstance(left, list) else left) * right
         if not (is_number(left) or is_array(left) or is_number(right) or is_array(right)):
             raise ValueProblem(f"no arithmetic between {describe(left)} and {describe(right)}")
         for side, other in ((left, right), (right, left)):
@@ -296,7 +308,7 @@ class Operations(Containers):
             return int(np.max(np.abs(value), initial=0)) if np.size(value) else 0
         if value.dtype == np.bool_:
             return 1
-        return self.bounds.get(id(value), (value, UNKNOWN))[1]
+        return self.memory.bounds.get(id(value), (value, UNKNOWN))[1]
 
     def _bound(self, name: str, left: Any, right: Any, result: Any) -> None:
         """Note how large a whole number may be; refuse where it leaves int32, as Python's do not."""
@@ -310,7 +322,7 @@ class Operations(Containers):
             beyond = jnp.any(jnp.abs(_TRACED[name](*wide)) >= 2.0**31)
             self.raises(beyond, "a whole number beyond 2**31", "use floats: float(x)")
             most = UNKNOWN
-        self.bounds[id(result)] = (result, most)
+        self.memory.bounds[id(result)] = (result, most)
 
     def compare(self, name: str, left: Any, right: Any) -> Any:
         """A comparison, by the name of its `ast` operator."""

@@ -1,5 +1,4 @@
-"""From Python text to a syntax tree, within limits of size. Nothing is executed.
-"""
+"""From Python text to a syntax tree, within limits of size. Nothing is executed."""
 
 from __future__ import annotations
 

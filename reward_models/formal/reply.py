@@ -31,7 +31,9 @@ _CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)[^<\n]*(?:<\|message\|>)?")
 _FENCE = re.compile(r"(`{3,}|~{3,})([^`~]*)$")
 _CLOSE_AT_END = re.compile(r"^(.*\S)\s*(`{3,})\s*$")
 _QUOTE = re.compile(r"^[ \t]*>[ ]?", re.M)
-_CODE_TAG = re.compile(r"<(code|pre|python|answer|reward)\b[^>]*>|</(code|pre|python|answer|reward)>", re.I)
+_CODE_TAG = re.compile(
+    r"<(code|pre|python|answer|reward)\b[^>]*>|</(code|pre|python|answer|reward)>", re.I
+)
 _DEF = re.compile(r"^[ \t]*def\s", re.M)
 _PYTHON = ("python", "py", "python3", "py3", "ipython", "pycon")
 _OLD = re.compile(

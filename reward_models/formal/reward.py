@@ -130,7 +130,10 @@ def _compile(
     states: Sequence[tuple[Any, Any, Any]] = (),
 ) -> FormalReward:
     tree = parse(source)
-    function = signature.find(source, tree)
+    try:
+        function = signature.find(source, tree)
+    except RewardError as error:  # a misspelt name may be why: say that first
+        raise RewardError(check(source, tree, signature) or error.diagnostics) from None
     tree = needed(tree, function)
     found = check(source, tree, signature)
     if found:
@@ -249,7 +252,9 @@ def _check_finite(
             what = f"the component {name!r}" if name else "the reward"
             message = f"non-finite value: {what} is NaN or infinite {_state(bad)}"
             hint = "guard divisions, logarithms and square roots, as in `x / (y + 1e-6)`"
-            found.append((int(bad), diagnostic_for(source, _place_of(function, name), message, hint)))
+            found.append(
+                (int(bad), diagnostic_for(source, _place_of(function, name), message, hint))
+            )
     return found
 
 
@@ -269,9 +274,7 @@ def _first_infinite(
     return evaluator.watched[0] if evaluator.watched else None
 
 
-def _with_cause(
-    source: str, found: list[Diagnostic], cause: ast.AST | None
-) -> list[Diagnostic]:
+def _with_cause(source: str, found: list[Diagnostic], cause: ast.AST | None) -> list[Diagnostic]:
     """Diagnostics of NaN that name the operation that made it."""
     if cause is None or not all("is NaN or infinite" in one.message for one in found):
         return found

@@ -162,7 +162,9 @@ class Subscripts(Operations):
             return
         found = first_dependent(value)
         if found is not None:
-            self.over(found, lambda one: self._set_array_item(owner, key, replaced(value, found, one)))
+            self.over(
+                found, lambda one: self._set_array_item(owner, key, replaced(value, found, one))
+            )
             return
         if masked is not None:
             new, wrong = indexing.write_masked(owner, key, value)
@@ -247,4 +249,3 @@ def _with(key: Any, old: Any, new: Any) -> Any:
     if isinstance(key, tuple):
         return tuple(_with(part, old, new) for part in key)
     return replaced(key, old, new)
-

@@ -80,7 +80,9 @@ def _extreme(name: str) -> Callable[..., Any]:
         if dim is None:
             return NUMPY[name].call(evaluator, (array,), {})
         if not isinstance(dim, int):  # torch.max(a, b) of two tensors
-            return NUMPY[{"max": "maximum", "min": "minimum"}[name]].call(evaluator, (array, dim), {})
+            return NUMPY[{"max": "maximum", "min": "minimum"}[name]].call(
+                evaluator, (array, dim), {}
+            )
         values = NUMPY[name].call(evaluator, (array,), {"axis": dim, "keepdims": bool(keepdim)})
         places = jnp.argmax if name == "max" else jnp.argmin
         return values, places(to_jax(array), axis=dim, keepdims=bool(keepdim))
@@ -103,7 +105,9 @@ def _norm(evaluator: Any, input: Any, p: Any = 2, dim: Any = None, keepdim: Any 
     if dim is None:
         array, dim = array.reshape(-1), -1
     dim = dim[0] if isinstance(dim, list | tuple) and len(dim) == 1 else dim
-    return LINALG["norm"].call(evaluator, (array,), {"ord": order, "axis": dim, "keepdims": bool(keepdim)})
+    return LINALG["norm"].call(
+        evaluator, (array,), {"ord": order, "axis": dim, "keepdims": bool(keepdim)}
+    )
 
 
 def _linalg_norm(evaluator: Any, input: Any, ord: Any = None, dim: Any = None,
@@ -307,7 +311,17 @@ _SHAPE = ("view", "reshape", "expand", "expand_as", "repeat", "size", "dim", "fl
 _SELF = ("to", "detach", "clone", "cpu", "cuda", "contiguous", "requires_grad_", "numpy")
 _TYPES = {"float": "float32", "double": "float64", "int": "int32", "long": "int64", "bool": "bool"}
 TORCH_METHODS = frozenset(
-    (*_METHODS.split(), *_ALSO.split(), *_SHAPE, *_SELF, *_TYPES, "device", "dtype", "type", "new_zeros")
+    (
+        *_METHODS.split(),
+        *_ALSO.split(),
+        *_SHAPE,
+        *_SELF,
+        *_TYPES,
+        "device",
+        "dtype",
+        "type",
+        "new_zeros",
+    )
 )
 
 

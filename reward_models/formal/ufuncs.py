@@ -51,15 +51,15 @@ def call(evaluator: Any, function: Primitive, args: tuple, kwargs: dict) -> Any:
         raise ValueProblem("`out` must be an array of the shape of the result")
     kind = to_jax(out).dtype
     if not np.can_cast(np.dtype(to_jax(result).dtype), np.dtype(kind), "same_kind"):
-        raise ValueProblem("`out` is an array of whole numbers", "use np.zeros_like(x, dtype=float)")
+        raise ValueProblem(
+            "`out` is an array of whole numbers", "use np.zeros_like(x, dtype=float)"
+        )
     new = jnp.array(to_jax(result).astype(kind), copy=True)
     evaluator.write(out, new)
     return new
 
 
-def _reduced(
-    evaluator: Any, function: Primitive, args: tuple, given: dict, kwargs: dict
-) -> Any:
+def _reduced(evaluator: Any, function: Primitive, args: tuple, given: dict, kwargs: dict) -> Any:
     name = {"amax": "max", "amin": "min"}.get(function.name, function.name)
     array, mask, initial = to_array(args[0]), kwargs.get("where", True), kwargs.get("initial")
     rest = args[1:]
@@ -68,7 +68,9 @@ def _reduced(
     if mask is not True:
         mask = jnp.broadcast_to(to_jax(mask), np.shape(array))
         if name == "mean":
-            total = function_of("sum").call(evaluator, (jnp.where(mask, weak(array), 0), *rest), given)
+            total = function_of("sum").call(
+                evaluator, (jnp.where(mask, weak(array), 0), *rest), given
+            )
             count = function_of("sum").call(evaluator, (mask.astype(jnp.float32), *rest), given)
             return evaluator.arithmetic("Div", to_jax(total).astype(jnp.float32), count)
         if name in ("max", "min"):
