@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-import flax
 import jax
 import jax.numpy as jnp
+from flax import struct
 
 
 class Truth(NamedTuple):
@@ -37,8 +37,7 @@ class Transition(NamedTuple):
     cut: jax.Array  # [] 1 where the episode ended for whatever reason
 
 
-@flax.struct.dataclass
-class ReplayState:
+class ReplayState(struct.PyTreeNode):
     """`data` leaves are `[rows, envs, ...]`; rows `cursor - size .. cursor - 1` (mod rows) hold
     steps, oldest first."""
 
@@ -180,10 +179,23 @@ def sample_clips(
         position = (state.cursor - state.size + start[:, None] + steps[:-1]) % rows
         return state.data.cut.reshape(-1)[position * envs + env[:, None]]
 
-    cut = cut_of(start) > 0
+    if length > 1:
+        start = _within_episodes(cut_of(start) > 0, start, newest, length)
+    return gather(state, start[:, None] + steps, jnp.broadcast_to(env[:, None], (count, length)))
+
+
+def _within_episodes(cut: jax.Array, start: jax.Array, newest: jax.Array, length: int) -> jax.Array:
+    """Starts of clips that cross the end of an episode, moved to right after that end, or right
+    before it where the buffer ends first.
+
+    Args:
+        cut: whether an episode ends at each step of a clip but its last [count, length - 1].
+        start: of each clip, as an age-ordered row [count].
+        newest: last row at which a clip can start [].
+        length: of a clip.
+    """
     crosses = jnp.any(cut, axis=1)
     after = start + jnp.argmax(cut, axis=1) + 1
     before = after - length
     moved = jnp.where(after <= newest, after, jnp.maximum(before, 0))
-    start = jnp.where(crosses, moved, start)
-    return gather(state, start[:, None] + steps, jnp.broadcast_to(env[:, None], (count, length)))
+    return jnp.where(crosses, moved, start)

@@ -1,7 +1,7 @@
-"""`BraxTask`: any environment of brax's interface as a task.
+"""`BraxTask`: any environment with brax's interface as a task.
 
-What a task tells that such an environment does not is derived from it or left out: there are no
-pictures, and without a metric `success` an episode is never successful.
+What such an environment lacks is derived or left out: there are no pictures, and without a metric
+`success` an episode is never successful.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 
 from core_jax.envs.engines import Env, State
 from core_jax.envs.rendering import Scene
-from core_jax.envs.task import TaskEnv, replaced
+from core_jax.envs.task import TaskEnv, replaced, vector
 from core_jax.envs.task_spec import Field, TaskSpec
 from core_jax.envs.wrappers import ADDED_INFO
 
@@ -24,7 +24,7 @@ HORIZON = 1000
 
 
 class BraxTask(TaskEnv):
-    """A world of an environment of brax's interface.
+    """One world of an environment with brax's interface.
 
     `success`, `progress`, `dense` and `sparse` are the environment's own metrics of these names;
     without them success and progress are 0, the dense reward is the environment's reward and the
@@ -50,7 +50,7 @@ class BraxTask(TaskEnv):
         self.env = env
         self.protocol, self.reward = "paper", "dense"
         name = name or type(env).__name__
-        # A shape is all that is needed, so nothing is compiled or run.
+        # Only shapes are needed, so nothing is compiled or run.
         start = jax.eval_shape(lambda: env.reset(jax.random.key(0)))
         _check_state(name, start)
         own = getattr(env, "spec", None)
@@ -85,7 +85,7 @@ class BraxTask(TaskEnv):
 
         Args:
             state: of one world.
-            action: as the environment wants it; it is not clipped.
+            action: as the environment expects it; it is not clipped.
 
         Raises:
             ValueError: for an action of another shape, at trace time.
@@ -110,19 +110,19 @@ class BraxTask(TaskEnv):
         )
 
     def snapshot(self, pipeline_state: Any) -> Float[Array, " 0"]:
-        """Returns nothing: there are no pictures."""
+        """Returns an empty array: there are no pictures."""
         del pipeline_state
         return jnp.zeros(0)
 
     def view(self, snapshot: Float[Array, " 0"], gripper: bool = True) -> Scene:
-        """Refuses.
+        """Raises: there are no pictures.
 
         Raises:
             ValueError: always; `spec.camera` is None.
         """
         raise ValueError(
-            f"{self.spec.name} has no pictures (its spec has no camera): a world of your own has "
-            "them if it is a core_jax.envs.TaskEnv with `snapshot` and `view`"
+            f"{self.spec.name} has no pictures (its spec has no camera): to draw it, "
+            "subclass core_jax.envs.TaskEnv and define `snapshot` and `view`"
         )
 
 
@@ -136,7 +136,7 @@ def derived_spec(env: Env, name: str, start: State, instruction: str = "") -> Ta
         start: the state of a reset, or its shapes.
         instruction: where the environment has no attribute of this name.
     """
-    obs, target = jnp.shape(start.obs)[0], start.info.get("target")
+    obs, target = vector(start.obs).shape[0], start.info.get("target")
     target_size = 0 if target is None else jnp.shape(target)[0]
     discrete = bool(getattr(env, "discrete", False))
     size = env.action_size
@@ -155,7 +155,7 @@ def derived_spec(env: Env, name: str, start: State, instruction: str = "") -> Ta
         else "empty array; the environment has no target",
         success_description="the environment's own metric `success` is 1"
         if "success" in start.metrics
-        else "never: the environment does not tell",
+        else "never: the environment has no metric `success`",
         discrete=discrete,
         target_size=target_size,
         step_seconds=float(getattr(env, "dt", None) or TaskSpec.step_seconds),
@@ -190,18 +190,18 @@ def _judged(state: State, nonfinite: jax.Array) -> dict[str, jax.Array]:
 
 
 def _is_finite(state: State) -> jax.Array:
-    """Whether a step led to numbers; in the world infinities may stand for "none"."""
+    """Whether a step's results are finite; in the physics, infinities may stand for "none"."""
     is_real = lambda x: jnp.issubdtype(jnp.result_type(x), jnp.inexact)
     reals = lambda tree: [x for x in jax.tree.leaves(tree) if is_real(x)]
-    told = reals((state.obs, state.reward, state.done, state.metrics))
-    checks = [jnp.all(jnp.isfinite(x)) for x in told]
+    results = reals((state.obs, state.reward, state.done, state.metrics))
+    checks = [jnp.all(jnp.isfinite(x)) for x in results]
     checks += [~jnp.any(jnp.isnan(x)) for x in reals((state.pipeline_state, state.info))]
     return jnp.all(jnp.stack(checks))
 
 
 def _check_state(name: str, start: State) -> None:
     """Raises ValueError unless a reset's shapes are those of one world."""
-    shape = jnp.shape(start.obs) if hasattr(start.obs, "shape") else None
+    shape = vector(start.obs).shape if hasattr(start.obs, "shape") else None
     if shape is None or len(shape) != 1 or shape[0] == 0:
         found = f"an array of shape {shape}" if shape is not None else type(start.obs).__name__
         raise ValueError(
@@ -241,13 +241,15 @@ def _check_step(name: str, state: State, after: State) -> None:
 def _check_spec(spec: TaskSpec, env: Env, start: State) -> None:
     """Raises ValueError where a spec contradicts its environment."""
     target = start.info.get("target")
-    for what, told, found in (
-        ("observation_size", spec.observation_size, jnp.shape(start.obs)[0]),
+    for what, declared, found in (
+        ("observation_size", spec.observation_size, vector(start.obs).shape[0]),
         ("action_size", spec.action_size, env.action_size),
         ("target_size", spec.target_size, 0 if target is None else jnp.shape(target)[0]),
     ):
-        if told != found:
-            raise ValueError(f"{spec.name}: {what} is {told} in `spec` and {found} in the world")
+        if declared != found:
+            raise ValueError(
+                f"{spec.name}: {what} is {declared} in `spec` and {found} in the world"
+            )
     if spec.has_pictures:
         raise ValueError(
             f"{spec.name}: `spec` has a camera, but an environment of brax's interface has no "

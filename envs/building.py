@@ -1,4 +1,4 @@
-"""Builds worlds from rows of the registry, and finds those of a user: "module:attribute"."""
+"""Builds worlds from rows of the registry, and imports user-defined ones ("module:attribute")."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def build(entry: TaskEntry, protocol: str, overrides: dict[str, Any]) -> TaskEnv
         overrides: keyword arguments.
 
     Raises:
-        ValueError: if there is no such module or attribute, if it is no environment, or if it has
-            no use for the protocol or for an override.
+        ValueError: if there is no such module or attribute, if it is no environment, or if it
+            does not accept the protocol or an override.
     """
     found = find(entry.env) if isinstance(entry.env, str) else entry.env
     world = _world(entry.name, found, protocol, overrides)
@@ -50,7 +50,7 @@ def build(entry: TaskEntry, protocol: str, overrides: dict[str, Any]) -> TaskEnv
 
 
 def described(entry: TaskEntry, protocol: str) -> TaskSpec:
-    """Returns the spec of a task whose row has none: its own attribute, or a built world's."""
+    """Returns the spec of a task whose row has none, from its attribute or from a built world."""
     place = (entry.name, protocol)
     if place not in _described:
         found = find(entry.env) if isinstance(entry.env, str) else entry.env
@@ -102,7 +102,7 @@ def _of_brax(name: str) -> Callable[..., Env]:
 
 
 def _world(name: str, found: Any, protocol: str, overrides: dict[str, Any]) -> Any:
-    """Returns an instance as it is, and otherwise what a class or factory makes."""
+    """Returns an instance unchanged; calls a class or a factory."""
     if isinstance(found, Env) or not callable(found):
         if overrides:
             raise ValueError(f"{name} is an instance: it takes no {', '.join(overrides)}")

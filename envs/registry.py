@@ -1,7 +1,7 @@
 """The tasks by name: `make` builds one, `spec` describes one, `names` lists them.
 
 A suite is a folder here with a `tasks.py`, whose `TASKS` are the rows of its tasks. A row names the
-module of its environment, which is imported only when a world of it is built.
+module of its environment, which is imported only when a world is built.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ _registered: dict[str, TaskEntry] = {}  # by `register`
 def names(suite: str | None = None) -> tuple[str, ...]:
     """Returns the names of the tasks, sorted.
 
-    `make` also accepts "module:attribute" for a world of one's own and "brax:name" for brax's.
+    `make` also accepts "module:attribute" for a user-defined environment and "brax:name" for
+    those of brax.
 
     Args:
         suite: only the tasks of this one of `suites()`.
@@ -54,7 +55,7 @@ def make(name: str, protocol: str = "paper", **overrides: Any) -> TaskEnv:
             "brax:name", one of brax's own.
         protocol: `paper` (fixed start close to the object, as in every published CoRe number) or
             `random` (the stock benchmark's resets).
-        **overrides: the task's own switches; of a world of one's own, its keyword arguments.
+        **overrides: the task's own options; for a user-defined environment, its keyword arguments.
 
     Returns:
         A brax-compatible environment over one world.
@@ -75,8 +76,8 @@ def make(name: str, protocol: str = "paper", **overrides: Any) -> TaskEnv:
 def spec(name: str, protocol: str = "paper", **overrides: Any) -> TaskSpec:
     """Returns what `make(name, protocol, **overrides).spec` is.
 
-    No world is built: no simulator is compiled and JAX is not imported. A world of one's own
-    ("module:attribute", "brax:name") that carries no `spec` has to be built to be described.
+    No world is built: no simulator is compiled and JAX is not imported. The exception is a
+    user-defined environment ("module:attribute", "brax:name") without an attribute `spec`.
 
     Raises:
         ValueError: as `make`.
@@ -131,9 +132,7 @@ def register(
         raise ValueError(f"a task's name has no colon: {name!r}")
     if name in _entries():
         raise ValueError(f"there is a task {name!r} already; choose another name")
-    described = spec
-    if isinstance(spec, TaskSpec):
-        described = lambda protocol="paper", **_: spec
+    described = _always(spec) if isinstance(spec, TaskSpec) else spec
     _registered[name] = TaskEntry(name, suite, env, described, overrides or {})
 
 
@@ -144,6 +143,10 @@ def _built_in() -> dict[str, TaskEntry]:
     return {entry.name: entry for module in modules for entry in module.TASKS}
 
 
+def _always(spec: TaskSpec) -> Callable[..., TaskSpec]:
+    return lambda protocol="paper", **_: spec
+
+
 def _entries() -> dict[str, TaskEntry]:
     return {**_built_in(), **_registered}
 
@@ -151,7 +154,7 @@ def _entries() -> dict[str, TaskEntry]:
 def _entry(name: str) -> TaskEntry:
     if ":" in name:
         return TaskEntry(name, "user", name, None)
-    _check("task", name, names(), "; or module:attribute for a world of your own")
+    _check("task", name, names(), "; or module:attribute for an environment of your own")
     return _entries()[name]
 
 

@@ -1,6 +1,6 @@
-"""A few recorded states of each task, to try a reward on without playing the task.
+"""A few recorded states of each task, to try a reward on without simulating.
 
-`scripts/tools/record_samples.py` plays them: protocol `paper`, the scripted expert from the start
+`scripts/tools/record_samples.py` records them: protocol `paper`, the scripted expert from the start
 until the task is done, and uniform random actions.
 """
 
@@ -14,7 +14,7 @@ PATH = Path(__file__).with_name("samples.json")
 
 
 class Sample(NamedTuple):
-    """What a formal reward is called with at one step.
+    """The arguments of a formal reward at one step.
 
     Attributes:
         label: which step it is.
@@ -30,6 +30,6 @@ class Sample(NamedTuple):
 
 
 def recorded(name: str) -> tuple[Sample, ...]:
-    """The recorded states of a task: the start first; none if none have been recorded."""
+    """Returns the recorded states of a task, the start first; empty if there are none."""
     rows = json.loads(PATH.read_text()).get(name, [])
     return tuple(Sample(label, *(np.array(x, np.float32) for x in parts)) for label, *parts in rows)

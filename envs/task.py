@@ -38,7 +38,7 @@ class TaskEnv(Env, abc.ABC):
     target: ClassVar[tuple[float, ...] | None] = None  # `info["target"]` if it is always the same
     spec: TaskSpec
     protocol: str
-    reward: str  # which ground truth `state.reward` is: `dense`, or `sparse`, the success
+    reward: str  # what `state.reward` is: `dense`, or `sparse`, the success
 
     @property
     def observation_size(self) -> int:
@@ -124,6 +124,11 @@ class TaskEnv(Env, abc.ABC):
 
 METRICS = ("success", "progress", "dense", "sparse", "nonfinite")
 """What every environment's `state.metrics` holds."""
+
+
+def vector(obs: Any) -> jax.Array:
+    """Returns an observation as what it is in every task here: one array, never a dict of them."""
+    return cast(jax.Array, obs)
 
 
 def replaced(state: State, **changes: Any) -> State:

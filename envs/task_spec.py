@@ -62,7 +62,7 @@ class PaperBudget:
 
 
 def identity_view(obs: Float[Array, "*batch obs"]) -> Float[Array, "*batch obs"]:
-    """Returns the whole observation: the view of a task that hides nothing."""
+    """Returns the whole observation: the view of a task in which all of it counts."""
     return obs
 
 

@@ -4,9 +4,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Key, Shaped
 
 from core_jax.envs.engines import State, Wrapper
-from core_jax.envs.task import TaskEnv
+from core_jax.envs.task import TaskEnv, replaced
 
 
 class TrainingWrapper(Wrapper):
@@ -18,12 +19,12 @@ class TrainingWrapper(Wrapper):
         last_obs: [N, obs] the observation this step led to, also where the world was reset since;
             values bootstrap from it through time limits.
         last_snapshot: [N, K] what a picture of that world depends on (`TaskEnv.snapshot`).
-        episode_success: 1.0 once the episode has been successful; a finishing step still tells
-            of the old episode.
+        episode_success: 1.0 once the episode has been successful; at a finishing step it is the
+            old episode's.
         key: [N] keys for the next resets.
 
-    `state.done` is termination or truncation. `state.reward` and `state.metrics` are the
-    finishing step's, `state.obs` and `state.pipeline_state` the new episode's.
+    `state.done` is termination or truncation. Where a step finishes an episode, `state.reward` and
+    `state.metrics` are of that step, `state.obs` and `state.pipeline_state` of the new episode.
     """
 
     def __init__(self, env: TaskEnv, episode_length: int | None = None, stagger: bool = False):
@@ -36,11 +37,12 @@ class TrainingWrapper(Wrapper):
                 truncations of a batch over time.
         """
         super().__init__(env)
+        self.env: TaskEnv = env
         self.episode_length = env.spec.horizon if episode_length is None else episode_length
         self._stagger = stagger
 
-    def reset(self, rng: jax.Array) -> State:
-        """Starts N worlds from N keys [N]."""
+    def reset(self, rng: Key[Array, " N"]) -> State:
+        """Starts N worlds from N keys."""
         keys = jax.vmap(lambda key: jax.random.split(key, 3))(rng)
         state = jax.vmap(self.env.reset)(keys[:, 0])
         n = state.done.shape[0]
@@ -56,22 +58,27 @@ class TrainingWrapper(Wrapper):
             "episode_success": jnp.zeros(n),
             "key": keys[:, 2],
         }
-        return state.replace(info={**state.info, **info})
+        return replaced(state, info={**state.info, **info})
 
-    def step(self, state: State, action: jax.Array) -> State:
-        """Steps N worlds with actions [N, action] and restarts those that finish."""
+    def step(self, state: State, action: Shaped[Array, "N *action"]) -> State:
+        """Steps N worlds and restarts those that finish.
+
+        Args:
+            state: of N worlds.
+            action: one for each; vectors, or integers where the task's actions are discrete.
+        """
         info = dict(state.info)
         began = state.done > 0  # the step before finished an episode, so this one begins one
         steps = jnp.where(began, 0, info["steps"]) + 1
         succeeded = jnp.where(began, 0.0, info["episode_success"])
         own = {k: v for k, v in info.items() if k not in ADDED_INFO}
         after = jax.vmap(self.env.step)(
-            state.replace(done=jnp.zeros_like(state.done), info=own), action
+            replaced(state, done=jnp.zeros_like(state.done), info=own), action
         )
         truncation = jnp.where(steps >= self.episode_length, 1.0 - after.done, 0.0)
         done = jnp.maximum(after.done, truncation)
 
-        # A world that came in broken has no picture: it keeps the last one.
+        # A world whose physics was not finite before the step keeps its last picture.
         snapshot = self._snapshots(after)
         is_finite = jnp.all(jnp.isfinite(snapshot), axis=-1)
         snapshot = _where(is_finite, snapshot, info["last_snapshot"])
@@ -79,7 +86,8 @@ class TrainingWrapper(Wrapper):
         keys = jax.vmap(jax.random.split)(info["key"])
         fresh = jax.vmap(self.env.reset)(keys[:, 0])
         pick = lambda new, old: _where(done > 0, new, old)
-        return after.replace(
+        return replaced(
+            after,
             pipeline_state=pick(fresh.pipeline_state, after.pipeline_state),
             obs=pick(fresh.obs, after.obs),
             done=done,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import chex
 import flax.linen as nn
@@ -23,9 +23,9 @@ class Network(NamedTuple):
     random in ways that should not matter; None where there are none.
     """
 
-    init: Callable[[jax.Array, jax.Array], chex.ArrayTree]
-    apply: Callable[[chex.ArrayTree, jax.Array], jax.Array]
-    augmented: Callable[[chex.ArrayTree, jax.Array, jax.Array], jax.Array] | None = None
+    init: Callable[[jax.Array, jax.Array], Any]
+    apply: Callable[[Any, jax.Array], jax.Array]
+    augmented: Callable[[Any, jax.Array, jax.Array], jax.Array] | None = None
 
 
 class StateReward(nn.Module):
@@ -46,7 +46,12 @@ class StateReward(nn.Module):
 def state_network(hidden: Sequence[int]) -> Network:
     """A `StateReward` as an init/apply pair."""
     net = StateReward(tuple(hidden))
-    return Network(init=net.init, apply=net.apply)
+    return Network(init=net.init, apply=_apply(net))
+
+
+def _apply(net: nn.Module) -> Callable[[Any, jax.Array], jax.Array]:
+    """A module's `apply`, which returns an array where nothing is mutable."""
+    return lambda params, frames: cast(jax.Array, net.apply(params, frames))
 
 
 SMALLEST_PICTURE = 47  # pixels; what the four convolutions need
@@ -97,31 +102,30 @@ def pixel_network(
             at them again for their gradient. All when None, which is right where memory is fast.
     """
     net = PixelReward()
+    look = _apply(net)
 
-    def init(key: jax.Array, example: jax.Array) -> chex.ArrayTree:
+    def init(key: jax.Array, example: jax.Array) -> Any:
         return net.init(key, draw(example[None], None))
 
-    def apply(params: chex.ArrayTree, frames: jax.Array) -> jax.Array:
+    def apply(params: Any, frames: jax.Array) -> jax.Array:
         flat = frames.reshape(-1, frames.shape[-1])
-        seen = _in_turn(lambda x: net.apply(params, draw(x, None)), flat, batch)
+        seen = _in_turn(lambda x: look(params, draw(x, None)), flat, batch)
         return seen.reshape(frames.shape[:-1])
 
-    def augmented(params: chex.ArrayTree, frames: jax.Array, key: jax.Array) -> jax.Array:
+    def augmented(params: Any, frames: jax.Array, key: jax.Array) -> jax.Array:
         flat = frames.reshape(-1, frames.shape[-1])
         shifts = jax.random.uniform(key, (flat.shape[0], 2), minval=-shift, maxval=shift)
         if learnt_at_once is None:
-            return net.apply(params, draw(flat, shifts)).reshape(frames.shape[:-1])
+            return look(params, draw(flat, shifts)).reshape(frames.shape[:-1])
         # What the gradient needs of a layer is many times its pictures: made again, not kept.
-        look = jax.checkpoint(net.apply, prevent_cse=False)
-        seen = _in_turn(lambda x: look(params, draw(*x)), (flat, shifts), learnt_at_once)
+        again = jax.checkpoint(look, prevent_cse=False)
+        seen = _in_turn(lambda x: again(params, draw(*x)), (flat, shifts), learnt_at_once)
         return seen.reshape(frames.shape[:-1])
 
     return Network(init=init, apply=apply, augmented=augmented if shift else None)
 
 
-def _in_turn(
-    look: Callable[[chex.ArrayTree], jax.Array], frames: chex.ArrayTree, size: int
-) -> jax.Array:
+def _in_turn(look: Callable[[Any], jax.Array], frames: Any, size: int) -> jax.Array:
     """`look` of frames `[B, ...]`, at most `size` of them at once -> [B].
 
     Batches of `lax.map`'s own would compile what is left over a second time.
@@ -142,7 +146,7 @@ def _in_turn(
 def ensemble(network: Network, members: int) -> Network:
     """`members` independent networks: params and outputs get a leading member axis."""
 
-    def init(key: jax.Array, example: jax.Array) -> chex.ArrayTree:
+    def init(key: jax.Array, example: jax.Array) -> Any:
         return jax.vmap(lambda k: network.init(k, example))(jax.random.split(key, members))
 
     augmented = network.augmented and jax.vmap(network.augmented, in_axes=(0, None, None))

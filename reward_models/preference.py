@@ -13,12 +13,12 @@ from collections.abc import Callable
 from typing import Annotated, NamedTuple
 
 import chex
-import flax
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 from annotated_types import Ge, Gt, Le
+from flax import struct
 
 from core_jax.reward_models import networks
 
@@ -59,8 +59,7 @@ class Preferences(NamedTuple):
     importance_b: jax.Array  # [M, H]
 
 
-@flax.struct.dataclass
-class PreferenceState:
+class PreferenceState(struct.PyTreeNode):
     """Ensemble parameters, their optimiser, and the scale of the frames."""
 
     params: chex.ArrayTree
@@ -135,7 +134,12 @@ def make_preference(
     def init(key: jax.Array, example: jax.Array) -> PreferenceState:
         params = net.init(key, example)
         shift = jnp.zeros_like(example)
-        return PreferenceState(params, optimizer.init(params), shift, jnp.ones_like(example))
+        return PreferenceState(
+            params=params,
+            opt=optimizer.init(params),
+            shift=shift,
+            scale=jnp.ones_like(example),
+        )
 
     def standardise(state: PreferenceState, frames: jax.Array) -> PreferenceState:
         # A floor keeps a feature that has not moved yet from being blown up when it first does.
@@ -175,9 +179,11 @@ def make_preference(
         total = jnp.sum(jnp.mean(value * valid, axis=1) * valid.shape[1] / jnp.sum(valid, axis=1))
         return total, (jnp.sum(right * decided), jnp.sum(decided))
 
+    clip_frames = config.clip_frames or 1
+
     def thin(batch: Preferences, key: jax.Array) -> Preferences:
         """Leaves `clip_frames` frames of each clip."""
-        length, kept = batch.importance_a.shape[-1], config.clip_frames
+        length, kept = batch.importance_a.shape[-1], clip_frames
         step = length // kept
         at = jax.random.randint(key, (), 0, step) + step * jnp.arange(kept)
         return batch._replace(

@@ -42,9 +42,12 @@ class RewardSource(Protocol):
         compiler_options: of the XLA programs that score with it, if it needs any.
     """
 
-    name: str
-    columns: tuple[str, ...]
-    compiler_options: dict[str, bool | int] | None
+    @property
+    def name(self) -> str: ...
+    @property
+    def columns(self) -> tuple[str, ...]: ...
+    @property
+    def compiler_options(self) -> dict[str, bool | int] | None: ...
 
     def init(self, key: jax.Array, example: Any) -> Any:
         """Returns the source's state, given one step as an example (arrays without axes T, N)."""
@@ -88,7 +91,8 @@ class HostSource(Protocol):
         columns: the reward columns that it fills.
     """
 
-    columns: tuple[str, ...]
+    @property
+    def columns(self) -> tuple[str, ...]: ...
 
     def score(self, steps: Any) -> Mapping[str, Any]:
         """Scores steps `[S, T, N, ...]` (arrays on the host); each column is `[S, T, N]`."""

@@ -19,7 +19,7 @@ from core_jax.agents import replay
 from core_jax.feedback import health, sampling
 from core_jax.feedback.config import FeedbackConfig
 from core_jax.feedback.labels import LabelStore
-from core_jax.feedback.queries import Clip, Pair, PairLabel
+from core_jax.feedback.queries import Clip, Label, Pair, PairLabel, Query
 from core_jax.feedback.rounds import Entry, Labelling, Round, rounds_of, state_of
 from core_jax.reward_models.preference import Preferences, interpolate_scores
 from core_jax.training.state import SeedState
@@ -201,9 +201,10 @@ class PairCollector:
         answers = [a for round in arrived for a in round.answers]
         events: list[str] = []
         for round, given in arrived:
-            for entry, label in zip(round.entries, given, strict=True):
-                if label is not None and label.decided:
-                    self._keep(entry[0], entry[1], label)
+            for (s, query, _), label in zip(round.entries, given, strict=True):
+                # It asks about pairs alone; the types of rounds allow more.
+                if isinstance(query, Pair) and isinstance(label, PairLabel) and label.decided:
+                    self._keep(s, query, label)
             before = self._tally
             self._tally = before.add([e.query for e in round.entries], given)
             events += [event] if (event := health.one_sided_event(before, self._tally)) else []
@@ -254,7 +255,8 @@ class PairCollector:
         seed = self.setup.first_seed + s
         return Pair(a, b, self.setup.instruction, seed=seed, round=index)
 
-    def _keep(self, s: int, pair: Pair, label: PairLabel) -> None:
+    def _keep(self, s: int, pair: Query, label: Label) -> None:
+        assert isinstance(pair, Pair) and isinstance(label, PairLabel)
         labels, row = self.labels, int(self.labels["count"][s])
         length = self.setup.config.clip_length
         sides = ((pair.a, label.scores_a), (pair.b, label.scores_b))

@@ -178,7 +178,8 @@ Label: TypeAlias = PairLabel | SingleLabel | OrderLabel
 
 
 class Teacher(Protocol):
-    """Whoever answers queries. `answers` holds the values of `query.asks` that it can answer."""
+    """Answers queries: ground truth, a model or a person. `answers` holds the values of
+    `query.asks` that it can answer."""
 
     name: str
     answers: frozenset[str]

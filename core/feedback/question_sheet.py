@@ -12,7 +12,7 @@ from core_jax import envs
 from core_jax.feedback.quality import reward_gap, verdict
 from core_jax.feedback.queries import Clip, Pair, PairLabel
 from core_jax.reward_models.preference import shown_frames
-from core_jax.visual.figures import new_figure
+from core_jax.visual.figures import as_label, new_figure
 from core_jax.visual.frames import FrameRenderer
 
 _FRAMES, _SIZE = 3, 160
@@ -79,8 +79,8 @@ def draw(
     axes[1, 1].set_xlabel("step of the clip", fontsize=8)
     handles, names = axes[0, 1].get_legend_handles_labels()
     figure.legend(handles, names, fontsize=7, loc="outside upper right", ncols=3, frameon=False)
-    figure.suptitle(textwrap.shorten(title, 70), fontsize=9, x=0.01, ha="left")
-    figure.supxlabel("\n".join(lines), fontsize=8, x=0.01, ha="left")
+    figure.suptitle(as_label(textwrap.shorten(title, 70)), fontsize=9, x=0.01, ha="left")
+    figure.supxlabel(as_label("\n".join(lines)), fontsize=8, x=0.01, ha="left")
     figure.savefig(path, dpi=100)
 
 

@@ -25,23 +25,13 @@ class Entry(NamedTuple):
     query: Query
     mean_reward: float | None = None  # ground truth per step of recent experience
 
-    @property
-    def lane(self) -> int:
-        """Former name of `seed_index`."""
-        return self.seed_index
-
-    @property
-    def question(self) -> Any:
-        """Former name of `query`."""
-        return self.query
-
 
 class Round(NamedTuple):
     """Questions of all seeds that were drawn at one environment step."""
 
     index: int
     env_steps: int
-    fits: bool  # whether the residual reward is fitted once it has arrived
+    fits: bool  # whether the learned reward is fitted once it has arrived
     entries: tuple[Entry, ...]
 
 
@@ -247,8 +237,8 @@ class InBackground:
         except ChatError as failure:
             if not self._closed:
                 self.failure = str(failure)
-                said = Exchange("no answer", name, [], "", self.failure)
-                self._store.exchange(key, name, said)
+                exchange = Exchange("no answer", name, [], "", self.failure)
+                self._store.exchange(key, name, exchange)
             return None
         self._store.answer(key, name, label)
         return label

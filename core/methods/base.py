@@ -164,8 +164,8 @@ class MethodRun(Protocol):
         phase: name of the present phase.
     """
 
-    triggers: Sequence[Trigger]
-
+    @property
+    def triggers(self) -> Sequence[Trigger]: ...
     @property
     def phase(self) -> str: ...
 
@@ -309,7 +309,10 @@ class BaseMethod:
 class BaseRun:
     """Defaults for a run whose reward never changes."""
 
-    triggers: Sequence[Trigger] = ()
+    @property
+    def triggers(self) -> Sequence[Trigger]:
+        """None."""
+        return ()
 
     @property
     def phase(self) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from core_jax import envs
-from core_jax.methods.base import BaseMethod, BaseRun, Boundary, Context, EachChunk
+from core_jax.methods.base import BaseMethod, BaseRun, Boundary, Context, EachChunk, Trigger
 from core_jax.methods.written import COLUMN, FORMAL
 from core_jax.reward_models.formal import FormalReward, RewardError, extract_code
 from core_jax.training.config import TrainingConfig
@@ -70,7 +70,6 @@ class CodeRun(BaseRun):
             context.seeds, context.seed, compile_reward, folder, context.title
         )
         self._reward = read_reward(config.formal.file, compile_reward)
-        self.triggers = (EachChunk(self.observe),)
 
     def begin(self) -> None:
         """Every seed uses the reward."""
@@ -78,6 +77,11 @@ class CodeRun(BaseRun):
         reason = f"Given as {self._config.formal.file}"
         for s in range(self._context.seeds):
             self.written.select(s, chosen, [chosen], 0, reason)
+
+    @property
+    def triggers(self) -> tuple[Trigger, ...]:
+        """Statistics are kept at every boundary."""
+        return (EachChunk(self.observe),)
 
     def observe(self, at: Boundary) -> None:
         """Keeps the components' statistics."""

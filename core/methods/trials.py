@@ -132,7 +132,7 @@ class Trials:
         env_state = state.seeds.env_state
         # Episodes that the trial's end cuts off count as they stand.
         running = np.asarray(env_state.info["episode_success"] * (1.0 - env_state.done))
-        total = lambda name: sum(row[name] for row in rows)
+        total = lambda name: np.sum([row[name] for row in rows], axis=0)
         success = (total("episode_successes") + running.sum(1)) / (
             total("episodes") + running.shape[1]
         )

@@ -49,7 +49,11 @@ class WrittenRun(BaseRun):
             context.seeds, context.seed, compile_reward, context.folder / "rewards", context.title
         )
         self.writer = RewardWriter(compile_reward, context.chat_model(kind), attempts)
-        self.triggers: tuple[Trigger, ...] = (EachChunk(self.observe),)
+
+    @property
+    def triggers(self) -> tuple[Trigger, ...]:
+        """Statistics are kept at every boundary."""
+        return (EachChunk(self.observe),)
 
     def observe(self, at: Boundary) -> None:
         """Keeps the components' statistics."""

@@ -95,6 +95,7 @@ def with_refusals(messages: Sequence[Message], refusals: Sequence[Refusal]) -> l
     told = list(distinct.values())[:_REFUSALS_SHOWN]
     shown = "\n\n".join(f"```python\n{r.code.strip()}\n```\n{r.problem}" for r in told)
     *before, last = messages
+    assert isinstance(last.content, str), "questions about rewards have no pictures"
     return [*before, last._replace(content=last.content + REFUSED.format(refusals=shown))]
 
 

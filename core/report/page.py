@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from core_jax import envs, files
+from core_jax.feedback import question_sheet
 from core_jax.feedback.labels import LabelStore
 from core_jax.feedback.quality import verdict
 from core_jax.feedback.queries import Pair, PairLabel
 from core_jax.report import plots, table
 from core_jax.report.records import Record
 from core_jax.report.text import as_html
-from core_jax.feedback import question_sheet
 
 _QUESTIONS = {"right": 3, "wrong": 2, "abstained": 1}  # how many of each are shown of a run
 _KEPT = "\n\t"  # of code
@@ -191,7 +191,8 @@ def _sheets(record: Record, out: Path, index: int, worlds: dict) -> list[str]:
             path = out / f"run{index}-question{i}.png"
             title = f"seed {asked.question.seed}, step {asked.env_steps:,}, round "
             title += f"{asked.question.round}: {asked.question.instruction}"
-            answers = store.answers(asked.key)
+            given = store.answers(asked.key)
+            answers = {k: v for k, v in given.items() if isinstance(v, PairLabel)}
             first = {record.teacher: answers.pop(record.teacher)}
             question_sheet.draw(asked.question, shot, {**first, **answers}, title, path)
             sheets.append(_image(path, title))
@@ -221,9 +222,10 @@ def _rewards(record: Record) -> list[str]:
         return [_note("No reward code.")]
     lines = []
     for entry in history:
-        refused = len(entry.get("refused") or ())
+        refused = entry.get("refused")
+        refused = len(refused) if isinstance(refused, (dict, list)) else 0
         text = f"seed {entry.get('seed')}, step {entry.get('env_steps')}: {entry.get('event')}"
-        text += f", {entry['reason']}" * bool(entry.get("reason"))
+        text += f", {entry['reason']}" if entry.get("reason") else ""
         text += f" ({refused} did not compile)" * bool(refused)
         lines.append(f"<li>{_text(text)}</li>")
     last = {name.split("_")[0]: name for name, _ in codes}

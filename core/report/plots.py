@@ -11,7 +11,7 @@ import numpy as np
 
 from core_jax.report import statistics
 from core_jax.report.table import Condition
-from core_jax.visual.figures import new_figure
+from core_jax.visual.figures import as_label, new_figure
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -53,7 +53,7 @@ def curves(found: Sequence[Condition], path: Path) -> bool:
                 if len(here) <= _SEEDS_SHOWN:
                     thin = {"alpha": 0.35, "lw": 0.8, "zorder": 2}
                     axis.plot(steps / 1000, success, color=style["color"], **thin)
-        axis.set(ylim=(-0.04, 1.04), title=where, xlabel="environment steps (thousands)")
+        axis.set(ylim=(-0.04, 1.04), title=as_label(where), xlabel="environment steps (thousands)")
         axis.set_xlim(left=0)
         axis.grid(alpha=0.3)
     for axis in axes[:: _columns(len(panels))]:
@@ -89,9 +89,9 @@ def sensitivity(found: Sequence[Condition], path: Path) -> bool:
         success, steps = axes[2 * i : 2 * i + 2]
         _success_by_accuracy(success, some, styles)
         _steps_by_accuracy(steps, some, styles)
-        least = min(one.label_accuracy for one in some)
+        least = min(one.label_accuracy or 0.0 for one in some)
         for axis in (success, steps):
-            axis.set(xlim=(least - 0.05, 1.02), title=where)
+            axis.set(xlim=(least - 0.05, 1.02), title=as_label(where))
             axis.set_xlabel("part of the labels that are right")
             axis.grid(alpha=0.3)
     _legend(figure, [one for some in panels.values() for one in some], styles)
@@ -110,9 +110,9 @@ def _success_by_accuracy(axis: Any, some: Sequence[Condition], styles: dict[str,
                 continue
             interval = statistics.student(values, 0.0, 1.0)
             bars = None
-            if interval.low is not None:
+            if interval.low is not None and interval.high is not None:
                 bars = [[interval.mean - interval.low], [interval.high - interval.mean]]
-            at = one.label_accuracy + shift
+            at = (one.label_accuracy or 0.0) + shift
             axis.errorbar([at], [interval.mean], bars, capsize=3, markerfacecolor=fill, **style)
     axis.set(ylim=(-0.04, 1.04), ylabel="success rate")
 
@@ -123,7 +123,7 @@ def _steps_by_accuracy(axis: Any, some: Sequence[Condition], styles: dict[str, A
     for one in some:
         first = [never if x is None else x / 1000 for x in one.first_at(0.9)]
         side = 0.004 * (np.arange(len(first)) - (len(first) - 1) / 2)  # or seeds hide each other
-        axis.plot(one.label_accuracy + side, first, alpha=0.8, **styles[one.label])
+        axis.plot((one.label_accuracy or 0.0) + side, first, alpha=0.8, **styles[one.label])
     axis.axhline(never, color="#888", lw=0.8, ls=":")
     axis.annotate("never", (0.01, never), xycoords=("axes fraction", "data"), va="bottom",
                   fontsize=8, color="#666")  # fmt: skip
@@ -159,7 +159,7 @@ def _legend(figure: Any, shown: Sequence[Condition], styles: dict[str, dict[str,
         counts = sorted({len(one.seeds) for one in these})
         seeds = f"{'–'.join(map(str, counts))} seed{'s' * (counts != [1])}"
         open_ = "" if all(one.finished for one in these) else ", unfinished"
-        handles.append(Line2D([], [], lw=2, label=f"{label} ({seeds}{open_})", **style))
+        handles.append(Line2D([], [], lw=2, label=as_label(f"{label} ({seeds}{open_})"), **style))
     figure.legend(handles=handles, loc="outside lower center", ncols=1, fontsize=8, frameon=False)
 
 

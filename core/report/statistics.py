@@ -26,10 +26,14 @@ class Interval(NamedTuple):
     @property
     def half(self) -> float | None:
         """Half the width of the interval before it is cut."""
-        return None if self.low is None else max(self.high - self.mean, self.mean - self.low)
+        if self.low is None or self.high is None:
+            return None
+        return max(self.high - self.mean, self.mean - self.low)
 
 
-def student(values: Sequence[float], least: float = -np.inf, most: float = np.inf) -> Interval:
+def student(
+    values: Sequence[float] | np.ndarray, least: float = -np.inf, most: float = np.inf
+) -> Interval:
     """Mean over seeds with Student's 95% interval, cut to what the quantity can be."""
     x = np.asarray(values, np.float64)
     mean = float(x.mean())
@@ -40,7 +44,7 @@ def student(values: Sequence[float], least: float = -np.inf, most: float = np.in
     return Interval(mean, max(mean - half, least), min(mean + half, most))
 
 
-def interquartile_mean(values: Sequence[float]) -> float:
+def interquartile_mean(values: Sequence[float] | np.ndarray) -> float:
     """Mean of the middle half; of n values the lowest and highest floor(n / 4) are left out."""
     x = np.sort(np.asarray(values, np.float64))
     out = len(x) // 4

@@ -60,7 +60,8 @@ class Condition:
     def success(self) -> list[float] | None:
         """Success of every seed; None if there is none yet."""
         found = [record.success for record in self.records]
-        return None if None in found else [x for each in found for x in each]
+        known = [x for x in found if x is not None]
+        return [x for each in known for x in each] if len(known) == len(found) else None
 
     def curve(self) -> tuple[np.ndarray, np.ndarray]:
         """Environment steps at which all runs were evaluated [K], success of every seed [K, S]."""
@@ -183,7 +184,7 @@ def aggregates(found: Sequence[Condition]) -> list[dict[str, Any]]:
         }
         for (protocol, label), several in groups.items()
         if len({one.task for one in several}) > 1
-        and (interval := statistics.bootstrap_iqm([one.success for one in several]))
+        and (interval := statistics.bootstrap_iqm([one.success or [] for one in several]))
     ]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from core_jax.feedback.quality import EDGES, Bin, Quality
 from core_jax.report.plots import COLOURS, MARKERS
-from core_jax.visual.figures import new_figure
+from core_jax.visual.figures import as_label, new_figure
 
 _RATES = (
     ("asked", "questions"),
@@ -91,12 +91,14 @@ def draw(found: Mapping[str, Quality], title: str, path: Path) -> None:
             [],
             color=COLOURS[i % len(COLOURS)],
             marker=MARKERS[i % len(MARKERS)],
-            label=f"{name}: {_figure(q.accuracy)} of {q.decided} decided, {q.abstained} abstained",
+            label=as_label(
+                f"{name}: {_figure(q.accuracy)} of {q.decided} decided, {q.abstained} abstained"
+            ),
         )
         for i, (name, q) in enumerate(found.items())
     ]
     figure.legend(handles=handles, loc="outside lower center", fontsize=8, frameon=False)
-    figure.suptitle(title, fontsize=11)
+    figure.suptitle(as_label(title), fontsize=11)
     figure.savefig(path, dpi=130)
 
 

@@ -12,7 +12,7 @@ from core_jax.models.chat_config import MODELS
 from core_jax.runs import fields
 from core_jax.runs.config import Config
 from core_jax.runs.layout import to_dict
-from core_jax.runs.presets import defaults
+from core_jax.runs.presets import make_config
 from core_jax.runs.run_folder import current_version
 
 # Defaults depend on these, so their own differences are looked for without them.
@@ -53,7 +53,7 @@ def _defaults(stored: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, An
     choices = {name: stored[name] for name in names if _known(name, stored.get(name))}
     own = set(to_dict(Config(method=choices.get("method", Config.method))))
     choices = {k: v for k, v in choices.items() if k in own}
-    return dict(fields.flatten(to_dict(defaults(choices))))
+    return dict(fields.flatten(to_dict(make_config(**choices))))
 
 
 def _known(name: str, value: Any) -> bool:

@@ -85,7 +85,7 @@ def check_value(name: str, value: Any, annotation: Any) -> None:
         return
     if dataclasses.is_dataclass(annotation):
         if type(value) is not annotation:
-            raise ValueError(f"{name} must be a {annotation.__name__}, not {value!r}")
+            raise ValueError(f"{name} must be a {_named(annotation)}, not {value!r}")
         for field, inner in hints(typing.cast(type, annotation)).items():
             check_value(f"{name}.{field}", getattr(value, field), inner)
         return

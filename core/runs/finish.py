@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from core_jax import envs
@@ -38,7 +39,7 @@ def play(
         record = record or one
     joined = [np.concatenate(x, axis=1) for x in zip(*played, strict=True)]
     assert record is not None
-    return means(Episodes(*(x[:, : config.final_episodes] for x in joined))), record
+    return means(Episodes(*(jnp.asarray(x[:, : config.final_episodes]) for x in joined))), record
 
 
 def draw(

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 
 from core_jax import files
-from core_jax.visual.figures import new_figure
+from core_jax.visual.figures import as_label, new_figure
 
 # Columns that differ between two runs of the same seed on the same machine.
 WALL_COLUMNS = ("wall_seconds", "steps_per_second", "label_wait_seconds")
@@ -144,7 +144,7 @@ def plot_curve(rows: Sequence[Mapping[str, Any]], title: str, path: Path) -> Non
     _draw_rewards(bottom, rows)
     _draw_phases((top, bottom), rows)
     _draw_refinements(bottom, rows)
-    top.set(ylabel="success rate", ylim=(-0.03, 1.03), title=title)
+    top.set(ylabel="success rate", ylim=(-0.03, 1.03), title=as_label(title))
     bottom.set(xlabel="environment steps", ylabel="mean per step")
     for axis in (top, bottom):
         axis.grid(alpha=0.3)
@@ -158,15 +158,15 @@ def phases(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, int, int]]:
     whose row names it first, the first one at 0."""
     found: list[tuple[str, int, int]] = []
     for row in rows:
-        name, step = row.get("phase"), row["env_steps"]
+        name, step = str(row.get("phase") or ""), int(row["env_steps"])
         if not name:
             continue
         if found and found[-1][0] == name:
             found[-1] = (name, found[-1][1], step)
             continue
         if found:  # the phase before lasted until this boundary
-            found[-1] = (*found[-1][:2], step)
-        found.append((str(name), step if found else 0, step))
+            found[-1] = (found[-1][0], found[-1][1], step)
+        found.append((name, step if found else 0, step))
     return found
 
 
@@ -189,7 +189,7 @@ def _draw_rewards(axis: Any, rows: Sequence[Mapping[str, Any]]) -> None:
     for i, name in enumerate(dict.fromkeys(name for one in columns for name in one)):
         style = {"color": _COLOURS[i % len(_COLOURS)], "ls": _LINES[i // len(_COLOURS) % 4]}
         y = [_number(one.get(name)) for one in columns]
-        axis.plot(x, y, label=f"{name} reward", **style)
+        axis.plot(x, y, label=as_label(f"{name} reward"), **style)
     dense = [_number(r.get("dense")) for r in rows]
     axis.plot(x, dense, color="gray", label="ground truth, dense", zorder=1)
 
@@ -203,7 +203,7 @@ def _draw_phases(axes: Sequence[Any], rows: Sequence[Mapping[str, Any]]) -> None
             axis.axvspan(begin, end, color="tab:blue", alpha=0.10 if i % 2 else 0.04, lw=0)
         middle = ((begin + end) / 2, 0.5)
         style = {"rotation": 90, "fontsize": 7, "color": "#666", "ha": "center", "va": "center"}
-        axes[0].annotate(name, middle, xycoords=("data", "axes fraction"), **style)
+        axes[0].annotate(as_label(name), middle, xycoords=("data", "axes fraction"), **style)
 
 
 def _draw_refinements(axis: Any, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -71,7 +71,7 @@ def opened(out: Path, config: Config, resume: bool) -> Iterator[None]:
         ValueError: as `prepare`, or another process trains in it, or it cannot be made.
     """
     try:
-        if not (out.is_dir() if resume else _unused(out)):
+        if not ((out / "config.json").exists() if resume else _unused(out)):
             prepare(out, config, resume)  # raises, before anything is written
         out.mkdir(parents=True, exist_ok=True)
         held = FolderLock(out)

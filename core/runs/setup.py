@@ -107,7 +107,7 @@ def make_parts(
     def labelling(frames_shown: int) -> Labelling:
         nonlocal name
         asked, feedback = None, getattr(config.settings, "feedback", None)
-        if config.labeller is not None:
+        if config.labeller is not None and ledger is not None:
             asked = make_labeller(*config.labeller, ledger=ledger)
         name, found = teachers.make_labelling(
             config.teacher,

@@ -77,7 +77,7 @@ def rendering_options() -> dict[str, bool | int] | None:
     return options
 
 
-def seed_mesh(seeds: int, devices: Sequence[jax.Device] | None = None) -> Mesh | None:
+def seed_mesh(seeds: int, devices: Sequence[Any] | None = None) -> Mesh | None:
     """A mesh with one axis over as many devices as share the seeds evenly; None for one device.
 
     Args:

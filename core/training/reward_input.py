@@ -91,11 +91,15 @@ def make_input(
         network = networks.state_network(hidden)
         return RewardInput(network, lambda obs, _: env.spec.frame_view(obs), 1, True, None)
 
+    camera = env.spec.camera
+    if camera is None:
+        raise ValueError(f"task {env.spec.name} has no pictures to read")
+
     def draw(snapshots: jax.Array, shifts: jax.Array | None) -> jax.Array:
         def one(snapshot, shift):
             return rendering.render(
                 env.view(snapshot, pixels.gripper),
-                env.spec.camera,
+                camera,
                 pixels.size,
                 pixels.size,
                 pixels.samples,

@@ -269,7 +269,7 @@ def _example(plan: Plan, env_state: Any) -> Transition:
         next_obs=one[0],
         target=one[1],
         snapshot=one[2],
-        rewards=dict.fromkeys(plan.columns, zero),
+        rewards={name: zero for name in plan.columns},
         truth=Truth(zero, zero, zero),
         discount=zero,
         cut=zero,

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import flax
 import jax
+from flax import struct
 
 from core_jax.agents import replay
 
 
-@flax.struct.dataclass
-class SeedState:
+class SeedState(struct.PyTreeNode):
     """Everything that one seed carries: learner, replay, environments, reward sources, keys.
 
     Inside a `TrainState` every leaf has a leading seed axis S.
@@ -26,8 +25,7 @@ class SeedState:
     weights: dict[str, jax.Array]  # weight of each reward column
 
 
-@flax.struct.dataclass
-class TrainState:
+class TrainState(struct.PyTreeNode):
     """All seeds. `seeds` leaves have a leading axis S; `env_steps` counts one seed's steps."""
 
     seeds: SeedState

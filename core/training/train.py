@@ -17,6 +17,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jax.sharding import Mesh
 
 from core_jax import envs
@@ -72,17 +73,18 @@ class Train:
         self.traces: collections.Counter[str] = collections.Counter()
         self._options = next((s.compiler_options for s in plan.sources if s.compiler_options), None)
         bind = lambda f: functools.partial(f, plan)
-        scoring = {"options": self._options}
         self._init = self.over_seeds(bind(stages.init), "init")
         self.collect = self.over_seeds(bind(stages.collect), "collect", (1,), donate=True)
-        self.insert = self.over_seeds(_insert(plan), "insert", donate=True, **scoring)
-        self.learn = self._jit(bind(stages.learn), "learn", (1,), donate=True)
+        self.insert = self.over_seeds(_insert(plan), "insert", donate=True, options=self._options)
+        self._learn = self._jit(bind(stages.learn), "learn", (1,), donate=True)
         self.learn_on_policy = self.over_seeds(
             bind(stages.learn_on_policy), "learn_on_policy", donate=True
         )
         self.evaluate = self.over_seeds(bind(stages.evaluate), "evaluate")
         self.reset_value = self.over_seeds(bind(stages.reset_value), "reset_value", donate=True)
-        self._score_episode = self.over_seeds(bind(stages.score_episode), "episode", **scoring)
+        self._score_episode = self.over_seeds(
+            bind(stages.score_episode), "episode", options=self._options
+        )
         self._rescore: dict[str, Callable] = {}
 
     def init(self, keys: jax.Array) -> TrainState:
@@ -106,7 +108,12 @@ class Train:
         for _ in range(config.chunk // config.block):
             seeds, env_steps, row = self._block(seeds, env_steps, given or {})
             rows.append(row)
-        return TrainState(seeds, env_steps), _merge(rows)
+        return TrainState(seeds=seeds, env_steps=env_steps), _merge(rows)
+
+    def learn(self, seeds: SeedState, updates: int | jax.Array) -> tuple[SeedState, dict[str, Any]]:
+        """`updates` gradient steps of an off-policy learner, for every seed, on its replay."""
+        # One type for every caller: JAX would compile a Python number and an array twice.
+        return self._learn(seeds, jnp.asarray(updates, jnp.int32))
 
     def rescore(self, seeds: SeedState, name: str) -> SeedState:
         """Scores all of replay anew with the source of that name."""
@@ -190,7 +197,7 @@ class Train:
 
         def call(*args):
             # JAX takes compiler options at the top level only, not inside a jit or an eval_shape.
-            nested = any(isinstance(x, jax.core.Tracer) for x in jax.tree.leaves(args))
+            nested = any(isinstance(x, Tracer) for x in jax.tree.leaves(args))
             return traced(*args) if nested else outer(*args)
 
         return call if options else outer
@@ -234,7 +241,7 @@ def make_train(
     env: envs.TaskEnv,
     learner: Learner,
     rewards: Rewards,
-    on: Sequence[jax.Device] | None = None,
+    on: Sequence[Any] | None = None,
 ) -> Train:
     """Builds a run's functions.
 

@@ -127,7 +127,7 @@ def video(env: envs.TaskEnv, episodes: Episodes, path: Path) -> None:
     whole = np.concatenate(columns, axis=2)
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".mp4":
-        import imageio.v2 as imageio
+        import imageio.v2 as imageio  # pyright: ignore[reportMissingImports]  an extra
 
         imageio.mimwrite(path, list(whole), fps=1.0 / seconds, macro_block_size=1)
         return

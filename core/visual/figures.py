@@ -6,6 +6,12 @@ import os
 from typing import Any
 
 
+def as_label(text: object) -> str:
+    """A text that matplotlib draws as it is: `$` starts no formula, and no control characters."""
+    shown = "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in str(text))
+    return shown.replace("$", "\\$")
+
+
 def new_figure(**settings: Any) -> Any:
     """A `matplotlib.figure.Figure` that is rendered by Agg.
 

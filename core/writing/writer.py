@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 
@@ -46,7 +47,7 @@ class NoReward(ValueError):
     """No attempt brought a reward that compiles; the message holds every refusal."""
 
 
-def reward_compiler(kind: str, env: envs.TaskEnv) -> Callable[[str], FormalReward]:
+def reward_compiler(kind: Any, env: envs.TaskEnv) -> Callable[[str], FormalReward]:
     """How a run's reward sources are compiled.
 
     Args:

@@ -1,11 +1,11 @@
-"""`MetaWorldEnv`: what every Meta-World task shares; a task is one file that fills in its hooks.
+"""`MetaWorldEnv`: what all Meta-World tasks share; a task is one file that defines its hooks.
 
 Actions, observation layout, reset and termination are Meta-World's (Yu et al. 2019, v3 package);
 the fixed starts of protocol `paper` are those of CoRe's code.
 """
 
 import abc
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,7 @@ from core_jax.envs.engines import State
 from core_jax.envs.metaworld import hand, tasks
 from core_jax.envs.metaworld.looks import Looks
 from core_jax.envs.metaworld.scene import Physics, Scene, SceneXml
-from core_jax.envs.task import Judgement, TaskEnv
+from core_jax.envs.task import Judgement, TaskEnv, vector
 
 # Bounds of the hand in an observation; the original clips to them.
 _HAND_LOW = (-0.525, 0.348, -0.0525)
@@ -36,7 +36,7 @@ class HandStart(NamedTuple):
     tcp: tuple[float, float, float]
 
 
-# The benchmark's own starts, of five tasks and of two.
+# The benchmark's own starts: the first is that of five tasks, the second that of two.
 MIDDLE_START = HandStart(
     target=(0.0, 0.6, 0.2),
     settled=(0.004584, 0.601388, 0.195143),
@@ -50,7 +50,7 @@ BACK_START = HandStart(
 
 
 class Placement(NamedTuple):
-    """Where a reset puts things, m.
+    """Positions at a reset, m.
 
     Attributes:
         fixture: [3] position of the body "fixture".
@@ -98,7 +98,7 @@ class MetaWorldEnv(TaskEnv):
 
     @abc.abstractmethod
     def place(self, key: jax.Array) -> Placement:
-        """Draws where things are at a reset."""
+        """Draws the positions at a reset."""
 
     @abc.abstractmethod
     def objects(self, physics: Physics) -> jax.Array:
@@ -151,10 +151,10 @@ class MetaWorldEnv(TaskEnv):
         """
         self.check_action(action)
         action = jnp.clip(action, -1.0, 1.0)
-        physics = self.scene.advance(state.pipeline_state, action)
+        physics = self.scene.advance(cast(Physics, state.pipeline_state), action)
         frame = self._frame(physics)
         judged = self.judge(frame, action, physics, hand.gripper(physics.qpos))
-        obs = self._observe(frame, state.obs[:18], physics.target)
+        obs = self._observe(frame, vector(state.obs)[:18], physics.target)
         return self.stepped(state, physics, obs, judged, ended=jnp.zeros(()))
 
     def snapshot(self, pipeline_state: Physics) -> jax.Array:
@@ -162,14 +162,14 @@ class MetaWorldEnv(TaskEnv):
         return jnp.concatenate([pipeline_state.qpos, pipeline_state.fixture])
 
     def view(self, snapshot: jax.Array, gripper: bool = True) -> rendering.Scene:
-        """Returns what there is to see in a snapshot.
+        """Returns the scene of a snapshot.
 
         Args:
             snapshot: of one world.
             gripper: whether the gripper is visible (CoRe hides it).
         """
         if gripper not in self._looks:
-            with jax.ensure_compile_time_eval():  # constants, also when first seen in a trace
+            with jax.ensure_compile_time_eval():  # constants, also when first needed inside a trace
                 self._looks[gripper] = self.scene.looks(gripper)
         return self._looks[gripper].scene(snapshot)
 

@@ -118,5 +118,5 @@ def sweep_into(obs: Float[Array, "39"]) -> Float[Array, "4"]:
     return jnp.where(is_away, approach, jnp.where(is_low, drag, down))
 
 
-def _move(hand_pos: jax.Array, to: jax.Array, gain: float, grip: float) -> jax.Array:
+def _move(hand_pos: jax.Array, to: jax.Array, gain: float, grip: jax.Array | float) -> jax.Array:
     return jnp.clip(jnp.append(gain * (to - hand_pos), grip), -1.0, 1.0)

@@ -1,9 +1,8 @@
-"""Scripted experts: proportional controllers in the manner of Meta-World's policies, in jnp.
+"""Scripted experts of any skill, and their episodes.
 
-They judge the port (the original's expert must work in it too), reach the states of the goal
-pictures, and make demonstrations of any quality: a `Skill` says how far an expert's doing falls
-short.
-Gains and waypoints are facts of Meta-World's policies (Yu et al. 2019).
+They test the port (the original's expert must work in it too), reach the states of the goal
+pictures, and make demonstrations of any quality: a `Skill` sets the errors that are added to the
+controllers' actions (`controllers.py`).
 """
 
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from flax import struct
 
 from core_jax.envs.engines import State
 from core_jax.envs.metaworld import controllers, tasks
-from core_jax.envs.task import TaskEnv
+from core_jax.envs.task import TaskEnv, vector
 
 Expert = Callable[[jax.Array], jax.Array]
 
@@ -34,7 +33,7 @@ def expert(name: str) -> Expert:
 
 @struct.dataclass
 class Skill:
-    """How well an expert does; a pytree of numbers, so batches may mix skills.
+    """How well an expert performs; a pytree of numbers, so a batch may mix skills.
 
     Attributes:
         noise: standard deviation of the noise that is added to all four actions.
@@ -42,7 +41,7 @@ class Skill:
         slip: probability per step that a slip begins: for a while the expert opens the gripper,
             drifts in a random direction, or freezes.
         slip_length: mean length of a slip, steps.
-        stop: probability per step that the expert stops for good: it moves no more.
+        stop: probability per step that the expert stops for the rest of the episode.
     """
 
     noise: float | jax.Array = 0.0
@@ -61,14 +60,14 @@ POOR = Skill(noise=0.6, slip=0.05, slip_length=30.0, stop=0.015)
 
 @struct.dataclass
 class Imperfection:
-    """What a noisy expert remembers from step to step.
+    """State of a noisy expert from step to step.
 
     Attributes:
         noise: [4] the correlated noise, unit variance.
         slip: kind of the slip under way: 0 none, 1 opens the gripper, 2 drifts, 3 freezes.
         drift: [3] direction of the drift.
-        grip: the gripper action of the step before, which a frozen expert keeps up.
-        stopped: whether the expert has stopped for good.
+        grip: the gripper action of the step before, which a frozen expert repeats.
+        stopped: whether the expert has stopped.
     """
 
     noise: jax.Array
@@ -79,7 +78,7 @@ class Imperfection:
 
 
 class NoisyExpert(NamedTuple):
-    """An expert that errs: two pure functions over one world.
+    """An expert with errors: two pure functions over one world.
 
     Attributes:
         init: key -> the imperfection at an episode's start.
@@ -145,14 +144,14 @@ class Trajectory:
     """One episode, or a batch of them; T steps.
 
     Attributes:
-        obs: [T, obs] what the expert saw.
-        action: [T, 4] what it did.
-        next_obs: [T, obs] what came of it.
+        obs: [T, obs] before the action.
+        action: [T, 4] the action.
+        next_obs: [T, obs] after the action.
         reward: [T] the environment's.
         success: [T] 0 or 1, after the action.
         progress: [T] in [0, 1], after the action.
         dense: [T] Meta-World's dense reward.
-        nonfinite: [T] 1 where the physics failed; the world stands still from there on.
+        nonfinite: [T] 1 where the physics failed; the world does not change from there on.
         snapshot: [T, K] what a picture after the action depends on.
         target: [3] where the object should go, m.
     """
@@ -174,8 +173,8 @@ def rollout(env: TaskEnv, key: jax.Array, skill: Skill, steps: int) -> Trajector
 
     Args:
         env: the environment; the expert is that of its task.
-        key: of the reset and of everything that goes wrong.
-        skill: how well the expert does.
+        key: of the reset and of the errors.
+        skill: how well the expert performs.
         steps: length of the episode; there is no reset in it.
     """
     reset_key, init_key, act_key = jax.random.split(key, 3)
@@ -184,11 +183,17 @@ def rollout(env: TaskEnv, key: jax.Array, skill: Skill, steps: int) -> Trajector
 
     def body(carry: tuple[State, Imperfection], key: jax.Array):
         state, imperfection = carry
-        imperfection, action = noisy.act(imperfection, state.obs, key)
+        imperfection, action = noisy.act(imperfection, vector(state.obs), key)
         after = env.step(state, action)
         metrics = {k: after.metrics[k] for k in ("success", "progress", "dense", "nonfinite")}
-        row = dict(obs=state.obs, action=action, next_obs=after.obs, reward=after.reward, **metrics)
-        row["snapshot"] = env.snapshot(after.pipeline_state)
+        row = {
+            "obs": vector(state.obs),
+            "action": action,
+            "next_obs": vector(after.obs),
+            "reward": after.reward,
+            "snapshot": env.snapshot(after.pipeline_state),
+            **metrics,
+        }
         return (after, imperfection), row
 
     keys = jax.random.split(act_key, steps)

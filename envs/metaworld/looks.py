@@ -1,7 +1,7 @@
-"""What a Meta-World task looks like: visible shapes on the bodies of the physics.
+"""Visual shapes of a Meta-World task, on the bodies of the physics.
 
-The physics' own geoms are stand-ins that touch as the original's do; these are what a person, or a
-vision-language model, should see. They are MJCF too, so MuJoCo can draw the very same scene.
+The collision geoms of the physics are simplified; these are what a person or a vision-language
+model is shown. They are MJCF too, so MuJoCo can draw the same scene.
 """
 
 from __future__ import annotations
@@ -60,10 +60,10 @@ TABLE = f'<geom type="plane" pos="0 .6 0" size=".7 .45 .1" material="wood"/>{FLO
 
 
 class Looks:
-    """The visible shapes of a compiled scene, and where they are for a snapshot."""
+    """The visual shapes of a compiled scene, and their poses for a snapshot."""
 
     def __init__(self, document: str, shapes: Shapes, gripper: bool = True):
-        """Compiles the visible twin of a scene on the host.
+        """Compiles a scene with its visual shapes on the host.
 
         Args:
             document: the physics' MJCF.
@@ -71,7 +71,8 @@ class Looks:
             gripper: whether the gripper is visible (CoRe hides it).
         """
         shapes = {**shapes, **GRIPPER} if gripper else shapes
-        self.mj_model = mujoco.MjModel.from_xml_string(_dress(document, shapes))
+        xml = _dress(document, shapes)
+        self.mj_model = mujoco.MjModel.from_xml_string(xml)  # pyright: ignore[reportAttributeAccessIssue]
         self._model = mjx.put_model(self.mj_model, impl="jax")
         self._data = mjx.make_data(self.mj_model, impl="jax")
         self._fixture = self.mj_model.body("fixture").id
@@ -100,19 +101,21 @@ class Looks:
         )
 
 
+_GEOM = mujoco.mjtGeom  # pyright: ignore[reportAttributeAccessIssue]
 _KINDS = {
-    int(getattr(mujoco.mjtGeom, f"mjGEOM_{kind.upper()}")): kind
+    int(getattr(_GEOM, f"mjGEOM_{kind.upper()}")): kind
     for kind in ("plane", "box", "sphere", "capsule", "cylinder", "ellipsoid")
 }
 
 
 def _dress(document: str, shapes: Shapes) -> str:
-    """The document with the shapes in place of its geoms, and without what only physics needs."""
+    """Returns the document with visual shapes for geoms, without what only the physics needs."""
     root = ET.fromstring(document)
     for name in ("contact", "actuator", "custom"):
         for section in root.findall(name):
             root.remove(section)
-    world = root.find("worldbody")
+    world, compiler = root.find("worldbody"), root.find("compiler")
+    assert world is not None and compiler is not None  # `scene` writes both
     bodies = {"world": world, **{b.get("name"): b for b in world.iter("body")}}
     for body in bodies.values():
         for geom in body.findall("geom"):
@@ -120,7 +123,7 @@ def _dress(document: str, shapes: Shapes) -> str:
     for name, geoms in shapes.items():
         bodies[name].extend(ET.fromstring(f"<shapes>{geoms}</shapes>"))
     # A body may have lost the geoms that gave it mass.
-    root.find("compiler").attrib.update(boundmass="1", boundinertia="1")
+    compiler.attrib.update(boundmass="1", boundinertia="1")
     asset = ET.SubElement(root, "asset")
     for name, colour in PALETTE.items():
         rgba = " ".join(str(x) for x in (*colour.rgb, 1))

@@ -40,7 +40,7 @@ _AROUND_HOLE: dict[str, Box] = {
     "right": ((-0.096, -0.1, 0.1), (0.096, -0.03, 0.16)),
     "left": ((-0.096, 0.03, 0.1), (0.096, 0.1, 0.16)),
 }
-_PEG: Box = (tuple(-h for h in _PEG_HALF), _PEG_HALF)
+_PEG: Box = ((-_PEG_HALF[0], -_PEG_HALF[1], -_PEG_HALF[2]), _PEG_HALF)
 
 # The slides' ranges stand for the walls around the table, 0.68 m and 0.38 m from its middle.
 _EDGE = 'solreflimit=".01 1" solimplimit=".99 .999 .001"'

@@ -77,7 +77,7 @@ def caging(
     return 0.5 * (hamacher(caged, closing) + caged)
 
 
-def progress(error: jax.Array, error_at_reset: jax.Array, tolerated: float) -> jax.Array:
+def progress(error: jax.Array, error_at_reset: jax.Array | float, tolerated: float) -> jax.Array:
     """Returns 0 at the error of the reset, 1 at the tolerated error, linear between, clipped."""
     span = jnp.maximum(error_at_reset - tolerated, 1e-6)
     return jnp.clip((error_at_reset - error) / span, 0.0, 1.0)

@@ -6,6 +6,7 @@ that is filled in for the substeps and thrown away. A fixture is moved by its `b
 of a mocap body silently stay behind in MJX.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -27,7 +28,7 @@ SUBSTEPS = 3
 
 @dataclass(frozen=True)
 class SceneXml:
-    """What a task adds to the hand.
+    """The part of a scene that is a task's own.
 
     Attributes:
         bodies: MJCF of the task's bodies; the one named "fixture" is placed at each reset.
@@ -96,13 +97,14 @@ class Scene:
         """
         self.dt = CONTROL_DT / SUBSTEPS
         self._xml = xml
-        self.mj_model = mujoco.MjModel.from_xml_string(_document(xml, self.dt))
+        document = _document(xml, self.dt)
+        self.mj_model = mujoco.MjModel.from_xml_string(document)  # pyright: ignore[reportAttributeAccessIssue]
         self._fixture = self.mj_model.body("fixture").id
         self._model = mjx.put_model(self.mj_model, impl="jax")
         self._data = mjx.make_data(self.mj_model, impl="jax")
 
     def looks(self, gripper: bool = True) -> Looks:
-        """Compiles what is to be seen of the scene, with or without the gripper."""
+        """Compiles the visual shapes of the scene, with or without the gripper."""
         return Looks(_document(self._xml, self.dt), self._xml.shapes, gripper)
 
     def rest(
@@ -171,7 +173,8 @@ class Scene:
 
         carry = (physics.qpos, physics.qvel, physics.qacc_warmstart)
         (qpos, qvel, warmstart), _ = jax.lax.scan(substep, carry, points)
-        return physics.replace(
+        return dataclasses.replace(
+            physics,
             qpos=qpos,
             qvel=qvel,
             qacc_warmstart=warmstart,

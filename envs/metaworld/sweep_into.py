@@ -22,7 +22,7 @@ _TABLE: dict[str, Box] = {  # the raised table around its hole
     "far": ((-0.08, 0.92, -0.05), (0.08, 1.00, 0.05)),
 }
 _HALF = 0.02  # m, half the cube's side
-_CUBE: Box = ((-_HALF,) * 3, (_HALF,) * 3)
+_CUBE: Box = ((-_HALF, -_HALF, -_HALF), (_HALF, _HALF, _HALF))
 
 # A finger is two plates here, outside a claw and inside a pad: a claw is softer and rubs less, and
 # by that the cube flies off it with the speed that it has in the original. Both plates are the

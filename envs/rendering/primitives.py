@@ -67,7 +67,7 @@ def _face_box(p: Vector, size: Vector, light: Vector) -> jax.Array:
     return jnp.where((x > y) & (x > z), along[0], jnp.where(y > z, along[1], along[2]))
 
 
-def _enter_sphere(o: Vector, d: Vector, size: Vector) -> jax.Array:
+def _enter_sphere(o: Vector, d: Vector, size: Vector | tuple[float, float, float]) -> jax.Array:
     a, b, c = _dot(d, d), _dot(o, d), _dot(o, o) - size[0] * size[0]
     inside = b * b - a * c
     return jnp.where(inside > 0.0, (-b - _root(inside)) / a, FAR)
@@ -78,12 +78,13 @@ def _face_sphere(p: Vector, size: Vector, light: Vector) -> jax.Array:
 
 
 def _enter_ellipsoid(o: Vector, d: Vector, size: Vector) -> jax.Array:
-    scale = tuple(1.0 / s for s in size)
+    scale = 1.0 / size[0], 1.0 / size[1], 1.0 / size[2]
     return _enter_sphere(_times(o, scale), _times(d, scale), (1.0, 1.0, 1.0))
 
 
 def _face_ellipsoid(p: Vector, size: Vector, light: Vector) -> jax.Array:
-    normal = tuple(x / (s * s) for x, s in zip(p, size, strict=True))
+    along = lambda k: p[k] / (size[k] * size[k])
+    normal = along(0), along(1), along(2)
     return _dot(normal, light) / _root(_dot(normal, normal))
 
 
@@ -107,7 +108,7 @@ def _face_cylinder(p: Vector, size: Vector, light: Vector) -> jax.Array:
 
 
 def _enter_capsule(o: Vector, d: Vector, size: Vector) -> jax.Array:
-    # The endless cylinder tells whether the body is hit, or which cap to try.
+    # The infinite cylinder decides whether the body is hit, or which cap to test.
     across = d[0] * d[0] + d[1] * d[1] + _TINY
     b = o[0] * d[0] + o[1] * d[1]
     c = o[0] * o[0] + o[1] * o[1] - size[0] * size[0]

@@ -88,8 +88,9 @@ def rasterise(
         to_camera: rows: right, up and forward of the camera.
         light: unit vector towards the light, world frame.
     """
-    one = _rasterise_sheet if isinstance(thing, Sheet) else _rasterise_balls
-    return one(thing, pixels, to_camera, light)
+    if isinstance(thing, Sheet):
+        return _rasterise_sheet(thing, pixels, to_camera, light)
+    return _rasterise_balls(thing, pixels, to_camera, light)
 
 
 def _rasterise_sheet(
@@ -165,7 +166,8 @@ def _rasterise_balls(
     v = pixels.top - np.arange(pixels.height)[:, None] * pixels.pitch
     middle, lit = seen[:, winner], to_camera @ light
     t, _ = meet(middle, u, v)
-    shade = sum((t * d - m) * n for d, m, n in zip((u, v, 1.0), middle, lit, strict=True))
+    parts = ((t * d - m) * n for d, m, n in zip((u, v, 1.0), middle, lit, strict=True))
+    shade = jnp.asarray(sum(parts))
     rgb = jnp.broadcast_to(jnp.array(balls.rgb), (*shade.shape, 3))
     return Raster(nearest, jnp.maximum(shade / balls.radius, 0.0), rgb)
 

@@ -1,4 +1,4 @@
-"""`SoftGymEnv`: what the three SoftGym tasks share; a task fills in its hooks and a `spec`.
+"""`SoftGymEnv`: what the three SoftGym tasks share; a task defines its hooks and `spec`.
 
 Spaces, action repeats and rewards are RL-VLM-F's variants of SoftGym (Lin et al. 2020; Wang et al.
 2024), which CoRe uses. Physics has y upwards, pictures have z upwards (`to_picture`).
@@ -21,7 +21,7 @@ from core_jax.envs.task import Judgement, TaskEnv
 Colour = tuple[float, float, float]
 WOOD: tuple[Colour, Colour, float] = ((0.80, 0.64, 0.45), (0.77, 0.60, 0.41), 0.1)
 """A table: two colours and the edge of its checks, m."""
-_LIES = 0.0005  # m, the height of what is painted on the table
+_LIES = 0.0005  # m, the height of a shadow above the table
 
 
 class SoftGymEnv(TaskEnv):
@@ -89,12 +89,12 @@ class SoftGymEnv(TaskEnv):
 
 
 def to_picture(x: jax.Array) -> jax.Array:
-    """Turns points [3, ...] with y upwards into points with z upwards, x staying x."""
+    """Returns points [3, ...] with y upwards as points with z upwards; x stays x."""
     return jnp.stack([x[0], -x[2], x[1]])
 
 
 def shadow(x: jax.Array, edge: float, nearest: float) -> Sheet:
-    """A sheet's shadow on the table, as a sheet: painted things cast none themselves.
+    """Returns a sheet's shadow on the table, as a sheet: rasterised objects cast none themselves.
 
     Args:
         x: [3, n, m] the sheet's points, z upwards, m.
@@ -102,14 +102,15 @@ def shadow(x: jax.Array, edge: float, nearest: float) -> Sheet:
     """
     along = np.array(LIGHT) / LIGHT[2]
     fallen = x - x[2] * along[:, None, None]
-    # Painted, it is lit as the table is; it should have the ambient light only.
+    # The renderer lights it as it does the table; it should have the ambient light only.
     lit = AMBIENT + (1.0 - AMBIENT) * LIGHT[2] / np.linalg.norm(LIGHT)
-    dark = tuple(float(AMBIENT / lit * c) for c in np.mean(WOOD[:2], axis=0))
+    red, green, blue = (float(AMBIENT / lit * c) for c in np.mean(WOOD[:2], axis=0))
+    dark = red, green, blue
     return Sheet(fallen.at[2].set(_LIES), dark, dark, edge, nearest)
 
 
 def primitives_scene(rows: list[tuple[str, Any, Any, Any, Colour]], **more: Any) -> Scene:
-    """A scene on a table of wood.
+    """Returns a scene of primitives on a wooden table.
 
     Args:
         rows: of each primitive: kind, position [3], axes [3, 3], size [3], colour.

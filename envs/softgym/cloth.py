@@ -115,7 +115,8 @@ class Cloth:
 
             def shorten_and_lift(_: int, quarters: strain.Quarters) -> strain.Quarters:
                 lift = particles.above
-                return tuple(lift(x, low) for x, low in zip(shorten(quarters), floors, strict=True))
+                x = [lift(x, low) for x, low in zip(shorten(quarters), floors, strict=True)]
+                return x[0], x[1], x[2], x[3]
 
             x = body.x + h * body.v.at[1].add(-h * particles.GRAVITY)
             depth = jnp.maximum(floor - x[1], 0.0)
@@ -126,7 +127,7 @@ class Cloth:
             x = particles.rub(x, body.x, depth, _FRICTION)
             for k, mask in enumerate(masks):
                 x = jnp.where(mask, places[:, k], x)
-            # Or XLA computes what is above a barrier more than once, for all who read it.
+            # Without the barrier XLA computes what comes before it once for every use.
             x = strain.split(jax.lax.optimization_barrier(x))
             x = strain.join(jax.lax.fori_loop(0, _PASSES, shorten_and_lift, x), self.side)
             x = jax.lax.optimization_barrier(x)

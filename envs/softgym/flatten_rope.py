@@ -8,6 +8,7 @@ few of which are still falling, as in SoftGym; `random` also turns them about th
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from pathlib import Path
 
@@ -78,7 +79,7 @@ class FlattenRope(SoftGymEnv):
             return rope.advance(body, self._w, goal), None
 
         body = jax.lax.scan(frame, physics.body, length=_FRAMES)[0]
-        return physics.replace(body=body)
+        return dataclasses.replace(physics, body=body)
 
     def observe(self, physics: Ropes) -> jax.Array:
         """Returns ten points of the rope and the two pickers [36]."""

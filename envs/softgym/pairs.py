@@ -29,6 +29,7 @@ class Pairs(Protocol):
 
     def sums(self, *columns: jax.Array | None) -> list[jax.Array]:
         """Returns the sums [C, n] of columns [C, n], one set for each kernel; none for None."""
+        ...
 
 
 class AllPairs:
@@ -131,8 +132,8 @@ class NearPairs:
     def sums(self, *columns: jax.Array | None) -> list[jax.Array]:
         """See `Pairs`."""
         s, n = self._sorted, self._x.shape[1]
-        given = [k for k, column in enumerate(columns) if column is not None]
-        stacked = jnp.concatenate([self._x, *(columns[k] for k in given)])[:, s.order]
+        given = [(k, column) for k, column in enumerate(columns) if column is not None]
+        stacked = jnp.concatenate([self._x, *(column for _, column in given)])[:, s.order]
         empty = jnp.zeros((len(stacked), self._window)).at[:3].set(_AWAY)
         stacked = jnp.concatenate([stacked, empty], axis=1)
         room = jnp.arange(self._window)
@@ -151,10 +152,10 @@ class NearPairs:
                 self._kernels(jax.vmap(squares)(near[:, :3], own))
             )
             parts, at = [], 3
-            for k in given:
-                part = near[:, at : at + len(columns[k])]
+            for k, column in given:
+                part = near[:, at : at + len(column)]
                 parts.append(_product(part, values[k]))
-                at += len(columns[k])
+                at += len(column)
             return jnp.concatenate(parts, axis=1)
 
         blocks = [a.reshape(-1, _AT_ONCE, *a.shape[1:]) for a in (s.start, s.begin, s.end)]
@@ -166,7 +167,7 @@ class NearPairs:
         sums = (
             jnp.zeros((found.shape[-1], n)).at[:, to].set(jnp.moveaxis(found, -1, 0), mode="drop")
         )
-        splits = [len(columns[k]) for k in given]
+        splits = [len(column) for _, column in given]
         ends = [sum(splits[: i + 1]) for i in range(len(splits) - 1)]
         return jnp.split(sums, ends)
 
@@ -178,7 +179,7 @@ def squares(a: jax.Array, b: jax.Array) -> jax.Array:
 
 
 def _product(columns: jax.Array, values: jax.Array) -> jax.Array:
-    """In whole float32 on accelerators as well: what is near is a small difference of two sums."""
+    """In full float32 on accelerators too: small distances are differences of large sums."""
     return jnp.matmul(columns, values, precision=jax.lax.Precision.HIGHEST)
 
 

@@ -2,8 +2,8 @@
 
 A body is a regular grid of particles, `x [3, *grid]`: one contiguous row per coordinate, so that a
 neighbour is a shift of the array and nothing is gathered or scattered. One substep moves particles
-by their velocity, projects positions onto the constraints and takes the velocity from what has
-become of them. Sources: Macklin et al., Unified Particle Physics (2014): contact, friction and the
+by their velocity, projects positions onto the constraints and takes the velocity from how far
+they moved. Sources: Macklin et al., Unified Particle Physics (2014): contact, friction and the
 averaging of simultaneous corrections; XPBD (2016): compliance; Small Steps (2019): many substeps,
 few iterations.
 
@@ -13,13 +13,15 @@ Heights are along y, as in SoftGym. `w` are inverse masses, 0 for what a picker 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import struct
 from jax.custom_batching import sequential_vmap
+
+A = TypeVar("A", jax.Array, np.ndarray)
 
 GRAVITY = 9.8  # m/s^2
 FRAME = 0.01  # s, of one simulated frame; SoftGym's
@@ -40,7 +42,7 @@ class Spring(NamedTuple):
     Attributes:
         offset: along each axis of the grid.
         length: m at rest.
-        stiffness: part of the error that one sweep mends.
+        stiffness: part of the error that one sweep corrects.
     """
 
     offset: tuple[int, ...]
@@ -48,8 +50,8 @@ class Spring(NamedTuple):
     stiffness: float
 
 
-def shift(x: jax.Array, offset: tuple[int, ...]) -> jax.Array:
-    """Returns, at each place of the grid, what is `offset` further; zeros beyond the edge.
+def shift(x: A, offset: tuple[int, ...]) -> A:
+    """Returns the values `offset` further on the grid, at each place; zeros beyond the edge.
 
     Args:
         x: [..., *grid]; NumPy's arrays stay NumPy's.
@@ -60,7 +62,7 @@ def shift(x: jax.Array, offset: tuple[int, ...]) -> jax.Array:
     window = [slice(None)] * lead + [
         slice(max(o, 0), max(o, 0) + n) for o, n in zip(offset, x.shape[lead:], strict=True)
     ]
-    pad_with = np.pad if isinstance(x, np.ndarray) else jnp.pad
+    pad_with: Any = np.pad if isinstance(x, np.ndarray) else jnp.pad
     return pad_with(x, pad)[tuple(window)]
 
 
@@ -78,11 +80,11 @@ class Rows(NamedTuple):
     grid: tuple[int, ...]
     gap: int = 2
 
-    def lay(self, x: jax.Array) -> jax.Array:
+    def lay(self, x: A) -> A:
         """Lays out [..., *grid]; gaps are 0. NumPy's arrays stay NumPy's."""
         if len(self.grid) == 1:
             return x
-        pad_with = np.pad if isinstance(x, np.ndarray) else jnp.pad
+        pad_with: Any = np.pad if isinstance(x, np.ndarray) else jnp.pad
         lead = x.shape[: x.ndim - 2]
         return pad_with(x, [(0, 0)] * (x.ndim - 1) + [(0, self.gap)]).reshape(*lead, -1)
 
@@ -95,13 +97,16 @@ class Rows(NamedTuple):
 
     def distance(self, offset: tuple[int, ...]) -> int:
         """How far on the neighbour at an offset lies."""
-        return offset[0] * (self.grid[-1] + self.gap) + offset[1] if len(offset) > 1 else offset[0]
+        if len(offset) == 1:
+            return offset[0]
+        rows, columns = offset
+        return rows * (self.grid[-1] + self.gap) + columns
 
 
 def pull(springs: tuple[Spring, ...], w: jax.Array, relaxation: float):
     """Returns a sweep `x -> x` over springs, all at once (Jacobi); positions are laid by `Rows`.
 
-    Each particle moves by the mean of what its springs ask of it, times `relaxation`.
+    Each particle moves by the mean of the corrections of its springs, times `relaxation`.
 
     Args:
         springs: each pair once; no more than two particles along each axis of the grid.
@@ -124,7 +129,7 @@ def pull(springs: tuple[Spring, ...], w: jax.Array, relaxation: float):
 
     def sweep(x: jax.Array) -> jax.Array:
         n = x.shape[1]
-        # Without the barrier every neighbour's loop would ask whether it is beyond the end.
+        # Without the barrier every neighbour's loop would test whether it is beyond the end.
         wide = jax.lax.optimization_barrier(jnp.pad(x, ((0, 0), (margin, margin))))
         moved = x
         for s, step, share in zip(both, steps, shares, strict=True):
@@ -209,7 +214,7 @@ def tridiagonal(
     return right / middle
 
 
-def separate(x: jax.Array, w: jax.Array, apart: jax.Array, radius: float) -> jax.Array:
+def separate(x: jax.Array, w: jax.Array, apart: jax.Array | np.ndarray, radius: float) -> jax.Array:
     """Keeps particles a radius from each other, every pair tested (for a few dozen particles).
 
     Args:

@@ -137,7 +137,9 @@ class PassWater(SoftGymEnv):
         def confine(x: jax.Array, part: jax.Array) -> jax.Array:
             return out_of_walls(x, began + part * (to - began), inner, GAP * self.fluid.spacing)
 
-        return physics.replace(body=self.fluid.advance(physics.body, confine), glass=to)
+        return dataclasses.replace(
+            physics, body=self.fluid.advance(physics.body, confine), glass=to
+        )
 
     def observe(self, physics: Pouring) -> jax.Array:
         """Returns glass x, inner lengths, height, highest water, parts inside and outside [7]."""
@@ -217,7 +219,7 @@ def out_of_walls(x: jax.Array, glass: jax.Array, inner: jax.Array, gap: float) -
 
 
 def expert(obs: jax.Array) -> jax.Array:
-    """Speeds up, goes on at a speed that the water bears, and slows down in time, [7] to [1]."""
+    """Accelerates, keeps a speed that spills no water, and brakes in time, [7] to [1]."""
     to_go = TARGET - obs[0]
     start = 0.35 + 2.0 * jnp.abs(obs[0])  # of the speed; from rest and into rest gently
     speed = jnp.minimum(jnp.minimum(start, 0.75), 4.0 * jnp.abs(to_go) + 0.02)

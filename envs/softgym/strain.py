@@ -1,12 +1,12 @@
 """Edges that are never much longer than at rest: strain limiting (Provot 1995) for a square sheet.
 
-Sweeps over all springs at once leave an edge where what its neighbours ask of it balances, such as
-at a fold, where bending pulls it 9% long. Here an edge that is too long is brought to its limit at
+Sweeps over all springs at once leave an edge where its neighbours' corrections balance, such as at
+a fold, where bending makes it 9% too long. Here an edge that is too long is brought to its limit at
 once and one that is not is left alone, edge after edge (Gauss-Seidel), which converges fast. Edges
 of one direction whose first particles are in every other row (or column) share no particle and are
-mended together. The sheet is held as four quarters, its even and odd rows' even and odd columns, so
-that each such set joins one quarter to another, shifted by a particle or none: one contiguous slice
-of each, as a quarter is laid out as one long array (`particles.Rows`).
+corrected together. The sheet is held as four quarters, its even and odd rows' even and odd columns,
+so that each such set joins one quarter to another, shifted by a particle or none: one contiguous
+slice of each, as a quarter is laid out as one long array (`particles.Rows`).
 """
 
 from __future__ import annotations
@@ -40,14 +40,15 @@ class _Set(NamedTuple):
 def split(x: jax.Array) -> Quarters:
     """The quarters of a sheet [..., n, n], each laid out [..., N]."""
     rows = _rows(x.shape[-1] // 2)
-    return tuple(rows.lay(x[..., p::2, q::2]) for p in (0, 1) for q in (0, 1))
+    quarter = lambda p, q: rows.lay(x[..., p::2, q::2])
+    return quarter(0, 0), quarter(0, 1), quarter(1, 0), quarter(1, 1)
 
 
 def join(quarters: Quarters, side: int) -> jax.Array:
     """The inverse of `split`, for a sheet of `side` particles along each side."""
-    quarters = [_rows(side // 2).lift(x) for x in quarters]
-    *lead, half, _ = quarters[0].shape
-    rows = [jnp.stack(quarters[k : k + 2], axis=-1) for k in (0, 2)]
+    grids = [_rows(side // 2).lift(x) for x in quarters]
+    *lead, half, _ = grids[0].shape
+    rows = [jnp.stack(grids[k : k + 2], axis=-1) for k in (0, 2)]
     rows = [row.reshape(*lead, half, 2 * half) for row in rows]
     return jnp.stack(rows, axis=-2).reshape(*lead, 2 * half, 2 * half)
 
@@ -75,7 +76,7 @@ def limit(
             # Padding what is added to the whole quarter's size would take three times as long.
             x[s.first] = x[s.first].at[:, s.near].add(s.near_share * d)
             x[s.second] = x[s.second].at[:, s.far].add(-s.far_share * d)
-        return tuple(x)
+        return x[0], x[1], x[2], x[3]
 
     return shorten
 

@@ -69,7 +69,11 @@ class Branching(Raising):
     def _of(function: Callable[[Any], Any], option: Any) -> Any:
         try:
             return function(option)
-        except (PythonRaises, RewardError, RecursionError):
+        except RewardError as error:
+            if option is None and not isinstance(error, PythonError):
+                raise PythonError(error.diagnostics) from None
+            raise
+        except (PythonRaises, RecursionError):
             raise
         except ValueProblem as problem:
             if option is None:  # Python has no operation of None that is not here
@@ -77,7 +81,8 @@ class Branching(Raising):
             raise
         except Exception as error:  # NumPy and JAX refuse shapes and types in many ways
             message, python = plain_error(error)
-            raise (PythonRaises if python else ValueProblem)(message) from None
+            sure = python or option is None
+            raise (PythonRaises if sure else ValueProblem)(message) from None
 
     def lifted(self, function: Callable[..., Any], *operands: Any, pure: bool = True) -> Any:
         """`function(*operands)`, for each of the values that an operand may have."""

@@ -12,6 +12,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from core_jax.reward_models.formal.choices import Choice
 from core_jax.reward_models.formal.entries import cast, number, scalar
 from core_jax.reward_models.formal.indexing import constant
 from core_jax.reward_models.formal.iterables import Lazy, Rows, View
@@ -169,7 +170,18 @@ def _range(evaluator: Any, *bounds: Any) -> tuple | list:
 
 
 def to_dict(evaluator: Any, items: Any = (), **named: Any) -> dict:
-    return dict(items if isinstance(items, dict) else evaluator.items(items)) | named
+    made: dict = {}
+    with evaluator.holding([made]):
+        if isinstance(items, dict):
+            evaluator.update(made, items)
+            items = ()
+        for pair in evaluator.items(items):
+            if isinstance(pair, Choice):
+                evaluator.over(pair, lambda one: evaluator.set_item(made, *evaluator.items(one)))
+            else:
+                evaluator.set_item(made, *evaluator.items(pair))
+    evaluator.update(made, named)
+    return made
 
 
 def from_keys(evaluator: Any, args: tuple, kwargs: dict) -> dict:

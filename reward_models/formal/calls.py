@@ -166,7 +166,7 @@ class Calls(Subscripts):
         """A count of elements, or a place among them, is no larger than their number."""
         if name == "sum" and getattr(array, "dtype", None) != np.bool_ or not is_array(array):
             return
-        self.bounds[id(result)] = (result, int(np.size(array)))
+        self.memory.bounds[id(result)] = (result, int(np.size(array)))
 
     def _dependent(self, name: str, args: tuple, kwargs: dict) -> Any:
         """An argument of a function of the tables whose structure depends on the state."""
@@ -301,12 +301,32 @@ class Calls(Subscripts):
             made = BUILTINS["sorted"].call(self, (list(owner), *args), kwargs)
             owner[:] = made
             return None
-        if name in ("pop", "insert") and holds_traced(args[:1]):
-            raise ValueProblem(f".{name}() needs a constant here")
+        if name in ("pop", "insert") and is_traced(args[0] if args else None):
+            return self._at_traced_place(owner, name, *args)
         try:
             return getattr(owner, name)(*args, **kwargs)
         except IndexError as error:
             raise PythonRaises(f"list.{name}: {error}", "test its length first") from None
+
+    def _at_traced_place(self, owner: list, name: str, place: Any, item: Any = None) -> Any:
+        """`owner.insert(place, item)` or `owner.pop(place)` of a place that the state decides."""
+        size, old = len(owner), list(owner)
+        start = jnp.where(place < 0, place + size, place)
+        self.spend(8 * size)
+        if name == "pop":
+            outside = (start < 0) | (start >= size)
+            self.raises(outside, f"an index is out of range for {size} items")
+            gone = self.item(old, place)
+            owner[:] = [self.merged(start <= i, old[i + 1], old[i]) for i in range(size - 1)]
+            return gone
+        start = jnp.clip(start, 0, size)
+        owner[:] = []
+        for index in range(size + 1):
+            shifted = old[index - 1] if index else item
+            kept = old[index] if index < size else item
+            later = self.merged(start < index, shifted, kept)
+            owner.append(self.merged(start == index, item, later))
+        return None
 
     def _found_in(self, owner: list | tuple, name: str, item: Any) -> Any:
         """`owner.index(item)`, `owner.count(item)` or `owner.remove(item)`."""

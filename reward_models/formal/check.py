@@ -60,8 +60,8 @@ ANNOTATION = frozenset(getattr(ast, name) for name in _ANNOTATION.split())
 
 _REFUSED = {
     "TryStar": ("`try` statements", "test for the case beforehand with `if` or np.where"),
-    "Global": ("`global`", "pass the value as an argument and return it"),
-    "Nonlocal": ("`nonlocal`", "pass the value as an argument and return it"),
+    "Global": ("`global`", "a reward remembers nothing from one call to the next: remove it"),
+    "Nonlocal": ("`nonlocal`", "return the new value from the inner function instead"),
     "Yield": ("generators", "collect the values in a list"),
     "YieldFrom": ("generators", "collect the values in a list"),
     "Await": ("`await`", "remove it"),
@@ -79,6 +79,8 @@ _REFUSED = {
 _DETERMINISTIC = "a reward is a function of its arguments: remove the randomness"
 _ATTRIBUTE_HINTS = {
     "random": _DETERMINISTIC,
+    "sigmoid": "write 1.0 / (1.0 + np.exp(-x))",
+    "relu": "write np.maximum(x, 0.0)",
     "errstate": "guard the division itself, as in `x / (y + 1e-6)`",
     "unique": "its size depends on the state: compare the elements with each other",
 }
@@ -96,7 +98,8 @@ class _Checker:
         self.source, self.signature = source, signature
         self.found: list[Diagnostic] = []
         self.members = _members(tree) | signature.attributes
-        self.names = set(BUILTINS) | _MODULE_NAMES | EXCEPTIONS | _bound_names(tree)
+        self.own = _bound_names(tree)
+        self.names = set(BUILTINS) | _MODULE_NAMES | EXCEPTIONS | self.own
 
     def report(self, node: ast.AST, message: str, hint: str = "") -> None:
         self.found.append(diagnostic_for(self.source, node, message, hint))
@@ -140,7 +143,7 @@ class _Checker:
         if node.id.startswith("__"):
             self.check_identifier(node, node.id)
         elif isinstance(node.ctx, ast.Load) and node.id not in self.names:
-            close = difflib.get_close_matches(node.id, sorted(self.names), 1, 0.6)
+            close = difflib.get_close_matches(node.id, sorted(self.own), 1, 0.8)
             hint = f"did you mean `{close[0]}`?" if close else "define it before it is used"
             hint = _NAME_HINTS.get(node.id, hint)
             self.report(node, f"the name `{node.id}` is unknown", hint)
@@ -154,9 +157,7 @@ class _Checker:
                 message = f"`{_path(node.value)}` has no `{node.attr}`"
                 self.report(node, message, f"it has {', '.join(members)}; nothing is remembered")
         elif node.attr not in ATTRIBUTES | self.members:
-            close = difflib.get_close_matches(node.attr, sorted(ATTRIBUTES), 1, 0.6)
-            hint = f"did you mean `{close[0]}`?" if close else "use plain arithmetic or np.where"
-            hint = _ATTRIBUTE_HINTS.get(node.attr, hint)
+            hint = _ATTRIBUTE_HINTS.get(node.attr, "write it out with functions of NumPy")
             self.report(node, f"`.{node.attr}` is not available", hint)
         if not isinstance(node.ctx, ast.Load):
             hint = "use a variable; nothing is remembered from one call to the next"

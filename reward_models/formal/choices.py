@@ -200,10 +200,10 @@ def replaced(values: Any, old: Any, new: Any) -> Any:
     """Nested tuples, lists and dicts with `new` in the place of `old`."""
     if values is old:
         return new
-    if isinstance(values, tuple | list) and not isinstance(values, Copied):
+    if isinstance(values, tuple | list):
         items = [replaced(item, old, new) for item in values]
         same = all(a is b for a, b in zip(items, values, strict=True))
-        return values if same else type(values)(items)
+        return values if same else (tuple if isinstance(values, tuple) else list)(items)
     if isinstance(values, dict):
         items = {key: replaced(item, old, new) for key, item in values.items()}
         same = all(items[key] is values[key] for key in values)

@@ -89,6 +89,10 @@ def plain_error(error: Exception) -> tuple[str, bool]:
     if "incompatible shapes" in text or "could not be broadcast" in text:
         shapes = re.findall(r"\(\d*,?(?: ?\d+,?)*\)", text)
         return f"arrays of shapes that do not fit: {' and '.join(shapes)}", True
+    if "indices must be concrete" in text:
+        return "how many elements this mask picks depends on the state", False
+    if "unsupported operand" in text or "object is not" in text or "has no attribute" in text:
+        return "these values do not fit this operation", False
     if isinstance(error, IndexError | KeyError):
         return text, True
     return text, False

@@ -17,7 +17,7 @@ import numpy as np
 
 from core_jax.reward_models.formal.builtins_table import BUILTINS, from_keys
 from core_jax.reward_models.formal.calls import Calls
-from core_jax.reward_models.formal.choices import Choice, content_of
+from core_jax.reward_models.formal.choices import Choice, Masked, content_of
 from core_jax.reward_models.formal.kinds import known
 from core_jax.reward_models.formal.memory import Memory, fresh
 from core_jax.reward_models.formal.methods_table import ARRAY_METHODS, CONTAINER_METHODS, PROPERTIES
@@ -34,6 +34,7 @@ from core_jax.reward_models.formal.values import (
     Namespace,
     Primitive,
     PythonRaises,
+    Unset,
     ValueProblem,
     describe,
     is_array,
@@ -89,11 +90,25 @@ class Expressions(Calls):
         frame: Frame | None = self.frame
         while frame is not None:
             if node.id in frame.names:
-                return frame.names[node.id]
+                return self._set_value(frame.names[node.id])
             frame = frame.parent
         if node.id in BUILTINS:
             return BUILTINS[node.id]
         return self.fail(node, f"`{node.id}` has no value here", "assign it before it is used")
+
+    def _set_value(self, value: Any) -> Any:
+        """The value of a name; Python raises on paths on which it has none."""
+        if not isinstance(value, Choice) or isinstance(value, Masked):
+            return value
+        unset = [(c, one) for c, one in value.options() if isinstance(one, Unset)]
+        for condition, one in unset:
+            self.raises(condition, one.reason, one.hint)
+        if not unset:
+            return value
+        kept = [(c, one) for c, one in value.options() if not isinstance(one, Unset)]
+        if len(kept) == 1:
+            return kept[0][1]
+        return Choice([c for c, _ in kept], [one for _, one in kept])
 
     def eval_Attribute(self, node: ast.Attribute) -> Any:
         owner = self.value(node.value)
@@ -202,9 +217,17 @@ class Expressions(Calls):
         truth = self.truth(first)
         if not is_traced(truth):
             return self._bool(conjunction, nodes[1:]) if truth == conjunction else first
-        rest = lambda: self._bool(conjunction, nodes[1:])
+        others: list = []
+
+        def rest() -> Any:
+            others.append(self._bool(conjunction, nodes[1:]))
+            return others[0]
+
         last = lambda: first
-        return self.fork(nodes[0], truth, *((rest, last) if conjunction else (last, rest)))
+        result = self.fork(nodes[0], truth, *((rest, last) if conjunction else (last, rest)))
+        if getattr(first, "dtype", None) == np.bool_ and others[0] is (not conjunction):
+            return others[0]  # `x and False`, whatever x
+        return result
 
     def eval_IfExp(self, node: ast.IfExp) -> Any:
         truth = self.at(node.test, lambda: self.truth(self.value(node.test)))

@@ -52,6 +52,8 @@ def read(owner: Any, key: Any) -> Any:
         if isinstance(key, int) and not -len(owner) <= key < len(owner):
             raise PythonRaises(f"index {key} is out of range for {len(owner)} items")
         return owner[key]
+    if is_number(owner) or owner is None:
+        raise PythonRaises(f"{describe(owner)} cannot be indexed")
     raise ValueProblem(f"{describe(owner)} cannot be indexed")
 
 
@@ -172,7 +174,7 @@ def _index(array: Any, key: Any) -> tuple:
     parts = list(key) if isinstance(key, tuple) else [key]
     consumed = sum(_axes(part) for part in parts)
     if consumed > array.ndim:
-        raise ValueProblem(f"too many indices for {describe(array)}")
+        raise PythonRaises(f"too many indices for {describe(array)}")
     axis, index = 0, []
     for part in parts:
         if part is Ellipsis:

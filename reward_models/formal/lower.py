@@ -65,7 +65,6 @@ class Evaluator(Statements):
         self.memory = Memory()
         self.held: list[list] = []
         self.watched: list[ast.AST] | None = None
-        self.bounds: dict[int, tuple[Any, int]] = {}
         self.callers: list[Frame] = []
         self.lambdas: dict[int, ast.FunctionDef] = {}
         self.remembered: dict[int, Any] = {}

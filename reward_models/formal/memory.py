@@ -53,6 +53,7 @@ class Memory:
 
     def __init__(self) -> None:
         self.kinds = Kinds()
+        self.bounds: dict[int, tuple[Any, int]] = {}  # of whole numbers, how large they can be
         self._places: dict[int, _Place] = {}
         self._cells = 0
 
@@ -92,13 +93,22 @@ class Memory:
     def joined(self, condition: Any, result: Any, yes: Any, no: Any) -> Any:
         """`result`, which is `yes` or `no` by a traced condition."""
         if not (is_array(yes) and is_array(no) and yes.ndim and no.ndim):
-            return self.kinds.chosen(lambda: condition, result, yes, no)
+            known = [self._bound(side) for side in (yes, no)]
+            joined = self.kinds.chosen(lambda: condition, result, yes, no)
+            if None not in known:
+                self.bounds[id(joined)] = (joined, max(known))  # type: ignore[type-var]
+            return joined
         first, second = self._place(yes), self._place(no)
         same = first.positions is not None and second.positions is not None
         same = same and np.array_equal(first.positions, second.positions)
         cells = first.cells | second.cells
         positions = first.positions if same and first.cells == second.cells else None
         return self._set(result, cells, positions).array
+
+    def _bound(self, value: Any) -> int | None:
+        if isinstance(value, int):
+            return abs(value)
+        return self.bounds.get(id(value), (value, None))[1]
 
     def reaches(self, owner: Any, names: dict[str, Any]) -> bool:
         """Whether an array of `names`, or of the containers in it, shares memory with `owner`."""

@@ -25,6 +25,7 @@ from core_jax.reward_models.formal.values import (
     MAX_ITEMS,
     Missing,
     Record,
+    Unset,
     ValueProblem,
     containers,
     is_array,
@@ -58,16 +59,20 @@ class Merger:
         if yes is no:
             return yes
         for side in (yes, no):
-            if isinstance(side, Missing) and side is not _ABSENT:
+            if isinstance(side, Missing) and side is not _ABSENT and not isinstance(side, Unset):
                 return side
-        if yes is _ABSENT or no is _ABSENT:
-            return Missing(f"{what} is set in only one branch of an `if`", _BEFORE)
+        unset = Unset(f"{what} is set in only one branch of an `if`", _BEFORE)
+        yes, no = (unset if side is _ABSENT else side for side in (yes, no))
+        if isinstance(yes, Unset) and isinstance(no, Unset):
+            return yes
         if self._fit(yes, no):
             return self._joined(yes, no, what)
         return self._choice(yes, no, what)
 
     def _fit(self, yes: Any, no: Any) -> bool:
         """Whether the two can be joined to one value of the same structure."""
+        if isinstance(yes, Unset):
+            return isinstance(no, Unset)
         if _numeric(yes) and _numeric(no):
             return np.shape(yes) == np.shape(no)
         if type(yes) is not type(no):
@@ -86,7 +91,7 @@ class Merger:
         return yes is no or self._fit(yes, no)
 
     def _joined(self, yes: Any, no: Any, what: str) -> Any:
-        if isinstance(yes, str):
+        if isinstance(yes, str | Unset):
             return yes
         if isinstance(yes, tuple):
             pairs = zip(yes, no, strict=True)

@@ -14,12 +14,15 @@ from collections.abc import Iterator
 def needed(tree: ast.Module, function: ast.FunctionDef) -> ast.Module:
     """The module with only the statements that `function` needs, in their order."""
     wanted, kept = {function.name}, set[int]()
+    modules = {_bound(alias) for node in ast.walk(tree)
+               if isinstance(node, ast.Import | ast.ImportFrom) for alias in node.names}  # fmt: skip
+    modules |= {"np", "numpy", "math", "torch"}
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     changed = True
     while changed:
         changed = False
         for index, node in enumerate(tree.body):
-            if index in kept or not _concerns(node, wanted, functions):
+            if index in kept or not _concerns(node, wanted, functions, modules):
                 continue
             kept.add(index)
             wanted |= set(_reads(node))
@@ -55,34 +58,41 @@ def _bound(alias: ast.alias) -> str:
     return alias.asname or alias.name.split(".")[0]
 
 
-def _concerns(node: ast.stmt, wanted: set[str], functions: dict[str, ast.FunctionDef]) -> bool:
+def _concerns(
+    node: ast.stmt, wanted: set[str], functions: dict[str, ast.FunctionDef], modules: set[str]
+) -> bool:
     """Whether a statement binds or changes something wanted, or is an import of everything."""
     if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names):
         return True
     if isinstance(node, ast.FunctionDef | ast.ClassDef):
         return node.name in wanted
-    if wanted & set(_changes(node)):
+    if wanted & set(_changes(node, modules)):
         return True
-    for call in ast.walk(node):
-        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
-            continue
-        called = functions.get(call.func.id)
-        if called is None or called.name in wanted and not isinstance(node, ast.Expr | ast.Assign):
-            continue
-        changed = set(_changes(called))
-        parameters = {arg.arg for arg in ast.walk(called.args) if isinstance(arg, ast.arg)}
-        given = {name.id for arg in (*call.args, *(k.value for k in call.keywords))
-                 for name in ast.walk(arg) if isinstance(name, ast.Name)}  # fmt: skip
-        data = wanted - set(functions)
-        local = {n.id for n in ast.walk(called)
-                 if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}  # fmt: skip
-        if (changed - parameters - local) & data or (changed & parameters and given & data):
-            return True
-    return False
+    return any(
+        _changed_by(call, wanted - set(functions) - modules, functions, modules)
+        for call in ast.walk(node)
+        if isinstance(call, ast.Call)
+    )
 
 
-def _changes(node: ast.AST) -> Iterator[str]:
-    """Names that a statement binds, or whose objects it may change."""
+def _changed_by(
+    call: ast.Call, data: set[str], functions: dict[str, ast.FunctionDef], modules: set[str]
+) -> bool:
+    """Whether a call of a function of the module may change the objects of `data`."""
+    called = functions.get(call.func.id) if isinstance(call.func, ast.Name) else None
+    if called is None:
+        return False
+    changed = {name for part in called.body for name in _changes(part, modules)}
+    parameters = {arg.arg for arg in ast.walk(called.args) if isinstance(arg, ast.arg)}
+    values = (*call.args, *(keyword.value for keyword in call.keywords))
+    given = {n.id for value in values for n in ast.walk(value) if isinstance(n, ast.Name)}
+    local = {n.id for n in ast.walk(called)
+             if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}  # fmt: skip
+    return bool((changed - parameters - local) & data or changed & parameters and given & data)
+
+
+def _changes(node: ast.AST, modules: set[str]) -> Iterator[str]:
+    """Names that a statement binds, or whose objects it may change by a method or a subscript."""
     for part in ast.walk(node):
         if isinstance(part, ast.Import | ast.ImportFrom):
             yield from (_bound(alias) for alias in part.names)
@@ -94,7 +104,8 @@ def _changes(node: ast.AST) -> Iterator[str]:
             if isinstance(part.ctx, ast.Store | ast.Del):
                 yield _root(part)
         elif isinstance(part, ast.Call) and isinstance(part.func, ast.Attribute):
-            yield _root(part.func)
+            if _root(part.func) not in modules:
+                yield _root(part.func)
 
 
 def _root(node: ast.expr) -> str:

@@ -264,12 +264,12 @@ class Operations(Containers):
             return left.times(right)
         if name == "Mod" and isinstance(left, str):
             return percent(left, right)
-        if name == "Mult" and isinstance(right, list | tuple) and isinstance(left, int):
+        if name == "Mult" and isinstance(right, list | tuple | str) and isinstance(left, int):
             left, right = right, left
-        if name == "Mult" and isinstance(left, list | tuple) and isinstance(right, int):
+        if name == "Mult" and isinstance(left, list | tuple | str) and isinstance(right, int):
             if len(left) * right > MAX_ITEMS:
                 raise ValueProblem(f"a container may hold at most {MAX_ITEMS} items")
-            return left * right
+            return (list(left) if isinstance(left, list) else left) * right
         if not (is_number(left) or is_array(left) or is_number(right) or is_array(right)):
             raise ValueProblem(f"no arithmetic between {describe(left)} and {describe(right)}")
         for side, other in ((left, right), (right, left)):
@@ -308,7 +308,7 @@ class Operations(Containers):
             return int(np.max(np.abs(value), initial=0)) if np.size(value) else 0
         if value.dtype == np.bool_:
             return 1
-        return self.bounds.get(id(value), (value, UNKNOWN))[1]
+        return self.memory.bounds.get(id(value), (value, UNKNOWN))[1]
 
     def _bound(self, name: str, left: Any, right: Any, result: Any) -> None:
         """Note how large a whole number may be; refuse where it leaves int32, as Python's do not."""
@@ -322,7 +322,7 @@ class Operations(Containers):
             beyond = jnp.any(jnp.abs(_TRACED[name](*wide)) >= 2.0**31)
             self.raises(beyond, "a whole number beyond 2**31", "use floats: float(x)")
             most = UNKNOWN
-        self.bounds[id(result)] = (result, most)
+        self.memory.bounds[id(result)] = (result, most)
 
     def compare(self, name: str, left: Any, right: Any) -> Any:
         """A comparison, by the name of its `ast` operator."""

@@ -130,7 +130,10 @@ def _compile(
     states: Sequence[tuple[Any, Any, Any]] = (),
 ) -> FormalReward:
     tree = parse(source)
-    function = signature.find(source, tree)
+    try:
+        function = signature.find(source, tree)
+    except RewardError as error:  # a misspelt name may be why: say that first
+        raise RewardError(check(source, tree, signature) or error.diagnostics) from None
     tree = needed(tree, function)
     found = check(source, tree, signature)
     if found:

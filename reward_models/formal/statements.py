@@ -220,6 +220,9 @@ class Statements(Expressions):
             self.at(target, lambda: self.set_item(owner, key, value))
         elif isinstance(target, ast.Tuple | ast.List):
             parts = self.lifted(lambda one: self._parts(target, one), value)
+            if isinstance(parts, Choice):
+                each = range(len(target.elts))
+                parts = [self.over(parts, lambda one, i=i: one[i], True) for i in each]
             for part, item in zip(target.elts, parts, strict=True):
                 part = part.value if isinstance(part, ast.Starred) else part
                 self.assign(part, item)
@@ -266,6 +269,11 @@ class Statements(Expressions):
     def _scalar(self, node: ast.AST, what: str, value: Any) -> Any:
         if isinstance(value, Missing):
             self.fail(node, value.reason, value.hint)
+        if isinstance(value, Choice) and any(is_number(v) or is_array(v) for v in value.values):
+            self.at(node, lambda: value.options())
+            return self.at(
+                node, lambda: self.over(value, lambda one: self._scalar(node, what, one), True)
+            )
         shape = getattr(value, "shape", ()) if is_array(value) else ()
         if self.torch and shape and np.size(value) == 1:
             value, shape = value.reshape(()), ()

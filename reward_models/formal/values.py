@@ -41,6 +41,11 @@ class Missing:
 
 
 @dataclass(frozen=True)
+class Unset(Missing):
+    """A name that has no value on some paths; Python raises where it is read there."""
+
+
+@dataclass(frozen=True)
 class Module:
     """`np`, `np.linalg` or `math`."""
 

@@ -33,7 +33,6 @@ class Containers(Branching):
     """The part of the evaluator that knows lists and dicts whose size depends on the state."""
 
     held: list[list]
-    bounds: dict[int, tuple[Any, int]]  # of lengths, the largest that they can be
 
     def items(self, value: Any) -> list:
         raise NotImplementedError
@@ -53,7 +52,7 @@ class Containers(Branching):
         assert isinstance(content, Varied | Kept)
         found = self.memory.kinds.as_python(content.length)
         most = len(content.items if isinstance(content, Varied) else content.values)
-        self.bounds[id(found)] = (found, most)
+        self.memory.bounds[id(found)] = (found, most)
         return found
 
     def counted(self, start: int, stop: Any, step: int) -> list:
@@ -62,7 +61,7 @@ class Containers(Branching):
         Raises:
             ValueProblem: how large `stop` may be is not known.
         """
-        _, most = self.bounds.get(id(stop), (stop, None))
+        _, most = self.memory.bounds.get(id(stop), (stop, None))
         if most is None or step < 1 or not isinstance(start, int):
             message = "range() needs constants, not values of the observation or action"
             raise ValueProblem(message, "loop over a constant range and use np.where inside")

@@ -148,9 +148,9 @@ class Values:
         self.result: Any = None
         check = library._check_finite
 
-        def kept(source: str, function: ast.FunctionDef, result: Any) -> None:
+        def kept(source: str, function: ast.FunctionDef, result: Any, covered: set[int]) -> Any:
             self.result = result
-            check(source, function, result)
+            return check(source, function, result, covered)
 
         library._check_finite = kept
 

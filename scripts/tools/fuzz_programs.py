@@ -19,6 +19,7 @@ from core_jax.reward_models.formal import CORE, Signature, extract_code, make_si
 
 ROOT = Path(__file__).parents[2]
 DRAWN = 0.06  # the part of the programs that the grammar draws
+CONTAINERS = 0.45  # the part of drawn statements that are about lists, dicts, texts and masks
 BYTES = 0.75  # the part of the mutants in which bytes are changed
 TOKEN = re.compile(r"\s+|\w+(?:\.\d+)?|==|<=|>=|!=|\*\*|//|[-+*/]=|.", re.S)
 WORDS = (
@@ -56,6 +57,7 @@ class Grammar:
         ]
         lines += [f"    return {self.pick('a*b a-b abs(a)')}"]
         lines += ["def compute_reward(observation, action, target_pos):", "    parts = {'s': 0.1}"]
+        self.lists, self.dicts, self.texts, self.masks = [], [], [], []
         lines += self.block(1, self.r.randint(3, 9), 2)
         total = self.scalar(1)
         lines += [f"    parts['t'] = {self.scalar(2)}"]
@@ -71,16 +73,113 @@ class Grammar:
         return lines or [pad + "pass"]
 
     def nested(self, count: int, nesting: int) -> list[str]:
-        scalars, vectors = list(self.scalars), list(self.vectors)
+        names = "scalars vectors lists dicts texts masks".split()
+        kept = {name: list(getattr(self, name)) for name in names}
         lines = self.block(1, count, nesting)
-        self.scalars, self.vectors = scalars, vectors  # what a branch defines stays in it
+        for name, values in kept.items():  # what a branch defines stays in it
+            setattr(self, name, values)
         return lines
+
+    def container(self, nesting: int) -> list[str]:
+        """A statement about a list, dict, text, closure or mask."""
+        kind = self.r.randrange(14)
+        a, t = self.scalar(0), self.truth(0)
+        if kind < 3 or not self.lists:
+            made = self.pick([
+                "[]", f"[{a}]", f"[{a}, 0.5]", f"[e for e in {self.vector(0)} if e > {self.pick('-0.3 0 0.2')}]",
+                f"[{a}] if {t} else [0.1, {self.scalar(0)}]", f"list({self.vector(0)})",
+                f"sorted({self.vector(0)})", f"list(filter(lambda e: e > 0, {self.vector(0)}))",
+                *(f"{v}.copy()" for v in self.lists), *(f"{v} + [{a}]" for v in self.lists),
+                *(f"{v}[{self.pick('1: :1 :-1 ::-1')}]" for v in self.lists), *self.lists,
+            ])  # fmt: skip
+            name = self.name("l")
+            self.lists.append(name)
+            return [f"{name} = {made}"]
+        v, w = self.pick(self.lists), self.pick(self.lists)
+        if kind == 3:
+            return [f"if {t}:", f"    {v}.{self.change(a)}"]
+        if kind == 4:
+            return [f"for e in {self.vector(0)}:", f"    if e > {self.pick('0 0.2 -0.4')}:",
+                    f"        {self.pick(['continue', 'break', f'{v}.append(e * 0.5)'])}",
+                    f"    {v}.append({self.pick('e e+1 0.25 1')})"]  # fmt: skip
+        if kind == 5:
+            name = self.name("c")
+            return [f"def {name}(x):", f"    if x > {self.pick('0 0.3')}:",
+                    f"        {v}.{self.change('x')}", "        return 1.0", "    return 0.5",
+                    f"parts['s'] = parts['s'] + {name}({a})"]  # fmt: skip
+        if kind == 6:
+            return [f"if {v}:", f"    {v}.{self.pick(['pop()', 'pop(0)', 'reverse()', 'sort()'])}"]
+        if kind == 7:
+            count = self.name("n")
+            self.scalars.append(count)
+            return [f"{count} = 0.0", f"for i, e in enumerate({v}):",
+                    f"    {count} += {self.pick(['e', 'e * (i + 1)', '1', 'abs(e) - 0.1'])}",
+                    *([f"    if e > 0.5:",
+                       f"        {self.pick('break continue')}"] * self.r.randint(0, 1))]  # fmt: skip
+        if kind == 8 or not self.dicts:
+            name = self.name("d")
+            made = self.pick(["{}", f"{{'a': {a}}}", f"{{'a': {a}, 'b': 0.5}} if {t} else {{'b': {self.scalar(0)}}}",
+                              f"{{k: x for k, x in zip('abc', {self.vector(0)}) if x > 0}}",
+                              *(f"{{**{d}, 'c': {a}}}" for d in self.dicts)])  # fmt: skip
+            self.dicts.append(name)
+            return [f"{name} = {made}"]
+        d, k = self.pick(self.dicts), self.pick("a b c")
+        if kind == 9:
+            return [f"if {t}:", "    " + self.pick([f"{d}['{k}'] = {a}", f"{d}.pop('{k}', 0.0)",
+                    f"{d}.update({{'{k}': {a}}})", f"{d}.setdefault('{k}', {a})"])]  # fmt: skip
+        if kind == 10:
+            name = self.name("t")
+            self.texts.append(name)
+            return [f"{name} = 'a' if {t} else 'b'", f"if {self.truth(0)}:",
+                    f"    {name} = {self.pick([repr('c'), f'{name}.upper().lower()'])}"]  # fmt: skip
+        if kind == 11:
+            name = self.name("m")
+            self.masks.append(name)
+            return [f"{name} = {self.vector(1)} > {self.pick('0 0.3 -0.5')}"]
+        named = [one for one in self.vectors if one.isidentifier() and one != "target_pos"]
+        if kind == 12 and self.masks and named:
+            m, x = self.pick(self.masks), self.pick(named)
+            return [f"{x}[{m}] {self.pick('= += *=')} {self.pick(['0.5', '0.0', f'{x}[{m}] * 2'])}"]
+        count = self.name("q")
+        return [f"{count} = 0", f"while {count} < {self.pick('2 4')}" + self.pick(["", f" and {t}"]) + ":",
+                f"    {count} += 1", f"    {v}.append({a})", f"{w}2 = [{v}, [0.5]]",
+                f"{w}2[0].append(0.1)", f"parts['s'] += len({w}2[0])"]  # fmt: skip
+
+    def change(self, item: str) -> str:
+        """A call that changes a list."""
+        return self.pick([f"append({item})", f"extend([{item}, 0.3])", f"insert(0, {item})", f"append({item})"])
+
+    def of_containers(self) -> str:
+        """A number made of a list, dict, text or mask."""
+        found = []
+        for v in self.lists:
+            found += [f"len({v})", f"sum({v})", f"max({v}, default=0.5)", f"({v}[0] if {v} else 0.5)",
+                      f"({v}[-1] if len({v}) > 1 else 0.2)", f"sum(e for e in {v} if e < 0.5)",
+                      f"(1.0 if {v} else 0.0)", f"sum(x * y for x, y in zip({v}, W))",
+                      f"np.mean({v} or [0.0])", f"sum({v}[i] for i in range(len({v})))",
+                      f"any(e > 0.4 for e in {v})", f"(sum({v}) / len({v}) if {v} else 0.0)",
+                      f"sum(sorted({v})[:2])", f"len({v} + {v}[1:])", f"(0.25 in {v})",
+                      f"next((e for e in {v} if e > 0), -1.0)", f"np.sum(np.array({v}))"]  # fmt: skip
+        for d in self.dicts:
+            found += [f"len({d})", f"sum({d}.values())", f"{d}.get('a', 0.3)", f"('b' in {d})",
+                      f"sum(x for k, x in {d}.items() if k != 'b')", f"({d} == {{}})",
+                      f"(1.5 if {d} else 0.5)", f"len([k for k in {d}])"]  # fmt: skip
+        for t in self.texts:
+            found += [f"{{'a': 0.1, 'b': 0.2, 'c': 0.3}}[{t}]", f"({t} == 'a')", f"({t} in ('b', 'c'))",
+                      f"len({t} + 'x')"]  # fmt: skip
+        for m in self.masks:
+            found += [f"np.sum({m})", f"W[{m}].sum()", f"len(target_pos[{m}])",
+                      f"(target_pos[{m}].mean() if {m}.any() else 0.1)", f"len(np.where({m})[0])",
+                      f"(target_pos[{m}] * 2).sum()"]  # fmt: skip
+        return self.pick(found) if found else "0.5"
 
     def name(self, kind: str) -> str:
         self.fresh += 1
         return f"{kind}{self.fresh}"
 
     def statement(self, nesting: int) -> list[str]:
+        if self.r.random() < CONTAINERS:
+            return self.container(nesting)
         kind = self.r.randrange(12 if nesting else 8)
         named = [v for v in self.vectors if v.isidentifier()]
         if kind in (0, 1):
@@ -122,6 +221,8 @@ class Grammar:
                 f"parts['s'] = part({self.scalar(1)}, {self.vector(1)})"]  # fmt: skip
 
     def scalar(self, depth: int) -> str:
+        if self.r.random() < 0.15:
+            return f"({self.of_containers()})"
         if not depth or self.r.random() < 0.2:
             return self.pick(self.scalars)
         a, b, v = self.scalar(depth - 1), self.scalar(depth - 1), self.vector(depth - 1)

@@ -1,6 +1,6 @@
 """Lays out the repository as it is installed: `python scripts/tools/linked_view.py build/view`.
 
-`build/view/core_jax` has the package structure of the wheel, by symbolic links to the folders at
+`build/view/core_jax` has the package structure of the wheel, by symbolic links to the files of the
 the root. Type checkers and import-linter, which do not know setuptools' `package-dir`, read it;
 with `PYTHONPATH=build/view` a checkout runs without being installed.
 """
@@ -16,16 +16,25 @@ LIBRARIES = ("agents", "envs", "reward_models")
 
 
 def make_view(folder: Path) -> Path:
-    """Makes `folder/core_jax` anew and returns it."""
+    """Makes `folder/core_jax` anew and returns it.
+
+    Folders are real and files are links: pyright does not look into linked folders.
+    """
     package = folder / "core_jax"
     shutil.rmtree(package, ignore_errors=True)
-    package.mkdir(parents=True)
-    for path in sorted((ROOT / "core").iterdir()):
-        if path.name != "__pycache__":
-            (package / path.name).symlink_to(path)
+    _link(ROOT / "core", package)
     for name in LIBRARIES:
-        (package / name).symlink_to(ROOT / name)
+        _link(ROOT / name, package / name)
     return package
+
+
+def _link(source: Path, target: Path) -> None:
+    target.mkdir(parents=True, exist_ok=True)
+    for path in sorted(source.iterdir()):
+        if path.is_dir() and path.name != "__pycache__":
+            _link(path, target / path.name)
+        elif path.is_file():
+            (target / path.name).symlink_to(path)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,16 @@
-"""How often learned rewards are right about which of two clips is better.
+"""How often learned rewards order two clips as the ground truth does.
 
     python scripts/tools/pair_accuracy.py RUN --pairs 200
-    python scripts/tools/pair_accuracy.py --task soccer --residual-input pixels --labels 500 --pairs
-    200
+    python scripts/tools/pair_accuracy.py --task soccer --input pixels --labels 500 --pairs 200
 
 Of a run: pairs are drawn uniformly from all of its replay; one that shares a frame with a labelled
-clip is left out. The residual reward (looking at every frame), the formal one and their sum are
-judged. Of a task: a fresh residual reward is fitted, in rounds as a run does it, to an oracle's
-labels of clips of scripted experts of all skills, and judged on clips of other episodes.
+clip is left out. Every reward column is evaluated (a learned one on every frame), and their
+weighted sum, which the policy is trained on. Of a task: a fresh reward is fitted, in rounds as a
+run does it, to an oracle's labels of clips of scripted experts of all skills, and evaluated on
+clips of other episodes.
 
-What is right is the ground truth that the scripted teacher judges by; pairs whose clips are equally
-good are left out. The last line of stdout is one JSON object.
+The ground truth is what the scripted teacher judges by; pairs whose clips are equally good are left
+out. The last line of stdout is one JSON object.
 """
 
 from __future__ import annotations
@@ -20,51 +20,72 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from types import SimpleNamespace
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import tyro
+from annotated_types import Ge, Gt, Le
 
 from core_jax import envs
 from core_jax.agents import replay
 from core_jax.feedback.expert_pairs import expert_questions
 from core_jax.feedback.labels import LabelStore
-from core_jax.feedback.queries import Pair
+from core_jax.feedback.queries import Clip, Pair
 from core_jax.feedback.teachers.scripted import ScriptedTeacher
+from core_jax.feedback.teachers.scripted_config import Judge, ScriptedConfig
 from core_jax.feedback.teachers.scripted_values import ground_truth
-from core_jax.reward_models.preference import Preferences, interpolate_scores
+from core_jax.reward_models.preference import PreferenceConfig, Preferences, interpolate_scores
 from core_jax.runs import restore
-from core_jax.runs.config import Config, check
+from core_jax.runs.config import suggest
 from core_jax.training import cache, devices
-from core_jax.training.reward_input import Sight, make_sight
-from core_jax.training.state import Lane
+from core_jax.training.reward_input import (
+    InputKind,
+    NetworkSource,
+    PixelConfig,
+    make_input,
+    make_preference_source,
+)
+from core_jax.training.state import SeedState
 
 _AT_ONCE = 64  # pairs drawn at once
 _EPISODES = 480
-"""Of which clips of experts are drawn, for labels and again for the pairs to judge. Of 48, one in
-which a peg is stuck decides ten of 600 pairs, and figures differ by that."""
+"""Number of episodes from which clips of experts are drawn, for labels and again for the pairs to
+evaluate on. Of 48, one in which a peg is stuck decides ten of 600 pairs, and figures differ by
+that."""
+_PIXEL_FIT = {"learning_rate": 1e-3, "batches": 12, "clip_frames": 4, "shared_batches": True}
+
+Accuracy = dict[str, float]  # reward column, or "sum" -> share of pairs in the right order
 
 
 @dataclasses.dataclass(frozen=True)
-class Flags(Config):
+class Flags:
     """CoRe-JAX: how often are learned rewards right?"""
 
     run: Annotated[Path | None, tyro.conf.Positional] = None
-    """A run's folder; without it, a fresh residual reward is fitted for --task."""
-    pairs: int = 200
-    """Pairs to judge, for each seed."""
-    labels: int = 500
+    """A run's folder; without it, a fresh reward is fitted for --task."""
+    pairs: Annotated[int, Ge(1)] = 200
+    """Pairs to evaluate on, for each seed."""
+    judge: Judge | None = None
+    """What is right: more summed dense reward, or progress. None: as the run's teacher judges, or
+    as --scripted does."""
+    labels: Annotated[int, Ge(1)] = 500
     """Without a run: preferences to fit."""
-
-
-class Right(NamedTuple):
-    """Parts of pairs that rewards order rightly."""
-
-    residual: float
-    formal: float = float("nan")
-    both: float = float("nan")
+    labels_per_round: Annotated[int, Ge(1)] = 20
+    clip_length: Annotated[int, Ge(1), Le(150)] = 20
+    task: str = "drawer-open"
+    protocol: str = "paper"
+    seed: Annotated[int, Ge(0), Le(2**30)] = 0
+    seeds: Annotated[int, Ge(1)] = 1
+    dense_scale: Annotated[float, Gt(0.0)] = 0.1
+    input: InputKind = "state"
+    """What the reward reads: what a picture shows, as numbers, or the picture."""
+    render_batch: Annotated[int, Ge(1)] = 512
+    scripted: ScriptedConfig = dataclasses.field(default_factory=lambda: ScriptedConfig("oracle"))
+    residual: PreferenceConfig = dataclasses.field(default_factory=PreferenceConfig)
+    pixels: PixelConfig = dataclasses.field(default_factory=PixelConfig)
 
 
 def main() -> int:
@@ -74,158 +95,197 @@ def main() -> int:
     cache.enable()
     try:
         if flags.run is not None:
-            about, rows = of_run(flags.run, flags.pairs)
+            about, rows = of_run(flags.run, flags.pairs, flags.judge)
         else:
             about, rows = of_task(flags)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    columns = {
-        name: [round(getattr(row, name), 4) for row in rows]
-        for name in Right._fields
-        if not np.isnan(getattr(rows[0], name))
-    }
+    columns = {name: [round(row[name], 4) for row in rows] for name in rows[0]}
     for name, values in columns.items():
         print(f"{name}: " + " ".join(f"{v:.3f}" for v in values))
     print(json.dumps({**about, "pairs": flags.pairs, **columns}))
     return 0
 
 
-def of_run(run: Path, pairs: int) -> tuple[dict[str, Any], list[Right]]:
-    """Judges a run's rewards as its newest checkpoint has them.
+def of_run(
+    run: Path, pairs: int, judge: Judge | None = None
+) -> tuple[dict[str, Any], list[Accuracy]]:
+    """Evaluates a run's rewards as its newest checkpoint has them.
 
     Raises:
         ValueError: no run there, or too little in its replay.
     """
     restored = restore.load(run)
     config = restored.config
-    seen: dict[int, set[bytes]] = {config.seed + s: set() for s in range(config.seeds)}
+    settings = config.teacher_settings
+    if judge is None:
+        judge = settings.parameters().judge if isinstance(settings, ScriptedConfig) else "reward"
+    length = config.settings.feedback.clip_length
+    count = config.training.seeds
+    labelled: dict[int, set[bytes]] = {config.seed + s: set() for s in range(count)}
     store = LabelStore(run / "labels.sqlite")
     for asked in store.questions():
         for clip in asked.question.shown.values():
-            seen[asked.question.seed].update(map(_name, clip.next_obs))
+            labelled[asked.question.seed].update(map(frame_name, clip.next_obs))
     store.close()
-    rows = _of_lanes(restored, [seen[config.seed + s] for s in range(config.seeds)], pairs)
+    draw = clip_drawer(tuple(restored.train.plan.sources), length)
+    rows = []
+    for s in range(count):
+        seed = jax.tree.map(lambda x, s=s: x[s], restored.seeds)
+        try:
+            rows.append(accuracy(draw, seed, labelled[config.seed + s], pairs, judge))
+        except ValueError as error:
+            raise ValueError(f"seed {config.seed + s}: {error}") from error
     about = {"run": str(run), "task": config.task, "env_steps": restored.env_steps}
-    return {**about, "truth": config.scripted.parameters().judge}, rows
+    return {**about, "truth": judge}, rows
 
 
-def _of_lanes(restored: restore.Restored, seen: list[set[bytes]], pairs: int) -> list[Right]:
-    config = restored.config
-    sight = make_sight(config, restored.train.env)
-    judge, length = config.scripted.parameters().judge, config.feedback.clip_length
+def clip_drawer(
+    sources: tuple[Any, ...], length: int
+) -> Callable[[SeedState, jax.Array], replay.Transition]:
+    """A jitted function that draws clips `[2 * 64, H]` from all of a seed's replay; columns of
+    learned sources are scored anew, on every frame."""
 
-    def draw(lane: Lane, key: jax.Array) -> replay.Transition:
-        window = lane.replay.data.cut.shape[0]
-        clips = replay.sample_clips(lane.replay, key, 2 * _AT_ONCE, length, window)
-        reward = sight.model.predict(lane.residual, sight.frames(clips.next_obs, clips.snapshot))
-        return clips._replace(residual=reward)
+    def draw(seed: SeedState, key: jax.Array) -> replay.Transition:
+        window = seed.replay.data.cut.shape[0]
+        clips = replay.sample_clips(seed.replay, key, 2 * _AT_ONCE, length, window)
+        rewards = dict(clips.rewards)
+        for source in sources:
+            if isinstance(source, NetworkSource):
+                rewards |= source.score_episode(seed.sources[source.name], clips)
+        return clips._replace(rewards=rewards)
 
-    drawn = jax.jit(draw, compiler_options=sight.compiler_options)
-
-    def of_lane(s: int) -> Right:
-        lane, right = jax.tree.map(lambda x: x[s], restored.lanes), []
-        for i in range(20 * -(-pairs // _AT_ONCE)):
-            clips = jax.device_get(drawn(lane, jax.random.fold_in(jax.random.key(s), i)))
-            truth = ground_truth(clips, judge).sum(1, dtype=np.float64)
-            formal, residual = np.clip(clips.formal, -1, 1).sum(1), clips.residual.sum(1)
-            for a in range(0, 2 * _AT_ONCE, 2):
-                known = any(_name(x) in seen[s] for clip in clips.next_obs[a : a + 2] for x in clip)
-                if known or truth[a] == truth[a + 1]:
-                    continue
-                gaps = (x[a + 1] - x[a] for x in (residual, formal, formal + residual))
-                right.append([(gap > 0) == (truth[a + 1] > truth[a]) for gap in gaps])
-            if len(right) >= pairs:
-                return Right(*np.mean(right[:pairs], axis=0).tolist())
-        raise ValueError(f"only {len(right)} pairs of seed {config.seed + s} are fit to be judged")
-
-    return [of_lane(s) for s in range(config.seeds)]
+    options = next((s.compiler_options for s in sources if s.compiler_options), None)
+    return jax.jit(draw, compiler_options=options)
 
 
-def of_task(flags: Flags) -> tuple[dict[str, Any], list[Right]]:
-    """Fits fresh residual rewards, in rounds, and judges them on other episodes.
+def accuracy(
+    draw: Callable[[SeedState, jax.Array], replay.Transition],
+    seed: SeedState,
+    labelled: set[bytes],
+    pairs: int,
+    judge: Judge,
+) -> Accuracy:
+    """Shares of pairs that each column and the weighted sum order as the ground truth does.
+
+    Args:
+        draw: from `clip_drawer`.
+        seed: of the run.
+        labelled: names of frames that a teacher was asked about.
+        pairs: number of pairs.
+        judge: the ground truth.
 
     Raises:
-        ValueError: a bad config, or a task without an expert.
+        ValueError: too few pairs can be evaluated.
     """
-    config = check(Config.of(flags))
-    judge, env = config.scripted.parameters().judge, envs.make(config.task, config.protocol)
-    sight, rows = make_sight(config, env), []
-    compiled = [
-        jax.jit(f, compiler_options=sight.compiler_options)
-        for f in (sight.model.fit, sight.model.predict)
-    ]
-    for s in range(config.seeds):
-        of_seed = dataclasses.replace(config, seed=2 * (config.seed + s))
-        labels = _labelled(of_seed, _questions(of_seed, env, flags.labels))
-        unseen = dataclasses.replace(of_seed, seed=of_seed.seed + 1)
+    weights = {name: float(w) for name, w in seed.weights.items()}
+    right: list[dict[str, bool]] = []
+    for i in range(20 * -(-pairs // _AT_ONCE)):
+        clips = jax.device_get(draw(seed, jax.random.fold_in(jax.random.key(0), i)))
+        steps = clips.truth.dense if judge == "reward" else clips.truth.progress
+        truth = steps.sum(1, dtype=np.float64)
+        sums = {name: value.sum(1) for name, value in clips.rewards.items()}
+        sums["sum"] = sum((weights[n] * v for n, v in sums.items() if n in weights), 0.0 * truth)
+        for a in range(0, 2 * _AT_ONCE, 2):
+            frames = clips.next_obs[a : a + 2].reshape(-1, clips.next_obs.shape[-1])
+            if truth[a] == truth[a + 1] or any(frame_name(x) in labelled for x in frames):
+                continue
+            second = truth[a + 1] > truth[a]
+            right.append({n: bool((v[a + 1] > v[a]) == second) for n, v in sums.items()})
+        if len(right) >= pairs:
+            kept = right[:pairs]
+            return {name: float(np.mean([row[name] for row in kept])) for name in kept[0]}
+    raise ValueError(f"only {len(right)} pairs can be evaluated")
+
+
+def of_task(flags: Flags) -> tuple[dict[str, Any], list[Accuracy]]:
+    """Fits fresh rewards, in rounds, and evaluates them on other episodes.
+
+    Raises:
+        ValueError: a bad flag, or a task without an expert.
+    """
+    suggest("task", flags.task, envs.names())
+    suggest("protocol", flags.protocol, envs.PROTOCOLS)
+    judge = flags.judge or flags.scripted.parameters().judge
+    env, model = envs.make(flags.task, flags.protocol), flags.residual
+    if flags.input == "pixels":
+        model = dataclasses.replace(model, **_PIXEL_FIT)
+    read = make_input(flags.input, env, flags.pixels, model.hidden, flags.render_batch)
+    source = make_preference_source("residual", model, read, flags.render_batch)
+    fit, predict = (
+        jax.jit(f, compiler_options=source.compiler_options)
+        for f in (source.fit, source.score_episode)
+    )
+    rows = []
+    for s in range(flags.seed, flags.seed + flags.seeds):
+        labels = _labelled(flags, 2 * s, _questions(flags, env, flags.labels, 2 * s))
         others = [
             q
-            for q in _questions(unseen, env, 3 * flags.pairs)
+            for q in _questions(flags, env, 3 * flags.pairs, 2 * s + 1)
             if ground_truth(q.a, judge).sum() != ground_truth(q.b, judge).sum()
-        ]
-        rows.append(_fitted(of_seed, sight, *compiled, labels, others[: flags.pairs]))
-    about = {"task": config.task, "input": config.residual_input, "labels": flags.labels}
-    return {**about, "protocol": config.protocol, "truth": judge}, rows
+        ][: flags.pairs]
+        state = source.init(jax.random.key(2 * s), jax.tree.map(lambda x: x[0], others[0].a))
+        state = source.standardise(state, _steps(labels))
+        count = len(labels.target)
+        step = flags.labels_per_round
+        for known in range(step, count + step, step):
+            key = jax.random.fold_in(jax.random.key(2 * s), known)
+            state, _ = fit(state, labels, jnp.int32(min(known, count)), key)
+        a, b = (
+            np.asarray(predict(state, _stacked([getattr(q, side) for q in others]))["residual"])
+            for side in "ab"
+        )
+        truth = [ground_truth(q.b, judge).sum() > ground_truth(q.a, judge).sum() for q in others]
+        rows.append({"residual": float(np.mean((b.sum(1) > a.sum(1)) == np.array(truth)))})
+    about = {"task": flags.task, "input": flags.input, "labels": flags.labels}
+    return {**about, "protocol": flags.protocol, "truth": judge}, rows
 
 
-def _questions(config: Config, env: envs.TaskEnv, count: int) -> list[Pair]:
+def frame_name(frame: np.ndarray) -> bytes:
+    """What identifies a frame: its observation."""
+    return np.ascontiguousarray(frame, np.float32).tobytes()
+
+
+def _questions(flags: Flags, env: envs.TaskEnv, count: int, seed: int) -> list[Pair]:
     return expert_questions(
         env,
         count,
-        clip_length=config.feedback.clip_length,
-        dense_scale=config.dense_scale,
-        seed=config.seed,
+        clip_length=flags.clip_length,
+        dense_scale=flags.dense_scale,
+        seed=seed,
         episodes=_EPISODES,
     )
 
 
-def _labelled(config: Config, questions: list[Pair]) -> Preferences:
-    teacher = ScriptedTeacher(config.scripted, config.seed, config.feedback.frames_shown)
-    answers = teacher.ask(questions)
-    spread = lambda scores: interpolate_scores(np.array(scores), config.feedback.clip_length)
-    kept = [(q, a) for q, a in zip(questions, answers, strict=True) if a.preference is not None]
+def _labelled(flags: Flags, seed: int, questions: list[Pair]) -> Preferences:
+    labels = ScriptedTeacher(flags.scripted, seed).ask(questions)
+    spread = lambda scores: interpolate_scores(np.array(scores), flags.clip_length)
+    kept: list[tuple[Pair, Any]] = [
+        (q, label) for q, label in zip(questions, labels, strict=True) if label.decided
+    ]
+    frames = []
+    for side in ("a", "b"):
+        clips = _stacked([getattr(q, side) for q, _ in kept])
+        frames.append((jnp.asarray(clips.next_obs), jnp.asarray(clips.snapshot)))
     return Preferences(
-        *(_sides([getattr(q, side) for q, _ in kept]) for side in "ab"),
-        target=jnp.array([a.preference for _, a in kept], jnp.float32),
-        importance_a=jnp.array([spread(a.scores_a) for _, a in kept]),
-        importance_b=jnp.array([spread(a.scores_b) for _, a in kept]),
+        frames_a=frames[0],
+        frames_b=frames[1],
+        target=jnp.array([label.preference for _, label in kept], jnp.float32),
+        importance_a=jnp.array([spread(label.scores_a) for _, label in kept]),
+        importance_b=jnp.array([spread(label.scores_b) for _, label in kept]),
     )
 
 
-def _sides(clips: list[Any]) -> tuple[jax.Array, jax.Array]:
-    return tuple(jnp.array([getattr(c, k) for c in clips]) for k in ("next_obs", "snapshot"))
+def _steps(labels: Preferences) -> SimpleNamespace:
+    """The steps of all labelled first clips, without a clip axis."""
+    next_obs, snapshot = (x.reshape(-1, x.shape[-1]) for x in labels.frames_a)
+    return SimpleNamespace(next_obs=next_obs, snapshot=snapshot)
 
 
-def _fitted(
-    config: Config,
-    sight: Sight,
-    fit: Callable,
-    predict: Callable,
-    labels: Preferences,
-    others: list[Pair],
-) -> Right:
-    data = labels._replace(
-        frames_a=sight.frames(*labels.frames_a), frames_b=sight.frames(*labels.frames_b)
-    )
-    state = sight.model.init(jax.random.key(config.seed), data.frames_a[0, 0])
-    if sight.scaled:
-        state = sight.model.standardise(state, data.frames_a.reshape(-1, data.frames_a.shape[-1]))
-    count, step = len(labels.target), config.feedback.labels_per_round
-    for known in range(step, count + step, step):
-        key = jax.random.fold_in(jax.random.key(config.seed), known)
-        state, _ = fit(state, data, jnp.int32(min(known, count)), key)
-    a, b = (
-        predict(state, sight.frames(*_sides([getattr(q, side) for q in others]))).sum(1)
-        for side in "ab"
-    )
-    judge = config.scripted.parameters().judge
-    truth = [ground_truth(q.b, judge).sum() > ground_truth(q.a, judge).sum() for q in others]
-    return Right(float(np.mean((np.asarray(b) > np.asarray(a)) == np.array(truth))))
-
-
-def _name(frame: np.ndarray) -> bytes:
-    return np.ascontiguousarray(frame, np.float32).tobytes()
+def _stacked(clips: list[Clip]) -> Clip:
+    """Clips as one with a leading axis."""
+    return Clip(*(np.stack(arrays) for arrays in zip(*clips, strict=True)))
 
 
 if __name__ == "__main__":

@@ -203,7 +203,7 @@ def _ask(
         labeller=None if ledger is None else make_labeller(*flags.labeller, ledger=ledger),
     )
     mean_reward = float(np.mean([[q.a.dense, q.b.dense] for q in questions]))
-    labels = []
+    labels: list[list[Any]] = []
     try:
         for order, pairs in enumerate((questions, [_turned(q) for q in questions])):
             labelling.put(Round(order, 0, False, tuple(Entry(0, q, mean_reward) for q in pairs)))
@@ -218,7 +218,8 @@ def _ask(
     both = [i for i in range(len(questions)) if None not in (labels[0][i], labels[1][i])]
     if not both:
         raise ValueError(f"{name} answered none of the questions: {labelling.failure}")
-    return name, quality(*([x[i] for i in both] for x in (questions, *labels)))
+    first, turned = ([given[i] for i in both] for given in labels)
+    return name, quality([questions[i] for i in both], first, turned)
 
 
 def check_group(prefix: str, group: Any) -> None:

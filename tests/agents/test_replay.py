@@ -126,3 +126,11 @@ def test_newer_clips_are_drawn_more_often_by_a_factor_of_e():
     np.testing.assert_allclose(
         np.bincount(starts, minlength=10) / 20_000, expected / expected.sum(), atol=0.01
     )
+
+
+def test_clips_of_one_step_are_single_transitions():
+    """Pictures: none of them can cross the end of an episode."""
+    state = filled(12, cut_at=(3, 7))
+    clips = replay.sample_clips(state, jax.random.key(0), 200, 1, window=12)
+    assert clips.rewards["formal"].shape == (200, 1)
+    assert set(np.asarray(clips.rewards["formal"]).ravel().tolist()) == set(range(12))

@@ -132,3 +132,12 @@ def test_there_is_no_expert_for_a_task_of_ones_own(monkeypatch):
     envs.register("mine", "core_jax.envs.metaworld.drawer_open:DrawerOpen", spec=spec)
     with pytest.raises(ValueError, match="no expert for 'mine'. Valid: .*drawer-open"):
         envs.expert("mine")
+
+
+@pytest.mark.parametrize("task", envs.names())
+def test_an_action_of_another_size_is_refused_when_traced(task):
+    env = envs.make(task)
+    state, size = jax.eval_shape(env.reset, jax.random.key(0)), env.action_size
+    for shape in ((size - 1,), (size + 3,), (), (1, size)):
+        with pytest.raises(ValueError, match=f"{task}: an action of shape .*must be \\({size},\\)"):
+            jax.eval_shape(env.step, state, jnp.zeros(shape))

@@ -103,8 +103,8 @@ def draw(run: Path, listed: list[Asked], store: LabelStore, folder: Path) -> Non
         ValueError: the run's config names no task.
     """
     from core_jax import envs
-    from core_jax.training import cache, devices
     from core_jax.feedback import question_sheet
+    from core_jax.training import cache, devices
 
     devices.prepare_cpu(1)
     cache.enable()

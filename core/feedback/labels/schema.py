@@ -1,7 +1,7 @@
 """The tables of `labels.sqlite`, and how files of older versions are migrated.
 
 A query is some clips and an instruction; its key is the hash of its content. It may be asked of
-several teachers: what they were shown, what was said and their label is kept under (question,
+several teachers: what they were shown, their exchanges and their label are kept under (question,
 teacher). `kind` and `payload` say which type of query and label a row holds.
 """
 

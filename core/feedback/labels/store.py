@@ -39,7 +39,7 @@ _ASKED = (
 
 
 class LabelStore:
-    """Queries, who was asked, what they were shown, what was said, and the labels.
+    """Queries, the teachers asked, the pictures shown, the exchanges, and the labels.
 
     Every method raises `LabelFileError` if the file is damaged or stays locked.
     """
@@ -127,16 +127,16 @@ class LabelStore:
                     (key, teacher, frame.role, frame.step, digest),
                 )
 
-    def exchange(self, key: str, teacher: str, said: Exchange) -> None:
+    def exchange(self, key: str, teacher: str, exchange: Exchange) -> None:
         """Keeps one prompt and its reply; a reply that was kept before is not kept again."""
-        content = (said.stage, said.model, json.dumps(said.prompt))
-        content += (_text(said.reply), _text(said.problem))
+        content = (exchange.stage, exchange.model, json.dumps(exchange.prompt))
+        content += (_text(exchange.reply), _text(exchange.problem))
         with self.database.transaction() as db:
             db.execute(
                 "INSERT INTO exchanges SELECT NULL,?,?,?,?,?,?,?,?,?,? WHERE NOT EXISTS "
                 "(SELECT 1 FROM exchanges WHERE (question, teacher, stage, model, prompt, reply, "
                 "problem) = (?,?,?,?,?,?,?))",
-                (key, teacher, *content, said.tokens, said.cost_usd, said.seconds)
+                (key, teacher, *content, exchange.tokens, exchange.cost_usd, exchange.seconds)
                 + (key, teacher, *content),
             )
 
@@ -161,7 +161,7 @@ class LabelStore:
 
     def retract(self, teacher: str) -> str | None:
         """Takes a teacher's latest answer back; returns its question's key, None without one. Only
-        for people, who may press the wrong key: what a model has said stays."""
+        for people, who may press the wrong key: a model's labels stay."""
         with self.database.transaction() as db:
             row = db.execute(
                 "SELECT rowid, question FROM answers WHERE teacher = ? ORDER BY rowid DESC LIMIT 1",
@@ -215,7 +215,7 @@ class LabelStore:
 
     def frames(self, key: str, teacher: str | None = None) -> list[Frame]:
         """What a teacher was shown of a question: start, goal, then each clip by step; of any
-        teacher if None. Empty if nobody was shown a picture."""
+        teacher if None. Empty if no picture was shown."""
         if teacher is None:
             first = "SELECT teacher FROM frames WHERE question = ? ORDER BY rowid LIMIT 1"
             found = self.database.all(first, (key,))
@@ -233,7 +233,7 @@ class LabelStore:
         return sorted((Frame(*row) for row in rows), key=place)
 
     def exchanges(self, key: str, teacher: str) -> list[Exchange]:
-        """What was said between a run and a teacher about a question, in order."""
+        """Prompts and replies of a teacher about a question, in order."""
         rows = self.database.all(
             "SELECT stage, model, prompt, reply, problem, tokens, cost_usd, seconds FROM exchanges "
             "WHERE question = ? AND teacher = ? ORDER BY id",

@@ -12,8 +12,9 @@ from core_jax.feedback.queries import Label, OrderLabel, PairLabel, SingleLabel,
 
 
 def take_over(store: LabelStore, other: LabelStore) -> dict[str, int]:
-    """Adds another run's questions and labels, with what was shown and said; labels that are there
-    stay. Every label is checked before anything is written.
+    """Adds another run's questions and labels, with the pictures shown and the exchanges.
+
+    Labels that are there stay. Every label is checked before anything is written.
 
     Returns:
         `questions` looked at, and `answers`, the number of new labels.
@@ -36,8 +37,8 @@ def take_over(store: LabelStore, other: LabelStore) -> dict[str, int]:
             if store.answer(key, teacher, label):
                 new += 1
                 store.show(key, teacher, other.frames(key, teacher))
-                for said in other.exchanges(key, teacher):
-                    store.exchange(key, teacher, said)
+                for exchange in other.exchanges(key, teacher):
+                    store.exchange(key, teacher, exchange)
     return {"questions": len(found), "answers": new}
 
 

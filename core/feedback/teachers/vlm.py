@@ -86,10 +86,10 @@ class VLMTeacher:
             label = self._single(key, query)
         else:
             raise ValueError(f"{self.name} cannot answer {query.asks!r}")
-        said = self._journal.exchanges(key, self.name)
+        exchanges = self._journal.exchanges(key, self.name)
         return label._replace(
-            tokens=sum(s.tokens for s in said),
-            cost_usd=sum(s.cost_usd for s in said),
+            tokens=sum(e.tokens for e in exchanges),
+            cost_usd=sum(e.cost_usd for e in exchanges),
             seconds=time.monotonic() - began,
         )
 

@@ -28,7 +28,7 @@ class Journal(Protocol):
 
     def show(self, key: str, teacher: str, frames: Sequence[Frame]) -> None: ...
 
-    def exchange(self, key: str, teacher: str, said: Exchange) -> None: ...
+    def exchange(self, key: str, teacher: str, exchange: Exchange) -> None: ...
 
     def exchanges(self, key: str, teacher: str) -> list[Exchange]: ...
 
@@ -89,7 +89,7 @@ class Requests(NamedTuple):
                 except Unreadable as error:
                     problem = f"{reply.problem}; {error}" if reply.problem else str(error)
             again = f", attempt {attempt + 1}" if attempt else ""
-            said = Exchange(
+            exchange = Exchange(
                 stage + again,
                 self.model.name,
                 [m.record() for m in messages],
@@ -99,7 +99,7 @@ class Requests(NamedTuple):
                 reply.cost_usd,
                 seconds,
             )
-            self.journal.exchange(key, self.teacher, said)
+            self.journal.exchange(key, self.teacher, exchange)
             if value is not None:
                 return value
             if reply.status == "refused":

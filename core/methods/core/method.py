@@ -13,6 +13,7 @@ from core_jax.methods.core.config import CoreConfig, presets
 from core_jax.methods.core.parts import COLUMN, FORMAL, RESIDUAL
 from core_jax.methods.preferences import check_clips, check_input
 from core_jax.methods.trials import check_trial
+from core_jax.reward_models.source import RewardSource
 from core_jax.training.config import TrainingConfig
 from core_jax.training.reward_input import make_input, make_preference_source
 from core_jax.training.train import Rewards, Train
@@ -79,7 +80,7 @@ class Core(BaseMethod):
     def rewards(self, config: CoreConfig, training: TrainingConfig, env: envs.TaskEnv) -> Rewards:
         """(1 - a) F + a R with a = 0 until the residual's first fit (section 4)."""
         weights = {FORMAL: 1.0} if config.frm else {}
-        sources = ()
+        sources: tuple[RewardSource, ...] = ()
         if config.rrm:
             batch = training.render_batch
             hidden = config.residual.hidden

@@ -76,7 +76,8 @@ class CoreParts(BaseRun):
             return {}
         current = list(self.formal.written.current)
         if not self.chosen and self.collector.rounds:
-            current = [next(c.reward for c in self.candidates if c.reward)] * self.context.seeds
+            first: Program = next(c.reward for c in self.candidates if c.reward)
+            current = [first] * self.context.seeds
         return {FORMAL: current}
 
     def row(self) -> dict[str, Any]:

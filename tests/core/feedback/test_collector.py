@@ -223,13 +223,12 @@ def test_queries_without_an_answer_come_with_a_later_round(made):
     assert not collected.answered and not collected.fits
     assert collected.row["feedback"]["unanswered"] == 6
     assert collected.events == ["6 of 6 queries had no answer: HTTP 503"]
-    assert collector.pending == 6 and collector.state()[0]["entries"]
+    assert collector.pending == 6 and collector.state()["rounds"][0]["entries"]
     teacher.fails = set()
     collector.ask(2, 300, fits=True)
     collected = settle(collector, 300)
     assert collected.fits and collector.labels["count"].tolist() == [6, 6]
-    first = [e[1] for e in made(teacher).state()]
-    assert first == []
+    assert collector.state()["rounds"] == []
 
 
 def test_a_killed_run_asks_nothing_twice_and_loses_nothing(made):
@@ -241,7 +240,7 @@ def test_a_killed_run_asks_nothing_twice_and_loses_nothing(made):
     collector.ask(1, 200, fits=True)
     state = collector.state()  # under way
     saved = {k: np.array(v) for k, v in collector.labels.items()}
-    assert len(state) == 1 and state[0]["index"] == 0
+    assert [r["index"] for r in state["rounds"]] == [0]
     settle(collector, 200)
     collector.ask(2, 300, fits=True)
     settle(collector, 300)

@@ -12,16 +12,16 @@ from core_jax.feedback.teachers.scripted import ScriptedConfig, ScriptedTeacher
 from core_jax.models import AccessError, BudgetError, ChatError
 
 
-def entries(count, round=0, lanes=1):
+def entries(count, round=0, seeds=1):
     rng = np.random.default_rng(round)
     found = []
-    for lane in range(lanes):
+    for seed in range(seeds):
         for _ in range(count):
             clips = [
                 Clip(*(rng.random((3, 2), np.float32) for _ in range(4)), *rng.random((2, 3)))
                 for _ in range(2)
             ]
-            found.append(Entry(lane, Pair(*clips, "task", lane, round), 0.5))
+            found.append(Entry(seed, Pair(*clips, "task", seed, round), 0.5))
     return tuple(found)
 
 
@@ -77,13 +77,13 @@ def labelling(teacher, store):
 
 
 def keys(*entries):
-    return sorted(e.question.key() for some in entries for e in some)
+    return sorted(e.query.key() for some in entries for e in some)
 
 
 def test_a_round_is_handed_back_once_it_is_answered(labelling, teacher, store):
-    first, second = entries(3, 0, lanes=2), entries(3, 1)
+    first, second = entries(3, 0, seeds=2), entries(3, 1)
     labelling.put(Round(0, 1_000, True, first))
-    assert store.open("slow") == [e.question.key() for e in first]  # before it is sent
+    assert store.open("slow") == [e.query.key() for e in first]  # before it is sent
     assert labelling.collect(asked_by=0) == [] and labelling.waited < 1
     labelling.put(Round(1, 2_000, False, second))
     assert [r.index for r in labelling.pending()] == [0, 1]
@@ -92,7 +92,7 @@ def test_a_round_is_handed_back_once_it_is_answered(labelling, teacher, store):
     arrived = labelling.collect(asked_by=2_000)
     assert [(a.round.index, a.round.fits) for a in arrived] == [(0, True), (1, False)]
     assert arrived[0].round.entries == first
-    assert [a.reason for a in arrived[0].answers] == ["round 0"] * 6
+    assert [a.reason for a in arrived[0].labels] == ["round 0"] * 6
     assert labelling.pending() == [] == labelling.collect(asked_by=9_000)
     assert keys(first, second) == sorted(teacher.asked)
     assert store.progress()["slow"].decided == 9
@@ -132,16 +132,16 @@ def test_what_had_no_answer_is_asked_again_with_the_next_round(labelling, teache
     teacher.let(0, 1)
     labelling.put(Round(0, 100, True, first))
     [arrived] = labelling.collect(asked_by=100)
-    assert arrived.answers == [None, None] and labelling.problem is None
-    assert store.open("slow") == [e.question.key() for e in first]
-    assert store.exchanges(first[0].question.key(), "slow")[0].problem == "HTTP 503"
+    assert arrived.labels == [None, None] and labelling.problem is None
+    assert store.open("slow") == [e.query.key() for e in first]
+    assert store.exchanges(first[0].query.key(), "slow")[0].problem == "HTTP 503"
     [left] = labelling.pending()
     assert left.entries == first
     teacher.failing.clear()
     labelling.put(Round(1, 200, True, second))
     [arrived] = labelling.collect(asked_by=200)
     assert arrived.round.entries == (*first, *second)
-    assert all(a.preference == 1.0 for a in arrived.answers)
+    assert all(a.preference == 1.0 for a in arrived.labels)
     assert store.open("slow") == [] and labelling.pending() == []
 
 
@@ -155,7 +155,7 @@ def test_what_stops_the_teacher_for_good(problem, labelling, teacher, store):
     labelling.put(Round(1, 200, True, second))
     teacher.let(1)
     [arrived] = labelling.collect(asked_by=200)
-    assert labelling.problem is problem and arrived.answers == [None] * 3
+    assert labelling.problem is problem and arrived.labels == [None] * 3
     assert labelling.pending()[0].entries == second
     labelling.put(Round(2, 300, True, entries(3, 2)))
     labelling.collect(asked_by=300)
@@ -193,13 +193,13 @@ def test_what_is_under_way_survives_a_checkpoint(labelling, teacher, store):
     """A resumed run asks what has no answer, and only that."""
     teacher.failing[0] = ChatError("down")
     teacher.let(0, 1)
-    failed, half, waiting = entries(2, 0, lanes=2), entries(3, 1), entries(2, 2)
+    failed, half, waiting = entries(2, 0, seeds=2), entries(3, 1), entries(2, 2)
     labelling.put(Round(0, 100, True, failed))
     labelling.collect(asked_by=100)
     failed_state = state_of(labelling.pending())
-    store.put("slow", [e.question for e in half], 200, 0.5)
-    store.answer(half[1].question.key(), "slow", PairLabel(0.0, (), (), "before the kill"))
-    store.put("slow", [e.question for e in waiting], 300, 0.5)
+    store.put("slow", [e.query for e in half], 200, 0.5)
+    store.answer(half[1].query.key(), "slow", PairLabel(0.0, (), (), "before the kill"))
+    store.put("slow", [e.query for e in waiting], 300, 0.5)
     rounds = [Round(1, 200, True, half), Round(2, 300, False, waiting)]
     state = failed_state + state_of(rounds)
 
@@ -210,8 +210,8 @@ def test_what_is_under_way_survives_a_checkpoint(labelling, teacher, store):
         resumed.put_again(round)
     arrived = resumed.collect(asked_by=300)
     assert [(a.round.index, a.round.fits) for a in arrived] == [(0, False), (1, True), (2, False)]
-    assert [e.lane for e in arrived[0].round.entries] == [0, 0, 1, 1]
-    assert [a.reason for a in arrived[1].answers] == ["round 1", "before the kill", "round 1"]
+    assert [e.seed_index for e in arrived[0].round.entries] == [0, 0, 1, 1]
+    assert [a.reason for a in arrived[1].labels] == ["round 1", "before the kill", "round 1"]
     assert sorted(another.asked) == keys(failed, (half[0], half[2]), waiting)
     resumed.close()
 
@@ -221,7 +221,7 @@ def test_the_same_question_twice_is_asked_once(labelling, teacher):
     labelling.put(Round(0, 100, False, (entry, entry, entry._replace(seed_index=1))))
     teacher.let(0)
     [arrived] = labelling.collect(asked_by=100)
-    assert len(arrived.answers) == 3 and len(teacher.asked) == 1
+    assert len(arrived.labels) == 3 and len(teacher.asked) == 1
 
 
 def test_the_end_waits_only_for_what_is_paid(teacher, store):
@@ -245,10 +245,10 @@ def test_a_broken_teacher_is_an_error(labelling, teacher):
 def test_a_scripted_teacher_answers_at_once(store):
     """And exactly what it answers when it is asked directly."""
     teacher = ScriptedTeacher(ScriptedConfig("noisy"))
-    asked = entries(4, lanes=2)
+    asked = entries(4, seeds=2)
     labelling = AtOnce(teacher, store)
     labelling.put(Round(0, 100, True, asked))
     [arrived] = labelling.collect(asked_by=-1)
-    assert arrived.answers == teacher.ask([e.question for e in asked], 0.5)
+    assert arrived.labels == teacher.ask([e.query for e in asked], 0.5)
     assert labelling.collect(asked_by=100) == labelling.pending() == []
     assert [a.mean_reward for a in store.questions()] == [0.5] * 8

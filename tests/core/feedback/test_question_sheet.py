@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from core_jax import envs
-from core_jax.feedback.queries import Clip, Pair, PairLabel
 from core_jax.feedback import question_sheet
+from core_jax.feedback.queries import Clip, Pair, PairLabel
 from core_jax.visual.frames import FrameRenderer
 
 H = 5

@@ -1,5 +1,6 @@
 """Choosing pairs: worth in closed form, what is kept of a pool, and what a run's clips are."""
 
+import functools
 from types import SimpleNamespace
 
 import jax
@@ -98,13 +99,17 @@ SOURCE = SimpleNamespace(
 )
 
 
-def drawn(ring, rule, fitted, key=0):
+@functools.cache
+def drawer(rule):
     config = FeedbackConfig(labels_per_round=PAIRS, clip_length=LENGTH, window=WINDOW, pairs=rule)
+    return jax.jit(clip_sampler(config, ENVS, SOURCE))
+
+
+def drawn(ring, rule, fitted, key=0):
     weights = {"formal": jnp.float32(0.5), "residual": jnp.float32(0.5 if fitted else 0.0)}
     key = jax.random.key(key)
     seed = SeedState(key, None, None, None, ring, {"residual": MEMBERS}, weights)
-    draw = clip_sampler(config, ENVS, SOURCE)
-    return jax.device_get(jax.jit(draw)(seed, key))
+    return jax.device_get(drawer(rule)(seed, key))
 
 
 @pytest.mark.parametrize("rule", RULES)

@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from core_jax.feedback.teachers.scripted import ScriptedConfig, ScriptedTeacher
 from core_jax.feedback.queries import Clip, Pair
+from core_jax.feedback.teachers.scripted import ScriptedConfig, ScriptedTeacher
 from core_jax.runs.config import Config, FeedbackConfig, check
 
 

@@ -1,4 +1,4 @@
-"""Reports: statistics in closed form, runs grouped, and what is in the page."""
+"""Reports: statistics in closed form, runs grouped, what is in the page, and folders of others."""
 
 import dataclasses
 import json
@@ -13,26 +13,33 @@ import pytest
 
 from core_jax import report
 from core_jax.feedback.labels import LabelStore
+from core_jax.feedback.queries import PairLabel, Single, SingleLabel
 from core_jax.feedback.teachers.scripted import ScriptedConfig, ScriptedTeacher
-from core_jax.feedback.queries import PairLabel
-from core_jax.report import paper, statistics, table
-from core_jax.runs.run_folder import write_json
+from core_jax.files import write_json
+from core_jax.report import paper, plots, statistics, table, text
+from core_jax.runs.differences import differences
+from core_jax.runs.layout import to_dict
+from core_jax.runs.presets import make_config
 
 ROOT = Path(__file__).parents[3]
+
+
+def load(path):
+    return report.load(path, differences)
 
 
 def make(folder, success, steps=3_000, finished=True, kind="oracle", labels=4, **fields):
     """A run of as many seeds as `success` has columns, evaluated every 1,000 steps."""
     success = np.array(success, float)
-    scripted = ScriptedConfig(kind=kind)
-    fields = dict(steps=steps, scripted=scripted) | fields
-    teacher = ScriptedTeacher(scripted)
+    fields = {"steps": steps, "scripted": {"kind": kind}} | fields
+    teacher = ScriptedTeacher(ScriptedConfig(kind=kind))
     seeds = success.shape[1]
     labelled_run.make(folder, count=labels, seeds=seeds, teacher=teacher, **fields)
     rows = [
         {
             "env_steps": 1_000 * (i + 1), "wall_seconds": 60.0 * (i + 1), "evaluated": True,
             "success": list(row), "labels": 4,
+            "rewards": {"formal": [0.25] * seeds, "mine": [0.5] * seeds},
         }
         for i, row in enumerate(success)
     ]  # fmt: skip
@@ -80,7 +87,7 @@ def runs(tmp_path_factory):
 
 
 def test_runs_of_other_seeds_are_pooled(runs):
-    records = [report.load(path) for path in report.find([runs / "oracle", runs / "more"])]
+    records = [load(path) for path in report.find([runs / "oracle", runs / "more"])]
     [one] = table.conditions(records)
     row = table.row(one)
     assert row["seeds"] == [0, 1, 2] and row["success"] == [1, 1, 0.7]
@@ -94,13 +101,13 @@ def test_runs_of_other_seeds_are_pooled(runs):
 
 def test_the_same_seed_twice_is_not_pooled(runs, tmp_path):
     again = make(tmp_path / "again", [[0, 0], [0, 1], [1, 1]])
-    found = table.conditions([report.load(runs / "oracle"), report.load(again)])
+    found = table.conditions([load(runs / "oracle"), load(again)])
     assert [one.seeds for one in found] == [[0, 1], [0, 1]]
     assert found[1].settings == (("run", "again"),)
 
 
 def test_unfinished_runs_and_other_teachers_are_told_apart(runs):
-    records = [report.load(path) for path in report.find([runs])]
+    records = [load(path) for path in report.find([runs])]
     assert [r.name for r in records] == ["mistaken", "more", "oracle"]
     found = {one.teacher: one for one in table.conditions(records)}
     assert set(found) == {"scripted-oracle", "scripted-mistake"}
@@ -113,7 +120,7 @@ def test_unfinished_runs_and_other_teachers_are_told_apart(runs):
 
 def test_an_ablation_is_named_and_not_compared(runs, tmp_path):
     ablated = make(tmp_path / "ablated", [[1.0]], rrm=False)
-    found = table.conditions([report.load(runs / "oracle"), report.load(ablated)])
+    found = table.conditions([load(runs / "oracle"), load(ablated)])
     rows = [table.row(one) for one in found]
     assert [r["settings"] for r in rows] == [{}, {"rrm": "false"}]
     assert [r["paper_success"] for r in rows] == [1.0, None]
@@ -122,7 +129,7 @@ def test_an_ablation_is_named_and_not_compared(runs, tmp_path):
 
 def test_aggregates_need_several_tasks(runs, tmp_path):
     other = make(tmp_path / "soccer", [[0.0, 0.5]], task="soccer")
-    several = table.conditions([report.load(runs / "oracle"), report.load(other)])
+    several = table.conditions([load(runs / "oracle"), load(other)])
     [got] = table.aggregates(several)
     assert got["tasks"] == ["drawer-open", "soccer"] and got["iqm"] == 0.75
     assert table.aggregates(several[:1]) == []
@@ -134,7 +141,7 @@ def test_a_person_who_labelled_afterwards_did_not_teach_the_run(tmp_path):
     for asked in list(store.questions())[:3]:
         store.answer(asked.key, "person", PairLabel(1.0, (), (), reason=""))
     store.close()
-    record = report.load(run)
+    record = load(run)
     assert record.teacher == "scripted-oracle" and record.teachers["person"].decided == 3
 
 
@@ -176,30 +183,176 @@ def test_the_page_holds_everything(written):
 @pytest.mark.parametrize(
     ("break_it", "message"),
     [
-        (lambda p: None, "is no run's folder: it has no config.json"),
+        (lambda p: None, "is not a run's folder: it has no config.json"),
         (lambda p: (p / "config.json").write_text("{"), "config.json is not JSON"),
         (lambda p: (p / "config.json").write_text("[]"), "holds no JSON object"),
-        (lambda p: (p / "config.json").write_text('{"task": "x"}'), "is no run's config: it lacks"),
+        (
+            lambda p: (p / "config.json").write_text('{"task": "x"}'),
+            "is not a run's config: it lacks",
+        ),
     ],
 )
 def test_a_folder_that_is_no_run_is_named(tmp_path, break_it, message):
     break_it(tmp_path)
     with pytest.raises(ValueError, match=message):
-        [report.load(path) for path in report.find([tmp_path])]
-    with pytest.raises(ValueError, match="is no folder"):
+        [load(path) for path in report.find([tmp_path])]
+    with pytest.raises(ValueError, match="is not a folder"):
         report.find([tmp_path / "nowhere"])
 
 
 def test_labels_of_another_version_do_not_stop_a_report(tmp_path):
     run = make(tmp_path / "run", [[1.0]])
     (run / "labels.sqlite").write_bytes(b"something else entirely, long enough to be no database")
-    record = report.load(run)
-    assert record.teachers == {} and "cannot be read as a label file" in record.label_problem
+    record = load(run)
+    assert record.teachers == {} and "labels.sqlite" in record.label_problem
 
 
 def test_a_run_that_has_only_begun(tmp_path):
     run = labelled_run.make(tmp_path / "run", count=0)
-    record = report.load(run)
+    record = load(run)
     [one] = table.conditions([record])
     assert record.success is None and table.cells(table.row(one))[6] == "–"
     assert dataclasses.asdict(record)["rows"] == []
+
+
+def test_the_final_evaluation_is_the_last_point_of_the_curve(tmp_path):
+    run = make(tmp_path / "run", [[0.5, 0.8], [0.9, 0.8]], steps=2_000)
+    summary = json.loads((run / "summary.json").read_text())
+    write_json(run / "summary.json", summary | {"success": [1.0, 1.0], "env_steps": 2_000})
+    steps, success = load(run).curve()
+    assert steps.tolist() == [1_000, 2_000] and success.tolist() == [[0.5, 0.8], [1.0, 1.0]]
+    row = table.row(table.conditions([load(run)])[0])
+    assert row["first_at_0.9"] == [2_000, 2_000] and row["all_seeds_at_0.9_first"] == 2_000
+
+
+def test_a_run_shorter_than_the_time_between_evaluations_has_a_curve(tmp_path):
+    run = make(tmp_path / "run", [[0.0], [0.0]], steps=2_000)
+    rows = [{"env_steps": 1_000, "evaluated": False}, {"env_steps": 2_000, "evaluated": False}]
+    (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    summary = json.loads((run / "summary.json").read_text())
+    write_json(run / "summary.json", summary | {"success": [1.0], "env_steps": 2_000})
+    [one] = table.conditions([load(run)])
+    assert [x.tolist() for x in one.curve()] == [[2_000], [[1.0]]]
+    cells = dict(zip(table.HEADERS, table.cells(table.row(one)), strict=True))
+    assert cells["success: mean, 95% CI"] == "1.00"
+    assert cells["all seeds ≥ 0.9 from first evaluation at"] == "2k"
+    assert cells["minutes"] == "0"  # no row says how long it took
+    assert plots.curves([one], tmp_path / "curves.png")
+
+
+def test_runs_of_different_lengths_never_say_never_beside_success(tmp_path):
+    short = make(tmp_path / "short", [[0.0], [1.0]], seed=0)
+    long = make(tmp_path / "long", [[0.0], [0.5], [1.0]], seed=1)
+    row = table.row(table.conditions([load(short), load(long)])[0])
+    assert row["success"] == [1.0, 1.0] and row["all_seeds_at_0.9_first"] == 3_000
+    assert row["first_at_0.9"] == [2_000, 3_000]
+
+
+def test_reward_columns_are_whatever_there_is(tmp_path):
+    run = make(tmp_path / "run", [[1.0], [1.0]])
+    assert load(run).rewards == {"formal": 0.25, "mine": 0.5}
+    old = [{"env_steps": i, "formal": [float(i)], "residual": [None]} for i in range(1, 21)]
+    (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in old))
+    assert load(run).rewards == {"formal": 19.5, "residual": None}  # of the last tenth
+    assert table.row(table.conditions([load(run)])[0])["reward_columns"]["formal"] == 19.5
+
+
+def test_labels_that_compare_nothing_are_counted(tmp_path):
+    run = make(tmp_path / "run", [[1.0]], finished=False, labels=2)
+    store = LabelStore(run / "labels.sqlite")
+    [first, *_] = labelled_run.questions(1, seed=9)
+    for asks, classes, value in (("rating", 3, 2.0), ("progress", None, 0.5)):
+        query = Single(first.a, asks, classes, first.instruction, 0, 5)
+        [key] = store.put("scripted-oracle", [query._replace(round=5 + (asks == "rating"))], 4_000)
+        store.answer(key, "scripted-oracle", SingleLabel(value, ""))
+    store.close()
+    record = load(run)
+    assert record.other_labels == {"scripted-oracle": {"rating": 1, "progress": 1}}
+    assert record.teachers["scripted-oracle"].asked == 2 and record.label_problem == ""
+
+
+def test_links_out_of_a_run_are_not_followed(tmp_path):
+    run = make(tmp_path / "run", [[1.0]], labels=0)
+    secret = tmp_path / "secret.txt"
+    secret.write_text("the password")
+    for name in ("rewards/z.py", "rewards/history.json", "curve.png", "episode.png"):
+        (run / name).symlink_to(secret)
+    (run / "rewards" / "loop.py").symlink_to("loop.py")
+    (run / "rewards" / "mine.py").write_text("return 1.0")
+    (run / "rewards" / "also.py").symlink_to("mine.py")
+    (run / "rewards" / "folder.py").mkdir()
+    record = load(run)
+    assert record.codes() == [("also", "return 1.0"), ("mine", "return 1.0")]
+    assert record.history() == [] and record.file("curve.png") is None
+    content = report.write([record], tmp_path / "report")
+    page = (tmp_path / "report" / "index.html").read_text()
+    assert "password" not in page and "password" not in json.dumps(content)
+    for name in ("config.json", "summary.json"):
+        (run / name).unlink()
+        (run / name).symlink_to(secret)
+        with pytest.raises(ValueError, match=f"{name} is not a file in the run's folder"):
+            load(run)
+        (run / name).unlink()
+        write_json(run / name, to_dict(make_config(steps=3_000)))
+    (run / "summary.json").unlink()
+    for name in ("labels.sqlite", "metrics.jsonl"):
+        (run / name).unlink(missing_ok=True)
+        (run / name).symlink_to(secret)
+    record = load(run)
+    assert record.rows == [] and "not a file" in record.label_problem
+    linked = tmp_path / "linked"  # which run is reported is the caller's choice
+    linked.symlink_to(run)
+    assert load(linked).name == "linked"
+
+
+HOSTILE = "$\\frac<img src=x onerror=alert(1)>\x1b[2J|`a`](http://x) ![i](y)\n# title"
+
+
+def test_html_and_control_characters_of_a_run_are_shown_as_text(tmp_path):
+    run = make(tmp_path / "run", [[1.0]], labels=0)
+    stored = json.loads((run / "config.json").read_text())
+    stored["sac"]["gamma"] = HOSTILE
+    stored[HOSTILE] = 1
+    write_json(run / "config.json", stored)
+    summary = json.loads((run / "summary.json").read_text())
+    write_json(run / "summary.json", summary | {"labels": 1, "teacher": HOSTILE})
+    (run / "rewards" / f"{HOSTILE.replace('/', '')}.py").write_text(f"{HOSTILE}\tcode")
+    (run / "rewards" / "history.json").write_text(json.dumps([{"event": HOSTILE}, "x"]))
+    other = make(tmp_path / "other", [[1.0]], labels=0, seed=5)
+    report.write([load(run), load(other)], tmp_path / "report")
+    page = (tmp_path / "report" / "index.html").read_text()
+    lines = (tmp_path / "report" / "table.md").read_text().split("\n")
+    assert "<img src=x" not in page and "\x1b" not in page
+    assert "\\x1b[2J" in page and "\tcode" in page
+    assert len(lines) == 5 and lines[-1] == ""
+    whole = "\n".join(lines)
+    assert "\x1b" not in whole and "<" not in whole and "](" not in whole
+    assert all(len(re.findall(r"(?<!\\)\|", line)) == len(table.HEADERS) + 1 for line in lines[:-1])
+
+
+def test_texts_are_printable():
+    assert text.printable("a\x1b\u202eb\n") == "a\\x1b\\u202eb\\x0a"
+    assert text.printable("a\nb\tü", keep="\n\t") == "a\nb\tü"
+    assert text.as_cell("a|b <i> [x](y) `c`") == r"a\|b &lt;i&gt; [x]\(y) \`c\`"
+    assert text.as_html('"<') == "&quot;&lt;"
+
+
+def test_settings_are_what_differs_from_the_tasks_and_methods_defaults():
+    assert differences(to_dict(make_config(task="fold-cloth", seeds=3, seed=4))) == {}
+    assert differences(to_dict(make_config(method="eureka"))) == {}
+    assert differences(to_dict(make_config(residual_input="pixels"))) == {
+        "residual_input": "pixels"
+    }
+    given = make_config(rrm=False, sac={"gamma": 0.9}, max_cost=1.0)
+    assert differences(to_dict(given)) == {"rrm": False, "sac.gamma": 0.9}
+    ppo = differences(to_dict(make_config(method="env_dense", learner="ppo", ppo={"clip": 0.3})))
+    assert ppo == {"learner": "ppo", "ppo.clip": 0.3}
+
+
+def test_settings_of_a_config_of_the_version_before_are_told():
+    old = json.loads((ROOT / "tests" / "data" / "config_v1.json").read_text())
+    assert differences(old) == {}
+    sac = {**old["sac"], "gamma": 0.9}
+    assert differences(old | {"method": "eureka", "seeds": 5, "sac": sac}) == {"sac.gamma": 0.9}
+    found = differences(old | {"wings": 2, "method": "magic", "task": "fly", "sac": 3})
+    assert found["wings"] == 2 and found["sac"] == 3

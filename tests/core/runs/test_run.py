@@ -1,6 +1,7 @@
 """Whole runs: what they leave behind, and that a killed one, resumed, is the undisturbed one."""
 
 import json
+import os
 import random
 import shutil
 import signal
@@ -16,9 +17,12 @@ import pytest
 from flag_words import flags
 from PIL import Image
 
+from core_jax import files
+from core_jax.agents import sac
 from core_jax.feedback.labels import LabelStore
 from core_jax.reward_models.formal import compile_reward
-from core_jax.runs import restore, run_folder
+from core_jax.runs import restore
+from core_jax.runs.lock import FolderLock
 from core_jax.runs.metrics import WALL_COLUMNS
 
 ROOT = Path(__file__).parents[3]
@@ -67,17 +71,22 @@ def test_a_run_leaves_everything_behind(small, finished):
         assert (out / name).stat().st_size > 0
     assert summary == json.loads((out / "summary.json").read_text())
     assert summary["task"] == "drawer-open" and summary["teacher"] == "scripted-oracle"
-    assert len(summary["success"]) == len(summary["episode_return"]) == small.seeds
-    assert summary["seeds"] == small.seeds and summary["seed"] == small.seed
-    assert summary["labels"] == small.feedback.labels
-    assert summary["env_steps"] == small.steps
+    assert summary["model"] == "replay" and summary["learner"] == "sac"
+    assert len(summary["success"]) == len(summary["episode_return"]) == small.training.seeds
+    assert summary["seeds"] == small.training.seeds and summary["seed"] == small.seed
+    assert summary["labels"] == small.settings.feedback.labels
+    assert summary["env_steps"] == small.training.steps
     seen = rows(out)
     assert [r["env_steps"] for r in seen] == list(range(250, 2001, 250))
     # 4 labels to select by, then rounds of 4 at 1000, 1250 and 2 at 1500.
     assert [r["labels"] for r in seen] == [0, 4, 4, 8, 12, 14, 14, 14]
     assert [r["evaluated"] for r in seen] == [False, False, False, True] * 2
     assert all("fit_accuracy" in r for r in seen[3:6]) and "fit_accuracy" not in seen[2]
-    assert "steps/s" in stderr and "labels 14" in stderr
+    assert [r["phase"] for r in seen[:4]] == [
+        "choosing the formal reward", "formal reward", "formal reward", "formal + residual reward"
+    ]  # fmt: skip
+    assert all(set(r["rewards"]) == {"formal", "residual"} for r in seen)
+    assert "steps/s" in stderr and "labels 14" in stderr and "| formal reward |" in stderr
 
 
 @pytest.mark.slow
@@ -102,22 +111,30 @@ def test_rewards_folder_tells_the_story(small, finished):
 def test_labels_hold_questions_and_answers(small, finished):
     out, _, _ = finished
     found = labels(out)
-    assert len(found) == small.seeds * small.feedback.labels
+    assert len(found) == small.training.seeds * small.settings.feedback.labels
     with sqlite3.connect(out / "labels.sqlite") as db:
         [blob] = db.execute("SELECT clips FROM questions LIMIT 1").fetchone()
     assert len(blob) > 1_000
 
 
 @pytest.mark.slow
-def test_sweep_skips_what_is_finished_and_goes_on_after_a_failure(finished, command, tmp_path):
+def test_sweep_skips_what_is_finished_and_continues_after_a_failure(finished, command, tmp_path):
     shutil.copytree(finished[0], tmp_path / "drawer-open-paper-core")
     words = ("--out", tmp_path, "--tasks", "drawer-open", "--methods", "core", "env_dense")
-    process = command("sweep", *words, "--seeds", 2, "--steps", 7)  # 7: refused by the second run
+    # Refused by the second run: 250 environment steps are not a multiple of its chunk.
+    process = command("sweep", *words, "--seeds", 2, "--eval-every", 1_000, "--chunk", 250)
     stdout, stderr = process.communicate()
     assert process.returncode == 1
-    told = json.loads(stdout.strip().splitlines()[-1])
-    assert told["runs"] == [finished[1]] and told["failed"] == ["drawer-open-paper-env_dense"]
-    assert "steps (7) must be a multiple" in stderr
+    found = json.loads(stdout.strip().splitlines()[-1])
+    assert found["runs"] == [finished[1]] and found["failed"] == ["drawer-open-paper-env_dense"]
+    assert "chunk (250) must be a multiple of envs * rollout (500)" in stderr
+    # Finished, but not with these settings: its results are not taken for theirs.
+    process = command("sweep", *words[:-1], "--seeds", 2, "--sac.gamma", 0.9)
+    stdout, stderr = process.communicate()
+    assert process.returncode == 1
+    found = json.loads(stdout.strip().splitlines()[-1])
+    assert found["runs"] == [] and found["failed"] == ["drawer-open-paper-core"]
+    assert "holds a run of another config: sac.gamma was 0.97, is 0.9" in stderr
 
 
 @pytest.mark.slow
@@ -144,11 +161,11 @@ def test_killed_and_resumed_is_undisturbed(small, finished, command, tmp_path):
     again = json.loads(stdout.strip().splitlines()[-1])
     for name in ("success", "episode_return", "labels", "first_success"):
         assert again[name] == summary[name]
-    ours, theirs = (restore.load(folder).lanes for folder in (out, undisturbed))
-    for a, b in zip(jax.tree.leaves(ours.learner), jax.tree.leaves(theirs.learner), strict=True):
-        np.testing.assert_array_equal(a, b)
-    for a, b in zip(jax.tree.leaves(ours.residual), jax.tree.leaves(theirs.residual), strict=True):
-        np.testing.assert_array_equal(a, b)
+    ours, theirs = (restore.load(folder).seeds for folder in (out, undisturbed))
+    for part in ("learner", "sources", "replay", "weights"):
+        both = (jax.tree.leaves(getattr(seeds, part)) for seeds in (ours, theirs))
+        for a, b in zip(*both, strict=True):
+            np.testing.assert_array_equal(a, b)
     history = [(f / "rewards" / "history.json").read_text() for f in (out, undisturbed)]
     assert history[0] == history[1]
 
@@ -158,10 +175,10 @@ def test_more_steps_and_a_damaged_checkpoint(small, finished, command, tmp_path)
     undisturbed, summary, _ = finished
     out = tmp_path / "damaged"
     shutil.copytree(undisturbed, out)
-    # As if it had ended at 1,500 steps: with more steps it goes on.
+    # As if it had ended at 1,500 steps: with more steps it continues.
     for name, key in (("summary.json", "env_steps"), ("config.json", "steps")):
         content = json.loads((out / name).read_text())
-        run_folder.write_json(out / name, content | {key: 1500})
+        files.write_json(out / name, content | {key: 1500})
     steps = sorted((out / "checkpoints").iterdir())
     assert [p.name for p in steps] == ["step_000001500", "step_000002000"]
     (steps[1] / "meta.json").write_text("{}")
@@ -177,13 +194,13 @@ def test_more_steps_and_a_damaged_checkpoint(small, finished, command, tmp_path)
 @pytest.mark.slow
 def test_evaluate_and_export_read_a_run(finished, command, tmp_path):
     out, _, _ = finished
-    film = tmp_path / "film.gif"
-    process = command("evaluate", out, "--episodes", 3, "--video", film)
+    path = tmp_path / "video.gif"
+    process = command("evaluate", out, "--episodes", 3, "--video", path)
     stdout, stderr = process.communicate()
     assert process.returncode == 0, stderr
     found = json.loads(stdout.strip().splitlines()[-1])
     assert found["episodes"] == 3 and len(found["success"]) == 2
-    with Image.open(film) as video:  # two seeds side by side, every fourth of 500 steps
+    with Image.open(path) as video:  # two seeds side by side, every fourth of 500 steps
         assert video.size == (512, 304) and video.n_frames > 50
     target = tmp_path / "policy.npz"
     process = command("export", out, "--out", target, "--seed", 1)
@@ -202,11 +219,43 @@ def test_evaluate_and_export_read_a_run(finished, command, tmp_path):
         [sys.executable, "-c", code, str(tmp_path), json.dumps(obs.tolist())],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    from core_jax.agents import sac
-
-    actor = jax.tree.map(lambda x: x[1], restored.lanes.learner.average_actor)
-    ours = sac.act(actor, obs, np.zeros((4, 4)), restored.config.sac)
+    actor = jax.tree.map(lambda x: x[1], restored.seeds.learner.average_actor)
+    ours = sac.act(actor, obs, np.zeros((4, 4)), restored.config.learner_settings)
     np.testing.assert_allclose(json.loads(shown.stdout), ours, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_one_process_at_a_time_trains_in_a_folder(small, finished, command, tmp_path):
+    out = tmp_path / "run"
+    shutil.copytree(finished[0], out)
+    (out / "summary.json").unlink()
+    with FolderLock(out):
+        process = command("train", *flags(small), "--out", out, "--resume")
+        stdout, stderr = process.communicate()
+    assert process.returncode == 2 and stdout == ""
+    assert f"is in use by process {os.getpid()} on host" in stderr
+
+
+TOOLS = (
+    "compare_cloth", "fit_hand", "fuzz_formal", "pair_accuracy", "parity", "record_folds",
+    "record_goals", "record_metaworld", "record_replies", "record_ropes", "record_samples",
+    "record_water", "teacher_report", "transfer",
+)  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "script",
+    ["bench", "evaluate", "export", "label", "report", "sweep", "train"]
+    + [f"tools/{name}" for name in TOOLS],
+)
+def test_every_script_has_a_help(command, script):
+    process = command(script, "--help")
+    stdout, stderr = process.communicate()
+    assert process.returncode == 0, stderr
+    assert "usage:" in stdout and "Traceback" not in stderr
+    if script == "sweep":
+        assert "go to every run, as scripts/train.py has them" in stdout
 
 
 @pytest.mark.parametrize(
@@ -215,6 +264,11 @@ def test_evaluate_and_export_read_a_run(finished, command, tmp_path):
         (["--task", "drawer-opn"], "unknown task 'drawer-opn'. Did you mean 'drawer-open'"),
         (["--method", "cores"], "unknown method 'cores'. Did you mean 'core'"),
         (["--steps", "1234"], "steps (1234) must be a multiple of chunk"),
+        (["--envs", "0"], "envs must be at least 1, not 0"),
+        (["--seed", str(2**31)], "seed must be less than 2**31"),
+        (["--final-episodes", "0"], "final_episodes must be at least 1, not 0"),
+        (["--pixels.size", "64"], "--pixels.size has no effect in this run"),
+        (["--resume"], "has no run to resume"),
     ],
 )
 def test_the_command_line_says_what_is_wrong(command, tmp_path, words, message):

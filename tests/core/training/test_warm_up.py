@@ -3,12 +3,14 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from core_jax.runs.setup import make_functions
 from core_jax.training import warm_up
 from core_jax.training.streams import seed_keys
 
 
+@pytest.mark.slow
 def test_what_was_compiled_is_used_and_changes_nothing(changed, drawer):
     config = changed(method="env_dense", steps=500, random_steps=250, envs=2, rollout=5)
     trained = []
