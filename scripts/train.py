@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 from core_jax.models import ChatError
-from core_jax.runs import flags
+from core_jax.runs import flags, interrupt
 from core_jax.runs.loop import run
 
 
@@ -36,13 +36,20 @@ def main() -> int:
     """Trains; returns 2 for a bad flag or a model that does not answer."""
     try:
         config, own = flags.parse(Flags)
-        summary = run(config, own.out, own.resume, own.quiet)
+        # An address that came with a folder or a file may be anybody's: no key is sent there.
+        given = {"chat.base_url", "vlm.chat.base_url"} & flags.named(sys.argv[1:])
+        trusted = bool(given) or not (own.resume or own.config)
+        with interrupt.catching():
+            summary = run(config, own.out, own.resume, own.quiet, base_url_trusted=trusted)
     except (ValueError, ChatError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except interrupt.Stopped as stopped:
+        print(stopped, file=sys.stderr)
+        return stopped.exit_status
     print(json.dumps(summary))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    interrupt.leave(main())

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 
 from core_jax import envs, files
 from core_jax.methods.base import Boundary, MethodRun, run_due
-from core_jax.runs import checkpoint, finish, metrics, restore, run_folder, setup
+from core_jax.runs import checkpoint, finish, interrupt, metrics, restore, run_folder, setup
 from core_jax.runs.checks import check
 from core_jax.runs.config import Config
 from core_jax.training import warm_up
@@ -34,6 +34,7 @@ def run(
     quiet: bool = False,
     env: envs.TaskEnv | None = None,
     on_row: OnRow | None = None,
+    base_url_trusted: bool = True,
 ) -> dict[str, Any]:
     """Runs a config to its end and returns the summary.
 
@@ -45,18 +46,21 @@ def run(
         quiet: no progress on stderr.
         env: one world of your own, in place of `config.task`'s.
         on_row: called with every row of metrics.
+        base_url_trusted: False if the address of a hosted model came from a config file: the API
+            key is then sent to its vendor and to this machine only.
 
     Raises:
         ValueError: a bad config, a missing API key or recording, an existing folder, or one of
             another config.
         ChatError: a hosted model does not answer, or the budget is used up; there is a checkpoint
             to continue from.
+        Stopped: a signal was caught (`core_jax.runs.interrupt`); there is a checkpoint.
     """
     out = Path(out)
     configure_jax(config.recipe.parallel_seeds(config.settings, config.training))
     config = check(config, env.spec if env is not None else None)
     if not resume:  # before the folder is made
-        setup.check_outside(config)
+        setup.check_outside(config, base_url_trusted)
     with run_folder.opened(out, config, resume):
         finished = run_folder.summary(out) if resume else None
         if finished is not None:
@@ -64,7 +68,7 @@ def run(
             if enough and finished["episodes"] == config.final_episodes:
                 return finished
             (out / "summary.json").unlink()  # it continues, or is evaluated anew
-        running = _Run(config, out, resume, quiet, env, on_row)
+        running = _Run(config, out, resume, quiet, env, on_row, base_url_trusted)
         try:
             return running.finish()
         finally:
@@ -80,11 +84,12 @@ class _Run:
         quiet: bool,
         env: envs.TaskEnv | None,
         on_row: OnRow | None,
+        base_url_trusted: bool,
     ):
         self.config, self.out, self.on_row = config, out, on_row
         self.began, self.earlier_seconds = time.monotonic(), 0.0
         self.progress = metrics.Progress(config.training.steps, quiet)
-        self.parts = setup.make_parts(config, out, self.progress.note, env)
+        self.parts = setup.make_parts(config, out, self.progress.note, env, base_url_trusted)
         self.train = self.parts.train
         self.method: MethodRun = self.parts.method
         keys = seed_keys(config.seed, config.training.seeds)
@@ -114,12 +119,14 @@ class _Run:
             self.progress.update(env_steps, row, force=row["evaluated"])
             for event in boundary.events:
                 self.progress.note(f"  {env_steps:,}: {event}")
-            problem = self.method.problem()
+            problem, signal = self.method.problem(), interrupt.received()
             every = config.checkpoint_every
-            if problem or (every and env_steps % every == 0):
+            if problem or signal or (every and env_steps % every == 0):
                 self._save(env_steps)
             if problem:
                 raise problem
+            if signal and env_steps < steps:
+                raise interrupt.Stopped(signal, env_steps)
         if not config.checkpoint_every or steps % config.checkpoint_every:
             self._save(steps)
         return self._finish()

@@ -87,7 +87,11 @@ def make_functions(config: Config, env: envs.TaskEnv) -> Train:
 
 
 def make_parts(
-    config: Config, out: Path, note: Callable[[str], None], env: envs.TaskEnv | None = None
+    config: Config,
+    out: Path,
+    note: Callable[[str], None],
+    env: envs.TaskEnv | None = None,
+    base_url_trusted: bool = True,
 ) -> Parts:
     """Builds a run in its folder.
 
@@ -96,6 +100,7 @@ def make_parts(
         out: the run's folder.
         note: logs a line.
         env: an environment in place of the config's task.
+        base_url_trusted: whether the user gave the service's address, and not a config file.
     """
     env = make_world(config) if env is None else env
     train = make_functions(config, env)
@@ -108,7 +113,9 @@ def make_parts(
         nonlocal name
         asked, feedback = None, getattr(config.settings, "feedback", None)
         if config.labeller is not None and ledger is not None:
-            asked = make_labeller(*config.labeller, ledger=ledger)
+            asked = make_labeller(
+                *config.labeller, ledger=ledger, base_url_trusted=base_url_trusted
+            )
         name, found = teachers.make_labelling(
             config.teacher,
             config.teacher_settings,
@@ -134,25 +141,39 @@ def make_parts(
         labelling=labelling,
         judge=_judge(config),
         wait_for_labels=config.wait_for_labels,
-        chat_model=lambda kind: _chat_model(config, kind, ledger),
+        chat_model=lambda kind: _chat_model(config, kind, ledger, base_url_trusted),
         note=note,
     )
     method = config.recipe.start(config.settings, context, train)
     return Parts(train, method, name, store, ledger)
 
 
-def check_outside(config: Config) -> None:
-    """Raises a ValueError if a recording or the key of a hosted model is missing."""
+def check_outside(config: Config, base_url_trusted: bool = True) -> None:
+    """Raises a ValueError if a recording or the key of a hosted model is missing, or if the key
+    must not be sent to where the service is."""
     if config.asks_writer:
         check_chat_model(
-            config.model, config.chat, task=config.task, writer=config.recipe.prompt_kind()
+            config.model,
+            config.chat,
+            task=config.task,
+            writer=config.recipe.prompt_kind(),
+            base_url_trusted=base_url_trusted,
         )
     if config.labeller is not None:
-        check_labeller(*config.labeller)
+        check_labeller(*config.labeller, base_url_trusted=base_url_trusted)
 
 
-def _chat_model(config: Config, kind: str, ledger: UsageLedger | None) -> Any:
-    return make_chat_model(config.model, config.chat, task=config.task, writer=kind, ledger=ledger)
+def _chat_model(
+    config: Config, kind: str, ledger: UsageLedger | None, base_url_trusted: bool
+) -> Any:
+    return make_chat_model(
+        config.model,
+        config.chat,
+        task=config.task,
+        writer=kind,
+        ledger=ledger,
+        base_url_trusted=base_url_trusted,
+    )
 
 
 def _judge(config: Config) -> str:

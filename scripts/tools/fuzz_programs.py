@@ -114,7 +114,7 @@ class Grammar:
             self.scalars.append(count)
             return [f"{count} = 0.0", f"for i, e in enumerate({v}):",
                     f"    {count} += {self.pick(['e', 'e * (i + 1)', '1', 'abs(e) - 0.1'])}",
-                    *([f"    if e > 0.5:",
+                    *(["    if e > 0.5:",
                        f"        {self.pick('break continue')}"] * self.r.randint(0, 1))]  # fmt: skip
         if kind == 8 or not self.dicts:
             name = self.name("d")
@@ -147,7 +147,9 @@ class Grammar:
 
     def change(self, item: str) -> str:
         """A call that changes a list."""
-        return self.pick([f"append({item})", f"extend([{item}, 0.3])", f"insert(0, {item})", f"append({item})"])
+        return self.pick(
+            [f"append({item})", f"extend([{item}, 0.3])", f"insert(0, {item})", f"append({item})"]
+        )
 
     def of_containers(self) -> str:
         """A number made of a list, dict, text or mask."""
