@@ -7,6 +7,7 @@ from core_jax.methods.code import Code
 from core_jax.methods.core import Core
 from core_jax.methods.env_reward import EnvDense, EnvSparse
 from core_jax.methods.eureka import Eureka
+from core_jax.methods.rl_vlm_f import RLVLMF
 from core_jax.methods.text2reward import Text2Reward
 
 _METHODS: dict[str, Method] = {}
@@ -37,5 +38,5 @@ def get(name: str) -> Method:
     return _METHODS[name]
 
 
-for _method in (Core(), Eureka(), Text2Reward(), Code(), EnvDense(), EnvSparse()):
+for _method in (Core(), Eureka(), Text2Reward(), RLVLMF(), Code(), EnvDense(), EnvSparse()):
     register(_method)

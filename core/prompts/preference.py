@@ -1,10 +1,9 @@
-"""What a vision-language model is asked about clips, and how its replies are read; three styles.
+"""What a vision-language model is asked about clips, and how its replies are read; two styles.
 
 `core` (Ni, Lu, Cai 2026): start and goal, some pictures of each clip, progress of every one, then a
-choice and scores. `rl_vlm_f` (Wang et al. 2024): one picture of each clip, which is closer to the
-goal. `rating` (Luu et al. 2025): one picture, how good is it. All ask twice: first for a
-description, by pictures, then for a verdict on that description, by text alone. The texts are this
-project's own.
+choice and scores. `rating` (Luu et al. 2025): one picture, how good is it. Both ask twice: first
+for a description, by pictures, then for a verdict on that description, by text alone. The texts
+are this project's own.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ LOOKING = """\
 You watch a robot at work and judge how far it has come with a task. You go only by what the \
 pictures show."""
 
-_JUDGING = """\
+JUDGING = """\
 You judge how far a robot has come with a task, by somebody's description of pictures of it. Your \
 reply is read by a program: it is one JSON object and nothing else."""
 
@@ -56,22 +55,6 @@ confident you are in your choice, from 0 (a guess) to 1 (certain). Reply with JS
 {{"reason": "one sentence", "scores_a": [{example}], "scores_b": [{example}], "choice": \
 {choices}, "confidence": 0.0}}"""
 
-_ONE_LOOK = """\
-Describe what picture 1 shows and what picture 2 shows, as far as it matters to the task: {task}. \
-Then say how they differ, and what is left to do until the task is done in each."""
-
-_ONE_JUDGE = """\
-The task: {task}.
-Two pictures, 1 and 2, were described like this:
-
-<description>
-{description}
-</description>
-
-In which picture is the task nearer to being done?{unsure} Say how confident you are, from 0 (a \
-guess) to 1 (certain). Reply with JSON of this form:
-{{"reason": "one sentence", "choice": {choices}, "confidence": 0.0}}"""
-
 _RATE_LOOK = """\
 Describe what this picture shows, as far as it matters to the task: {task}. Then say what is left \
 to do until the task is done."""
@@ -88,7 +71,7 @@ How near to being done is the task? {scale} Say how confident you are, from 0 (a
 (certain). Reply with JSON of this form:
 {{"reason": "one sentence", "rating": {choices}, "confidence": 0.0}}"""
 
-_MAY_BE_UNSURE = ' If they are equally good, or the description does not tell, choose "unsure".'
+MAY_BE_UNSURE = ' If they are equally good, or the description does not tell, choose "unsure".'
 
 
 def core_look(
@@ -130,48 +113,21 @@ def core_judge(
         description=description.strip(),
         progress=PROGRESS,
         last=_last(last),
-        unsure=_MAY_BE_UNSURE if unsure else "",
+        unsure=MAY_BE_UNSURE if unsure else "",
         example=", ".join(["0.0"] * count),
-        choices=either(_choices("AB", unsure)),
+        choices=either(choices_of("AB", unsure)),
     )
-    return [Message("system", _JUDGING), Message("user", text)]
+    return [Message("system", JUDGING), Message("user", text)]
 
 
 def core_schema(unsure: bool) -> dict:
     """JSON Schema of the verdict of `core`."""
-    return verdict_schema("clip_verdict", "choice", _choices("AB", unsure), _CORE_SCORES)
+    return verdict_schema("clip_verdict", "choice", choices_of("AB", unsure), _CORE_SCORES)
 
 
 def core_read(text: str, count: int, unsure: bool) -> Verdict:
     """The verdict of `core`: choice A, B or unsure, and `count` scores of each clip."""
-    return read_verdict(text, "choice", _choices("AB", unsure), _CORE_SCORES, count)
-
-
-def one_look(task: str, first: Picture, second: Picture) -> list[Message]:
-    """Stage one of `rl_vlm_f`."""
-    parts = ("Picture 1:", first, "Picture 2:", second, _ONE_LOOK.format(task=task))
-    return [Message("system", LOOKING), Message("user", parts)]
-
-
-def one_judge(task: str, description: str, unsure: bool) -> list[Message]:
-    """Stage two of `rl_vlm_f`, by text alone."""
-    text = _ONE_JUDGE.format(
-        task=task,
-        description=description.strip(),
-        unsure=_MAY_BE_UNSURE if unsure else "",
-        choices=either(_choices("12", unsure)),
-    )
-    return [Message("system", _JUDGING), Message("user", text)]
-
-
-def one_schema(unsure: bool) -> dict:
-    """JSON Schema of the verdict of `rl_vlm_f`."""
-    return verdict_schema("picture_verdict", "choice", _choices("12", unsure))
-
-
-def one_read(text: str, unsure: bool) -> Verdict:
-    """The verdict of `rl_vlm_f`: choice 1, 2 or unsure."""
-    return read_verdict(text, "choice", _choices("12", unsure))
+    return read_verdict(text, "choice", choices_of("AB", unsure), _CORE_SCORES, count)
 
 
 def rate_look(task: str, picture: Picture) -> list[Message]:
@@ -187,7 +143,7 @@ def rate_judge(task: str, description: str, classes: int) -> list[Message]:
     text = _RATE_JUDGE.format(
         task=task, description=description.strip(), scale=scale, choices=either(words)
     )
-    return [Message("system", _JUDGING), Message("user", text)]
+    return [Message("system", JUDGING), Message("user", text)]
 
 
 def rate_schema(classes: int) -> dict:
@@ -219,7 +175,7 @@ def either(words: Sequence[str]) -> str:
 _CORE_SCORES = ("scores_a", "scores_b")
 
 
-def _choices(two: str, unsure: bool) -> tuple[str, ...]:
+def choices_of(two: str, unsure: bool) -> tuple[str, ...]:
     return (*two, UNSURE) if unsure else tuple(two)
 
 

@@ -11,6 +11,7 @@ from core_jax.feedback.teachers.vlm_config import VLMConfig
 from core_jax.feedback.teachers.vlm_requests import Requests
 from core_jax.feedback.teachers.vlm_singles import rate_picture
 from core_jax.prompts import preference as prompts
+from core_jax.prompts import rl_vlm_f
 from core_jax.prompts.message import Picture
 
 Sides = tuple[list[bytes], list[bytes]]  # PNGs of A and of B, in the order of time
@@ -108,14 +109,14 @@ def _core(requests: Requests, config: VLMConfig, question: PairQuestion) -> Opin
 def _rl_vlm_f(requests: Requests, config: VLMConfig, question: PairQuestion) -> Opinion:
     key, task, unsure = question.key, question.task, config.abstain
     first, second = (Picture(pictures[-1]) for pictures in question.sides)
-    look = prompts.one_look(task, first, second)
+    look = rl_vlm_f.look(task, first, second)
     description = requests.describe(key, question.stage("description"), look)
     verdict = requests.read(
         key,
         question.stage("verdict"),
-        prompts.one_judge(task, description, unsure),
-        lambda text: prompts.one_read(text, unsure),
-        prompts.one_schema(unsure),
+        rl_vlm_f.judge(task, description, unsure),
+        lambda text: rl_vlm_f.read(text, unsure),
+        rl_vlm_f.schema(unsure),
     )
     chosen = {"1": 0.0, "2": 1.0}.get(verdict.choice)
     return Opinion(chosen, ((), ()), verdict.confidence, verdict.reason)

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from core_jax.prompts import preference as prompts
+from core_jax.prompts import rl_vlm_f
 from core_jax.prompts.thoughts import without_thoughts
 from core_jax.prompts.verdict import Unreadable, read_verdict
 
@@ -59,13 +59,13 @@ def verdict(choice, **more):
 
 
 def test_a_verdict_is_not_read_from_a_thought():
-    found = prompts.one_read(f"<think>{verdict('1')}</think>{verdict('2')}", unsure=True)
+    found = rl_vlm_f.read(f"<think>{verdict('1')}</think>{verdict('2')}", unsure=True)
     assert found.choice == "2"
-    found = prompts.one_read(f"<think>{verdict('1')}</think> choice: 2", unsure=True)
+    found = rl_vlm_f.read(f"<think>{verdict('1')}</think> choice: 2", unsure=True)
     assert found.choice == "2"
     for unfinished in ("<think>", "<thinking>", "<|channel|>analysis<|message|>"):
         with pytest.raises(Unreadable, match="no choice"):
-            prompts.one_read(unfinished + verdict("1"), unsure=True)
+            rl_vlm_f.read(unfinished + verdict("1"), unsure=True)
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from core_jax.prompts import preference as prompts
+from core_jax.prompts import rl_vlm_f
 from core_jax.prompts.verdict import Unreadable, Verdict, read_verdict
 
 GOOD = {
@@ -71,8 +72,8 @@ def test_who_must_choose_may_not_be_unsure():
 
 
 def test_other_styles():
-    assert prompts.one_read('{"choice": 2}', unsure=True) == Verdict("2", None, "")
-    assert prompts.one_read('{"choice": "picture 1"}', unsure=False).choice == "1"
+    assert rl_vlm_f.read('{"choice": 2}', unsure=True) == Verdict("2", None, "")
+    assert rl_vlm_f.read('{"choice": "picture 1"}', unsure=False).choice == "1"
     assert prompts.rate_read('{"rating": "Very Bad"}', 4).choice == "very bad"
     with pytest.raises(Unreadable, match="rating is 'not good'"):  # its last word is a rating
         prompts.rate_read('{"rating": "not good"}', 3)
@@ -82,7 +83,7 @@ def test_other_styles():
     ("schema", "fields"),
     [
         (prompts.core_schema(True), ["reason", "scores_a", "scores_b", "choice", "confidence"]),
-        (prompts.one_schema(False), ["reason", "choice", "confidence"]),
+        (rl_vlm_f.schema(False), ["reason", "choice", "confidence"]),
         (prompts.rate_schema(5), ["reason", "rating", "confidence"]),
     ],
 )
