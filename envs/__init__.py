@@ -9,7 +9,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from core_jax.envs.camera import Camera
-from core_jax.envs.registry import PROTOCOLS, expert, make, names, register, spec, suites
+from core_jax.envs.registry import (
+    PROTOCOLS,
+    expert,
+    make,
+    names,
+    overrides,
+    register,
+    spec,
+    suites,
+)
 from core_jax.envs.task_spec import Field, PaperBudget, TaskEntry, TaskSpec
 
 if TYPE_CHECKING:
@@ -29,6 +38,7 @@ __all__ = [
     "expert",
     "make",
     "names",
+    "overrides",
     "register",
     "spec",
     "suites",

@@ -106,6 +106,15 @@ def expert(name: str) -> Callable[[Float[Array, " obs"]], Float[Array, " action"
     return getattr(importlib.import_module(module), function)
 
 
+def overrides(name: str) -> Mapping[str, tuple[Any, ...]]:
+    """Returns the keyword arguments that `make(name)` accepts, each with its valid values.
+
+    Raises:
+        ValueError: for an unknown task.
+    """
+    return _entry(name).overrides
+
+
 def register(
     name: str,
     env: Any,

@@ -24,7 +24,7 @@ from core_jax.methods.base import Context
 from core_jax.reward_models.formal import FormalReward
 from core_jax.training.config import TrainingConfig
 from core_jax.training.programs import ProgramColumn
-from core_jax.training.streams import Stream
+from core_jax.training.streams import Stream, in_stream
 from core_jax.training.train import Rewards, Train, make_train
 from core_jax.writing.writer import Candidate
 
@@ -124,7 +124,7 @@ class Trials:
             reward = Rewards({name: 1.0}, programs=(self._column,))
             self.train = make_train(self._training, context.env, context.learner, reward)
         keys = jax.vmap(jax.random.key)(np.asarray(seeds))
-        state = self.train.init(jax.vmap(jax.random.fold_in, (0, None))(keys, int(Stream.TRIALS)))
+        state = self.train.init(in_stream(keys, Stream.TRIALS))
         rows = []
         for _ in range(self._training.steps // self._training.chunk):
             state, row = self.train.train_chunk(state, {self._column.name: rewards})

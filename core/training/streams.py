@@ -13,13 +13,13 @@ import jax.numpy as jnp
 
 
 class Stream(enum.IntEnum):
-    """What random numbers are for; the value is the stream's offset."""
+    """What random numbers are for; part of a run's identity, so a value is never reused."""
 
-    QUERIES = 1_000_000
-    FIT = 2_000_000
-    EVALUATION = 3_000_000
-    TRIALS = 5_000_000
-    FINAL_EVALUATION = 7_000_000
+    QUERIES = 1
+    FIT = 2
+    EVALUATION = 3
+    TRIALS = 4
+    FINAL_EVALUATION = 5
 
 
 def seed_keys(first_seed: int, seeds: int) -> jax.Array:
@@ -27,7 +27,13 @@ def seed_keys(first_seed: int, seeds: int) -> jax.Array:
     return jax.vmap(jax.random.key)(first_seed + jnp.arange(seeds))
 
 
+def in_stream(keys: jax.Array, stream: Stream, index: int = 0) -> jax.Array:
+    """Keys [S] for the index-th draw of a stream. The stream and the index are folded in one after
+    the other, so that no index of one stream meets another's."""
+    fold = jax.vmap(jax.random.fold_in, (0, None))
+    return fold(fold(keys, int(stream)), index)
+
+
 def stream_keys(first_seed: int, seeds: int, stream: Stream, index: int) -> jax.Array:
     """One key per seed [S] for the index-th draw of a stream."""
-    keys = seed_keys(first_seed, seeds)
-    return jax.vmap(jax.random.fold_in, (0, None))(keys, int(stream) + index)
+    return in_stream(seed_keys(first_seed, seeds), stream, index)

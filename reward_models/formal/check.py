@@ -10,6 +10,8 @@ from __future__ import annotations
 import ast
 import difflib
 import typing
+from collections import Counter
+from dataclasses import replace
 
 import numpy.typing
 
@@ -17,13 +19,14 @@ from core_jax.reward_models.formal.builtins_table import BUILTINS
 from core_jax.reward_models.formal.desugar import EXCEPTIONS, is_errstate
 from core_jax.reward_models.formal.errors import Diagnostic, diagnostic_for
 from core_jax.reward_models.formal.methods_table import METHOD_NAMES
-from core_jax.reward_models.formal.modules import MODULES
+from core_jax.reward_models.formal.modules import ATTRIBUTE_HINTS, DETERMINISTIC, MODULES
 from core_jax.reward_models.formal.numpy_more import FINFO
 from core_jax.reward_models.formal.rotation import METHODS as ROTATION_METHODS
 from core_jax.reward_models.formal.signatures import Signature
 from core_jax.reward_models.formal.torch_table import TORCH_METHODS
 
-MAX_DIAGNOSTICS = 20
+MAX_DIAGNOSTICS = 10
+SAME = 2  # places that are shown of one problem
 MAX_EXPONENT = 64
 _MODULE_NAMES = {"np", "numpy", "math", "torch"}
 _DECORATORS = ("torch.jit.script", "torch.jit.export", "torch.no_grad()", "torch.jit.ignore")
@@ -76,16 +79,8 @@ _REFUSED = {
     "TypeAlias": ("type aliases", "remove it"),
 }
 
-_DETERMINISTIC = "a reward is a function of its arguments: remove the randomness"
-_ATTRIBUTE_HINTS = {
-    "random": _DETERMINISTIC,
-    "sigmoid": "write 1.0 / (1.0 + np.exp(-x))",
-    "relu": "write np.maximum(x, 0.0)",
-    "errstate": "guard the division itself, as in `x / (y + 1e-6)`",
-    "unique": "its size depends on the state: compare the elements with each other",
-}
 _NAME_HINTS = {
-    "random": _DETERMINISTIC,
+    "random": DETERMINISTIC,
     "set": "use a tuple or a list",
     "iter": "loop over the list itself",
     "getattr": "name the value directly",
@@ -157,7 +152,7 @@ class _Checker:
                 message = f"`{_path(node.value)}` has no `{node.attr}`"
                 self.report(node, message, f"it has {', '.join(members)}; nothing is remembered")
         elif node.attr not in ATTRIBUTES | self.members:
-            hint = _ATTRIBUTE_HINTS.get(node.attr, "write it out with functions of NumPy")
+            hint = ATTRIBUTE_HINTS.get(node.attr, "write it out with functions of NumPy")
             self.report(node, f"`.{node.attr}` is not available", hint)
         if not isinstance(node.ctx, ast.Load):
             hint = "use a variable; nothing is remembered from one call to the next"
@@ -290,4 +285,20 @@ def check(source: str, tree: ast.Module, signature: Signature) -> tuple[Diagnost
     checker = _Checker(source, tree, signature)
     checker.visit(tree)
     unique = sorted(set(checker.found), key=lambda found: (found.line, found.column))
-    return tuple(unique[:MAX_DIAGNOSTICS])
+    return tuple(_few_of_each(unique)[:MAX_DIAGNOSTICS])
+
+
+def _few_of_each(found: list[Diagnostic]) -> list[Diagnostic]:
+    """At most SAME diagnostics with one message; the last says in how many more places it holds."""
+    counts = Counter(one.message for one in found)
+    seen: Counter[str] = Counter()
+    kept = []
+    for one in found:
+        seen[one.message] += 1
+        more = counts[one.message] - SAME
+        if seen[one.message] == SAME and more > 0:
+            places = "place" if more == 1 else "places"
+            one = replace(one, message=f"{one.message} (and in {more} more {places})")
+        if seen[one.message] <= SAME:
+            kept.append(one)
+    return kept

@@ -89,6 +89,11 @@ def plain_error(error: Exception) -> tuple[str, bool]:
     if "incompatible shapes" in text or "could not be broadcast" in text:
         shapes = re.findall(r"\(\d*,?(?: ?\d+,?)*\)", text)
         return f"arrays of shapes that do not fit: {' and '.join(shapes)}", True
+    unexpected = re.search(r"unexpected keyword argument '(\w+)'", text)
+    if unexpected:
+        return f"the argument `{unexpected[1]}` is not available here", False
+    if re.search(r"missing \d+ required|takes (from )?\d+|takes no ", text):
+        return "this call has too few or too many arguments", False
     if "indices must be concrete" in text:
         return "how many elements this mask picks depends on the state", False
     if "unsupported operand" in text or "object is not" in text or "has no attribute" in text:

@@ -21,7 +21,7 @@ from core_jax.reward_models.formal.choices import Choice, Masked, content_of
 from core_jax.reward_models.formal.kinds import known
 from core_jax.reward_models.formal.memory import Memory, fresh
 from core_jax.reward_models.formal.methods_table import ARRAY_METHODS, CONTAINER_METHODS, PROPERTIES
-from core_jax.reward_models.formal.modules import MODULES
+from core_jax.reward_models.formal.modules import ATTRIBUTE_HINTS, MODULES
 from core_jax.reward_models.formal.numpy_wide import ufunc_method
 from core_jax.reward_models.formal.rotation import METHODS, Rotation
 from core_jax.reward_models.formal.texts import formatted, joined_text
@@ -126,7 +126,9 @@ class Expressions(Calls):
                 return Module(path)
             if node.attr in MODULES[owner.name]:
                 return MODULES[owner.name][node.attr]
-            return self.fail(node, f"`{path}` is not available", "use another NumPy function")
+            shown = path.replace("numpy", "np", 1)
+            hint = ATTRIBUTE_HINTS.get(node.attr, "write it out with functions of NumPy")
+            return self.fail(node, f"`{shown}` is not available", hint)
         if self.torch and is_array(owner) and node.attr in TORCH_METHODS:
             plain = {"device": None, "dtype": BUILTINS["float"]}
             return plain[node.attr] if node.attr in plain else BoundMethod(owner, node.attr)

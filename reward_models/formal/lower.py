@@ -69,7 +69,8 @@ class Evaluator(Statements):
         self.lambdas: dict[int, ast.FunctionDef] = {}
         self.remembered: dict[int, Any] = {}
         self.module = Frame({})
-        self.torch = any(isinstance(n, ast.Name) and n.id == "torch" for n in ast.walk(tree))
+        names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        self.torch = not names.isdisjoint({"torch", "Tensor"})
         modules = {"np": Module("numpy"), "numpy": Module("numpy"), "math": Module("math")}
         modules |= {"torch": Module("torch")} if self.torch else {}
         self.frame = Frame(modules)

@@ -17,3 +17,12 @@ MODULES: dict[str, dict[str, Any]] = {
     "scipy.linalg": {name: LINALG[name] for name in ("norm", "det", "inv", "solve")},
     **TORCH_MODULES,
 }
+
+DETERMINISTIC = "a reward is a function of its arguments: remove the randomness"
+ATTRIBUTE_HINTS = {
+    "random": DETERMINISTIC,
+    "sigmoid": "write 1.0 / (1.0 + np.exp(-x))",
+    "relu": "write np.maximum(x, 0.0)",
+    "errstate": "guard the division itself, as in `x / (y + 1e-6)`",
+    "unique": "its size depends on the state: compare the elements with each other",
+}

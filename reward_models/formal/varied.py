@@ -16,6 +16,7 @@ from core_jax.reward_models.formal.choices import (
     content_of,
     options,
 )
+from core_jax.reward_models.formal.indexing import constant
 from core_jax.reward_models.formal.iterables import Turns, View, turns
 from core_jax.reward_models.formal.merge import Merger, replace
 from core_jax.reward_models.formal.values import PythonRaises, ValueProblem, containers
@@ -211,6 +212,7 @@ class Containers(Branching):
                 self.update(owner, other)
             return None
         key, *default = args
+        key = constant(key)
         content = kept_of(owner)
         there = content.present.get(key, False)
         if name == "get":

@@ -7,9 +7,7 @@ from services import SECRET, Server
 
 from core_jax import envs
 from core_jax.runs.checks import check
-from core_jax.runs.follow import follow
-from core_jax.runs.layout import with_values
-from core_jax.runs.presets import defaults
+from core_jax.runs.presets import make_config
 from core_jax.runs.setup import make_functions
 
 TASK = "drawer-open"
@@ -49,15 +47,7 @@ def small_config(**values):
     for name, value in values.items():
         both = isinstance(value, Mapping) and isinstance(base.get(name), Mapping)
         merged[name] = {**base[name], **value} if both else value
-    return config_of(**merged)
-
-
-def config_of(**values):
-    """`make_config`, whose defaults depend on single values alone: groups are put in afterwards."""
-    single = {k: v for k, v in values.items() if not isinstance(v, Mapping)}
-    config = with_values(defaults(single), values)
-    fields = {f"{k}.{f}" for k, v in values.items() if isinstance(v, Mapping) for f in v}
-    return follow(config, set(values) | fields)
+    return make_config(**merged)
 
 
 @pytest.fixture(scope="session")

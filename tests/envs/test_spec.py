@@ -63,6 +63,7 @@ def test_random_resets_have_their_own_camera_where_papers_would_not_show_them():
 
 
 def test_overrides_change_the_spec():
+    assert envs.overrides("fold-cloth")["moves"] == (3, 1)
     assert envs.spec("fold-cloth", moves=1).horizon == 1
     assert "An episode has 1 step." in envs.spec("fold-cloth", moves=1).action_description
     assert len(envs.spec("pass-water", preset="full").start) == 3 + 3 * 500

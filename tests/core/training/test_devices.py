@@ -51,16 +51,26 @@ def test_over_seeds_runs_each_share_on_its_own_device():
 
 
 @pytest.mark.parametrize("task", ["drawer-open", "flatten-rope"])
-def test_training_spreads_seeds_over_the_cpu(task):
-    """Nothing before `run` may start the backend: the number of devices is set before it."""
+def test_training_spreads_seeds_over_the_cpu(task, tmp_path):
+    """Nothing before the run is built may start the backend: the devices are counted before it."""
     scripts = Path(__file__).parents[3] / "scripts"
     program = f"""
 import sys
 sys.path.insert(0, {str(scripts)!r})
-sys.argv = ["train.py", "--task", {task!r}, "--seeds", "2"]
+sys.argv = ["train.py", "--task", {task!r}, "--method", "env_dense", "--seeds", "2",
+            "--out", {str(tmp_path / "run")!r}]
 import jax, train
-from core_jax.runs.checks import check
-train.run = lambda config, *_: check(config) and {{"devices": jax.device_count()}}
+from core_jax.runs import loop
+
+class Built:
+    def __init__(self, *_):
+        self.devices = jax.device_count()
+    def finish(self):
+        return {{"devices": self.devices}}
+    def close(self):
+        pass
+
+loop._Run = Built
 sys.exit(train.main())
 """
     own = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"} | {"JAX_PLATFORMS": "cpu"}

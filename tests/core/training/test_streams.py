@@ -41,7 +41,6 @@ def test_no_stream_is_the_training_itself():
     assert not set(own) & set(drawn)
 
 
-@pytest.mark.xfail(strict=True, reason="stream and index are added, and not folded in one by one")
 def test_streams_do_not_overlap_at_any_index():
     """An evaluation at step 2,000,000 must not share its keys with the trials (3 + 2 = 5 million),
     nor one at 4,000,000 with the final evaluation."""
@@ -54,7 +53,6 @@ def test_streams_do_not_overlap_at_any_index():
     assert len(set(drawn)) == len(drawn)
 
 
-@pytest.mark.xfail(strict=True, reason="stream and index are added, and not folded in one by one")
 @pytest.mark.parametrize("stream", list(Stream))
 @pytest.mark.parametrize("index", [0, 5, LONGEST])
 def test_stream_and_index_are_folded_in_one_by_one(stream, index):
