@@ -1,4 +1,4 @@
-"""Stopping a run by a signal: it saves a checkpoint at the next boundary; a second one stops at once.
+"""Stopping a run by a signal: a checkpoint at the next boundary; a second signal stops at once.
 
 Signals are caught by scripts (`catching`), never by the library on its own.
 """
