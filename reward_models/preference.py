@@ -9,6 +9,7 @@ L = CE + 5 [KL(p_A || q_A) + KL(p_B || q_B)].
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Annotated, NamedTuple
 
@@ -62,7 +63,7 @@ class Preferences(NamedTuple):
 class PreferenceState(struct.PyTreeNode):
     """Ensemble parameters, their optimiser, and the scale of the frames."""
 
-    params: chex.ArrayTree
+    params: Any
     opt: optax.OptState
     shift: jax.Array  # [F]
     scale: jax.Array  # [F]
@@ -128,126 +129,173 @@ def make_preference(
 ) -> PreferenceModel:
     """Builds the model. `network` is one member; an MLP over state frames by default."""
     single = networks.state_network(config.hidden) if network is None else network
-    net = networks.ensemble(single, config.members)
-    optimizer = optax.adam(config.learning_rate)
+    parts = _Parts(config, single, networks.ensemble(single, config.members))
+    bind = lambda f: functools.partial(f, parts)
+    return PreferenceModel(
+        init=bind(_init),
+        standardise=_standardise,
+        predict=bind(_predict),
+        members=bind(_members),
+        fit=bind(_fit),
+    )
 
-    def init(key: jax.Array, example: jax.Array) -> PreferenceState:
-        params = net.init(key, example)
-        shift = jnp.zeros_like(example)
-        return PreferenceState(
-            params=params,
-            opt=optimizer.init(params),
-            shift=shift,
-            scale=jnp.ones_like(example),
+
+@dataclasses.dataclass(frozen=True)
+class _Parts:
+    """What the model's functions share."""
+
+    config: PreferenceConfig
+    single: networks.Network
+    ensemble: networks.Network
+
+    @property
+    def optimizer(self) -> optax.GradientTransformation:
+        """Adam, over all members."""
+        return optax.adam(self.config.learning_rate)
+
+
+def _init(parts: _Parts, key: jax.Array, example: jax.Array) -> PreferenceState:
+    params = parts.ensemble.init(key, example)
+    return PreferenceState(
+        params=params,
+        opt=parts.optimizer.init(params),
+        shift=jnp.zeros_like(example),
+        scale=jnp.ones_like(example),
+    )
+
+
+def _standardise(state: PreferenceState, frames: jax.Array) -> PreferenceState:
+    # A floor keeps a feature that has not moved yet from being blown up when it first does.
+    scale = jnp.maximum(jnp.std(frames, axis=0), 0.05)
+    return state.replace(shift=jnp.mean(frames, axis=0), scale=scale)
+
+
+def _members(parts: _Parts, state: PreferenceState, frames: jax.Array) -> jax.Array:
+    return parts.ensemble.apply(state.params, (frames - state.shift) / state.scale)
+
+
+def _predict(parts: _Parts, state: PreferenceState, frames: jax.Array) -> jax.Array:
+    return jnp.mean(_members(parts, state, frames), axis=0)
+
+
+def _loss(
+    params: Any,
+    parts: _Parts,
+    batch: Preferences,
+    valid: jax.Array,
+    length: int,
+    key: jax.Array,
+) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+    """Sum of the members' losses; pairs that they order rightly, and decided pairs.
+
+    Each member has its own shuffle: batch leaves are [E, B, ...]; [1, B, ...] if shared.
+    """
+    config, net = parts.config, parts.ensemble
+    chex.assert_equal_shape([batch.frames_a, batch.frames_b])
+    both = jnp.concatenate([batch.frames_a, batch.frames_b], axis=1)
+    if config.shared_batches:
+        # [E, 2B, H]
+        rewards = (
+            net.augmented(params, both[0], key) if net.augmented else net.apply(params, both[0])
         )
-
-    def standardise(state: PreferenceState, frames: jax.Array) -> PreferenceState:
-        # A floor keeps a feature that has not moved yet from being blown up when it first does.
-        scale = jnp.maximum(jnp.std(frames, axis=0), 0.05)
-        return state.replace(shift=jnp.mean(frames, axis=0), scale=scale)
-
-    def members(state: PreferenceState, frames: jax.Array) -> jax.Array:
-        return net.apply(state.params, (frames - state.shift) / state.scale)
-
-    def predict(state: PreferenceState, frames: jax.Array) -> jax.Array:
-        return jnp.mean(members(state, frames), axis=0)
-
-    def loss(params, batch: Preferences, valid: jax.Array, length: int, key: jax.Array):
-        # Each member has its own shuffle: batch leaves are [E, B, ...]; [1, B, ...] if shared.
-        chex.assert_equal_shape([batch.frames_a, batch.frames_b])
-        both = jnp.concatenate([batch.frames_a, batch.frames_b], axis=1)
-        if config.shared_batches:
-            # [E, 2B, H]
-            rewards = (
-                net.augmented(params, both[0], key) if net.augmented else net.apply(params, both[0])
-            )
-            every = lambda x: jnp.broadcast_to(x, (config.members, *x.shape[1:]))
-            batch = jax.tree.map(every, batch._replace(frames_a=None, frames_b=None))
-            valid = every(valid)
-        else:
-            rewards = jax.vmap(single.apply)(params, both)
-        reward_a, reward_b = jnp.split(rewards, 2, axis=1)
-        return_a, return_b = (length * r.mean(-1) for r in (reward_a, reward_b))
-        value = bradley_terry_loss(return_a, return_b, batch.target)
-        if config.importance_weight:
-            value += config.importance_weight * (
-                importance_loss(batch.importance_a, reward_a)
-                + importance_loss(batch.importance_b, reward_b)
-            )
-        right = (return_b > return_a) == (batch.target > 0.5)
-        decided = valid * (batch.target != 0.5)
-        total = jnp.sum(jnp.mean(value * valid, axis=1) * valid.shape[1] / jnp.sum(valid, axis=1))
-        return total, (jnp.sum(right * decided), jnp.sum(decided))
-
-    clip_frames = config.clip_frames or 1
-
-    def thin(batch: Preferences, key: jax.Array) -> Preferences:
-        """Leaves `clip_frames` frames of each clip."""
-        length, kept = batch.importance_a.shape[-1], clip_frames
-        step = length // kept
-        at = jax.random.randint(key, (), 0, step) + step * jnp.arange(kept)
-        return batch._replace(
-            frames_a=batch.frames_a[:, :, at],
-            frames_b=batch.frames_b[:, :, at],
-            importance_a=batch.importance_a[..., at],
-            importance_b=batch.importance_b[..., at],
+        every = lambda x: jnp.broadcast_to(x, (config.members, *x.shape[1:]))
+        target, importance_a, importance_b, valid = (
+            every(x) for x in (batch.target, batch.importance_a, batch.importance_b, valid)
         )
-
-    def fit(state: PreferenceState, data: Preferences, count: jax.Array, key: jax.Array):
-        rows = data.target.shape[0]
-        size = min(config.batch_size, rows)
-        batches = (count + size - 1) // size
-        most = jnp.iinfo(jnp.int32).max if config.batches is None else config.batches
-        batches = jnp.minimum(batches, most)
-        length = data.frames_a.shape[1]
-        shuffles = 1 if config.shared_batches else config.members
-        data = data._replace(
-            frames_a=(data.frames_a - state.shift) / state.scale,
-            frames_b=(data.frames_b - state.shift) / state.scale,
+    else:
+        rewards = jax.vmap(parts.single.apply)(params, both)
+        target, importance_a, importance_b = batch.target, batch.importance_a, batch.importance_b
+    reward_a, reward_b = jnp.split(rewards, 2, axis=1)
+    return_a, return_b = (length * r.mean(-1) for r in (reward_a, reward_b))
+    value = bradley_terry_loss(return_a, return_b, target)
+    if config.importance_weight:
+        value += config.importance_weight * (
+            importance_loss(importance_a, reward_a) + importance_loss(importance_b, reward_b)
         )
+    right = (return_b > return_a) == (target > 0.5)
+    decided = valid * (target != 0.5)
+    total = jnp.sum(jnp.mean(value * valid, axis=1) * valid.shape[1] / jnp.sum(valid, axis=1))
+    return total, (jnp.sum(right * decided), jnp.sum(decided))
 
-        def epoch(carry):
-            params, opt, key, done, _, _ = carry
-            key, shuffle = jax.random.split(key)
-            # Unlabelled rows sort behind every labelled one. Where the last batch runs out of
-            # labels it repeats a labelled row, and `valid` leaves that out.
-            order = jax.random.uniform(shuffle, (config.members, rows))
-            order = jnp.argsort(order + 2.0 * (jnp.arange(rows) >= count), axis=1)
 
-            def step(i, carry):
-                params, opt, total, right, decided = carry
-                slots = i * size + jnp.arange(size)
-                index = order[:shuffles, jnp.where(slots < count, slots, 0)]
-                valid = jnp.broadcast_to(slots < count, index.shape).astype(jnp.float32)
-                batch = jax.tree.map(lambda x: x[index], data)
-                thin_key, change = jax.random.split(jax.random.fold_in(shuffle, i))
-                if config.clip_frames:
-                    batch = thin(batch, thin_key)
-                (value, (hit, n)), grads = jax.value_and_grad(loss, has_aux=True)(
-                    params, batch, valid, length, change
-                )
-                updates, opt = optimizer.update(grads, opt, params)
-                params = optax.apply_updates(params, updates)
-                return params, opt, total + value, right + hit, decided + n
+def _thin(batch: Preferences, kept: int, key: jax.Array) -> Preferences:
+    """Leaves `kept` frames of each clip, evenly spaced from a random first one."""
+    step = batch.importance_a.shape[-1] // kept
+    at = jax.random.randint(key, (), 0, step) + step * jnp.arange(kept)
+    return batch._replace(
+        frames_a=batch.frames_a[:, :, at],
+        frames_b=batch.frames_b[:, :, at],
+        importance_a=batch.importance_a[..., at],
+        importance_b=batch.importance_b[..., at],
+    )
 
-            zero = jnp.float32(0)
-            params, opt, total, right, decided = jax.lax.fori_loop(
-                0, batches, step, (params, opt, zero, zero, zero)
-            )
-            accuracy = right / jnp.maximum(decided, 1.0)
-            mean_loss = total / (jnp.maximum(batches, 1) * config.members)
-            return params, opt, key, done + 1, mean_loss, accuracy
 
-        def unfinished(carry):
-            _, _, _, done, _, accuracy = carry
-            unspent = (done + 1) * batches <= jnp.maximum(most, batches)
-            return (
-                unspent & (done < config.epochs) & (accuracy <= config.stop_accuracy) & (count > 0)
-            )
+def _fit(
+    parts: _Parts, state: PreferenceState, data: Preferences, count: jax.Array, key: jax.Array
+) -> tuple[PreferenceState, dict[str, jax.Array]]:
+    config, rows = parts.config, data.target.shape[0]
+    size = min(config.batch_size, rows)
+    most = jnp.iinfo(jnp.int32).max if config.batches is None else config.batches
+    batches = jnp.minimum((count + size - 1) // size, most)
+    data = data._replace(
+        frames_a=(data.frames_a - state.shift) / state.scale,
+        frames_b=(data.frames_b - state.shift) / state.scale,
+    )
 
-        start = (state.params, state.opt, key, jnp.int32(0), jnp.float32(0), jnp.float32(0))
-        params, opt, _, done, value, accuracy = jax.lax.while_loop(unfinished, epoch, start)
-        metrics = {"loss": value, "accuracy": accuracy, "epochs": done}
-        return state.replace(params=params, opt=opt), metrics
+    def epoch(carry):
+        params, opt, key, done, _, _ = carry
+        key, shuffle = jax.random.split(key)
+        params, opt, value, accuracy = _epoch(parts, params, opt, data, count, batches, shuffle)
+        return params, opt, key, done + 1, value, accuracy
 
-    return PreferenceModel(init, standardise, predict, members, fit)
+    def unfinished(carry):
+        _, _, _, done, _, accuracy = carry
+        unspent = (done + 1) * batches <= jnp.maximum(most, batches)
+        return unspent & (done < config.epochs) & (accuracy <= config.stop_accuracy) & (count > 0)
+
+    start = (state.params, state.opt, key, jnp.int32(0), jnp.float32(0), jnp.float32(0))
+    params, opt, _, done, value, accuracy = jax.lax.while_loop(unfinished, epoch, start)
+    metrics = {"loss": value, "accuracy": accuracy, "epochs": done}
+    return state.replace(params=params, opt=opt), metrics
+
+
+def _epoch(
+    parts: _Parts,
+    params: Any,
+    opt: Any,
+    data: Preferences,
+    count: jax.Array,
+    batches: jax.Array,
+    shuffle: jax.Array,
+) -> tuple[Any, Any, jax.Array, jax.Array]:
+    """One pass over the first `count` labels, in at most so many batches."""
+    config, rows, length = parts.config, data.target.shape[0], data.frames_a.shape[1]
+    size = min(config.batch_size, rows)
+    shuffles = 1 if config.shared_batches else config.members
+    # Unlabelled rows sort behind every labelled one. Where the last batch runs out of labels it
+    # repeats a labelled row, and `valid` leaves that out.
+    order = jax.random.uniform(shuffle, (config.members, rows))
+    order = jnp.argsort(order + 2.0 * (jnp.arange(rows) >= count), axis=1)
+
+    def step(i, carry):
+        params, opt, total, right, decided = carry
+        slots = i * size + jnp.arange(size)
+        index = order[:shuffles, jnp.where(slots < count, slots, 0)]
+        valid = jnp.broadcast_to(slots < count, index.shape).astype(jnp.float32)
+        batch = jax.tree.map(lambda x: x[index], data)
+        thin_key, change = jax.random.split(jax.random.fold_in(shuffle, i))
+        if config.clip_frames:
+            batch = _thin(batch, config.clip_frames, thin_key)
+        (value, (hit, n)), grads = jax.value_and_grad(_loss, has_aux=True)(
+            params, parts, batch, valid, length, change
+        )
+        updates, opt = parts.optimizer.update(grads, opt, params)
+        params = optax.apply_updates(params, updates)
+        return params, opt, total + value, right + hit, decided + n
+
+    zero = jnp.float32(0)
+    params, opt, total, right, decided = jax.lax.fori_loop(
+        0, batches, step, (params, opt, zero, zero, zero)
+    )
+    mean_loss = total / (jnp.maximum(batches, 1) * config.members)
+    return params, opt, mean_loss, right / jnp.maximum(decided, 1.0)

@@ -28,7 +28,7 @@ def bench_env(task: str, original: Path | None, seconds: Seconds) -> dict[str, A
     env = envs.make(task, protocol="random")
     found = {"task": task}
     if task in envs.names("softgym"):
-        presets = env.OVERRIDES.get("preset")
+        presets = envs.overrides(task).get("preset")
         for preset in presets or ("",):
             env = envs.make(task, protocol="random", **({"preset": preset} if presets else {}))
             # A step of fold-cloth is a whole move, some 90 frames.

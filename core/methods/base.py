@@ -1,4 +1,4 @@
-"""What a method is to the loop: its settings, where its reward comes from, and its triggers.
+"""What a method is to the loop: its settings, where its reward comes from, and its run.
 
 A method's own state lives in a `MethodRun`. The loop trains chunk by chunk; at every boundary it
 runs the triggers that are due, in order, then evaluates, logs and saves. Whether a trigger is due
@@ -10,111 +10,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, Protocol
 
 from core_jax import envs
 from core_jax.agents.learner import Learner
 from core_jax.feedback.labels import LabelStore
 from core_jax.feedback.rounds import Labelling
+from core_jax.methods.triggers import Trigger
 from core_jax.models.base import ChatModel
 from core_jax.training.config import TrainingConfig
 from core_jax.training.programs import Program
-from core_jax.training.state import SeedState
 from core_jax.training.train import Rewards, Train
-
-
-class Arrived(NamedTuple):
-    """What arrived from the teacher at a boundary."""
-
-    answered: bool  # any answer, abstentions included
-    fits: bool  # a round after which the reward is fitted
-
-
-@dataclasses.dataclass
-class Boundary:
-    """The moment between two chunks. Triggers read it, change `seeds`, and add to `row` and
-    `events`.
-
-    Attributes:
-        env_steps: environment steps so far.
-        seeds: the device state of all seeds.
-        row: this boundary's row of metrics.
-        events: lines about what happened, for the log.
-        evaluation: the latest evaluation, quantity -> one number per seed; empty before the first.
-        arrived: labels that arrived at this boundary.
-    """
-
-    env_steps: int
-    seeds: SeedState
-    row: dict[str, Any]
-    events: list[str] = dataclasses.field(default_factory=list)
-    evaluation: Mapping[str, list[float]] = dataclasses.field(default_factory=dict)
-    arrived: Arrived | None = None
-
-
-Action = Callable[[Boundary], None]
-
-
-@dataclasses.dataclass(frozen=True)
-class EachChunk:
-    """Due at every boundary."""
-
-    do: Action
-
-
-@dataclasses.dataclass(frozen=True)
-class Every:
-    """Due every `period` environment steps from `start` on."""
-
-    period: int
-    do: Action
-    start: int = 0
-
-
-@dataclasses.dataclass(frozen=True)
-class At:
-    """Due at the first boundary at or after each of some environment steps."""
-
-    steps: tuple[int, ...]
-    do: Action
-
-
-@dataclasses.dataclass(frozen=True)
-class OnArrival:
-    """Due when labels arrived at this boundary."""
-
-    do: Action
-
-
-@dataclasses.dataclass(frozen=True)
-class AfterEvaluation:
-    """Due after every evaluation."""
-
-    do: Action
-
-
-Trigger = EachChunk | Every | At | OnArrival | AfterEvaluation
-
-
-def run_due(
-    triggers: Sequence[Trigger], boundary: Boundary, chunk: int, evaluated: bool = False
-) -> None:
-    """Runs the triggers that are due, in order: with `evaluated` those after an evaluation, else
-    all others."""
-    for trigger in triggers:
-        if isinstance(trigger, AfterEvaluation) == evaluated and _due(trigger, boundary, chunk):
-            trigger.do(boundary)
-
-
-def _due(trigger: Trigger, boundary: Boundary, chunk: int) -> bool:
-    if isinstance(trigger, Every):
-        late = boundary.env_steps - trigger.start
-        return late >= 0 and late % trigger.period < chunk
-    if isinstance(trigger, At):
-        return any(0 <= boundary.env_steps - at < chunk for at in trigger.steps)
-    if isinstance(trigger, OnArrival):
-        return boundary.arrived is not None
-    return True
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from core_jax import envs
-from core_jax.methods.base import BaseMethod, BaseRun, Boundary, Context, EachChunk, Trigger
+from core_jax.methods.base import BaseMethod, BaseRun, Context
+from core_jax.methods.triggers import Boundary, EachChunk, Trigger
 from core_jax.methods.written import COLUMN, FORMAL
 from core_jax.reward_models.formal import FormalReward, RewardError, extract_code
 from core_jax.training.config import TrainingConfig

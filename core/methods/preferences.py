@@ -17,7 +17,8 @@ from core_jax.feedback.collector import (
     empty_labels,
 )
 from core_jax.feedback.config import FeedbackConfig
-from core_jax.methods.base import Arrived, BaseMethod, BaseRun, Boundary, Context
+from core_jax.methods.base import BaseMethod, BaseRun, Context
+from core_jax.methods.triggers import Arrived, Boundary
 from core_jax.reward_models.preference import PreferenceConfig
 from core_jax.training.config import TrainingConfig
 from core_jax.training.reward_input import (

@@ -16,7 +16,7 @@ from annotated_types import Ge
 
 from core_jax import envs
 from core_jax.feedback.config import FeedbackConfig
-from core_jax.methods.base import Boundary, Context, EachChunk, Every, OnArrival, Trigger
+from core_jax.methods.base import Context
 from core_jax.methods.preferences import (
     LearnedReward,
     PreferenceMethod,
@@ -24,6 +24,7 @@ from core_jax.methods.preferences import (
     make_collector,
     rescore_every,
 )
+from core_jax.methods.triggers import Boundary, EachChunk, Every, OnArrival, Trigger
 from core_jax.reward_models.entropy import StateEntropy
 from core_jax.reward_models.preference import PreferenceConfig
 from core_jax.training.config import TrainingConfig

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from core_jax import envs
-from core_jax.methods.base import BaseMethod, BaseRun, Boundary, Context, EachChunk, Trigger
+from core_jax.methods.base import BaseMethod, BaseRun, Context
+from core_jax.methods.triggers import Boundary, EachChunk, Trigger
 from core_jax.training.config import TrainingConfig
 from core_jax.training.programs import Program, ProgramColumn
 from core_jax.training.train import Rewards

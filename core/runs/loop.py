@@ -15,7 +15,8 @@ import jax
 import jax.numpy as jnp
 
 from core_jax import envs, files
-from core_jax.methods.base import Boundary, MethodRun, run_due
+from core_jax.methods.base import MethodRun
+from core_jax.methods.triggers import Boundary, run_due
 from core_jax.runs import checkpoint, finish, interrupt, metrics, restore, run_folder, setup
 from core_jax.runs.checks import check
 from core_jax.runs.config import Config

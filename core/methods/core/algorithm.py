@@ -16,7 +16,8 @@ from __future__ import annotations
 import jax
 import numpy as np
 
-from core_jax.methods.base import (
+from core_jax.methods.core.parts import FORMAL, CoreParts, read_file
+from core_jax.methods.triggers import (
     AfterEvaluation,
     Arrived,
     At,
@@ -26,7 +27,6 @@ from core_jax.methods.base import (
     OnArrival,
     Trigger,
 )
-from core_jax.methods.core.parts import FORMAL, CoreParts, read_file
 
 
 class CoreRun(CoreParts):

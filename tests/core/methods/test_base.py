@@ -2,7 +2,7 @@
 
 import pytest
 
-from core_jax.methods.base import (
+from core_jax.methods.triggers import (
     AfterEvaluation,
     Arrived,
     At,

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from core_jax import methods
-from core_jax.methods.base import AfterEvaluation, BaseMethod, BaseRun, EachChunk, Every
+from core_jax.methods.base import BaseMethod, BaseRun
+from core_jax.methods.triggers import AfterEvaluation, EachChunk, Every
 from core_jax.reward_models.source import StatelessSource
 from core_jax.runs import finish, restore
 from core_jax.runs.layout import from_dict, to_dict

@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from core_jax.methods.base import AfterEvaluation, Arrived, Boundary, OnArrival, run_due
 from core_jax.methods.core.algorithm import CoreRun
 from core_jax.methods.core.config import CoreConfig, FormalConfig
 from core_jax.methods.core.parts import Phase
+from core_jax.methods.triggers import AfterEvaluation, Arrived, Boundary, OnArrival, run_due
 
 
 def schedule(config, settings=None):
