@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from core_jax.reward_models import combine, preference
+from core_jax.reward_models import preference
 from core_jax.reward_models.preference import (
     PreferenceConfig,
     Preferences,
@@ -42,14 +42,6 @@ def test_scores_are_spread_linearly_over_the_clip():
     spread = interpolate_scores(np.array([0.0, 1.0, 0.1]), 20)
     np.testing.assert_allclose(spread[[0, 5, 10, 19]], [1e-6, 0.5, 1.0, 0.1], atol=1e-6)
     np.testing.assert_allclose(spread[13], 1.0 - 0.9 * 3 / 9, rtol=1e-5)
-
-
-def test_combination_clips_the_formal_part_only():
-    weights = combine.core_weights(0.5)
-    zero = jnp.zeros(3)
-    got = combine.combine(weights, jnp.array([3.0, -3.0, 0.2]), jnp.array([0.4, 1.0, -1.0]),
-                          zero, zero)  # fmt: skip
-    np.testing.assert_allclose(got, [0.7, 0.0, -0.4], atol=1e-6)
 
 
 def data(key, rows=64, length=6, size=3, importance=None):

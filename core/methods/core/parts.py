@@ -74,7 +74,7 @@ class CoreParts(BaseRun):
         the first candidate that compiles."""
         if self.formal is None:
             return {}
-        current = list(self.formal.written.current)
+        current: list[Program] = list(self.formal.written.current)
         if not self.chosen and self.collector.rounds:
             first: Program = next(c.reward for c in self.candidates if c.reward)
             current = [first] * self.context.seeds
