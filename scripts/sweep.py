@@ -71,7 +71,9 @@ def main() -> int:
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    signal.signal(signal.SIGTERM, _exit)  # so that `train` ends the run that is under way
+    for name in ("SIGTERM", "SIGHUP"):  # so that `train` ends the run that is under way
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _exit)
     summaries, failed = [], []
     cells = list(itertools.product(own.tasks, own.protocols, own.methods))
     for i, (task, protocol, method) in enumerate(cells, 1):
