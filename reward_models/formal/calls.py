@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
@@ -68,6 +69,13 @@ class Calls(Subscripts):
     remembered: dict[int, Any]
     lambdas: dict[int, ast.FunctionDef]
     torch: bool
+    value: Callable[..., Any]  # these are further down in the tower
+    short_cut: Callable[..., Any]
+    first_of: Callable[..., Any]
+    in_order: Callable[..., list]
+    call: Callable[..., Any]
+    extended: Callable[..., None]
+    function_of: Callable[..., Function]
     held: list[list]
 
     def eval_Call(self, node: ast.Call) -> Any:
@@ -376,7 +384,7 @@ class Calls(Subscripts):
     def _named(self, node: ast.Lambda) -> ast.FunctionDef:
         """A lambda as a function of one `return`; the same node each time, as it is compared."""
         if id(node) not in self.lambdas:
-            body = [ast.copy_location(ast.Return(node.body), node.body)]
+            body: list[ast.stmt] = [ast.copy_location(ast.Return(node.body), node.body)]
             found = ast.FunctionDef("lambda", node.args, body, [], None)
             self.lambdas[id(node)] = ast.copy_location(found, node)
         return self.lambdas[id(node)]

@@ -17,7 +17,8 @@ import numpy as np
 
 from core_jax.reward_models.formal.builtins_table import BUILTINS, from_keys
 from core_jax.reward_models.formal.calls import Calls
-from core_jax.reward_models.formal.choices import Choice, Masked, content_of
+from core_jax.reward_models.formal.choices import Choice, Masked, Varied, content_of
+from core_jax.reward_models.formal.iterables import Turns
 from core_jax.reward_models.formal.kinds import known
 from core_jax.reward_models.formal.memory import Memory, fresh
 from core_jax.reward_models.formal.methods_table import ARRAY_METHODS, CONTAINER_METHODS, PROPERTIES
@@ -58,6 +59,8 @@ class Expressions(Calls):
     lambdas: dict[int, ast.FunctionDef]
     watched: list[ast.AST] | None
     torch: bool
+    assign: Callable[[ast.expr, Any], None]  # these are further down in the tower
+    loop: Callable[[ast.expr], Turns]
 
     def value(self, node: ast.expr) -> Any:
         """The value of an expression; counted, tidied, and located if it fails."""
@@ -359,7 +362,9 @@ class Expressions(Calls):
         if not has_default:
             return self.list_item(values, 0)
         there = self.size(values) > 0
-        return self.merged(there, content_of(values).items[0], default)
+        content = content_of(values)
+        assert isinstance(content, Varied)
+        return self.merged(there, content.items[0], default)
 
     def eval_DictComp(self, node: ast.DictComp) -> Any:
         values: dict = {}

@@ -257,7 +257,8 @@ class Operations(Containers):
         if name == "Add":
             for kind in (list, tuple, str):
                 if isinstance(left, kind) and isinstance(right, kind):
-                    return self._checked(kind(left) + kind(right))
+                    joined: Any = kind(left)
+                    return self._checked(joined + kind(right))
             if all(isinstance(side, str | Text) for side in (left, right)):
                 return Text()
         if isinstance(left, Rotation) and isinstance(right, Rotation) and name == "Mult":
@@ -396,7 +397,12 @@ class Operations(Containers):
                 message = f"{describe(left)} cannot be compared with {describe(right)} here"
                 raise ValueProblem(message, "compare arrays with numbers or arrays")
             return left is right or (isinstance(left, str) and left == right)
-        if len(left) != len(right) or isinstance(left, dict) and left.keys() != right.keys():
+        if (
+            len(left) != len(right)
+            or kind is dict
+            and list(left) != list(right)
+            and (set(left) != set(right))
+        ):
             return False
         keys = left if isinstance(left, dict) else range(len(left))
         truths = [self.truth(self.compare("Eq", left[key], right[key])) for key in keys]

@@ -46,7 +46,8 @@ def parse(source: str) -> ast.Module:
 
 def _check_size(source: str, tree: ast.Module) -> None:
     """Refuse trees that would exhaust the evaluator. Iterative, as the tree may be deep."""
-    count, stack = 0, [(tree, 0, tree)]
+    count = 0
+    stack: list[tuple[ast.AST, int, ast.AST]] = [(tree, 0, tree)]
     while stack:
         node, depth, located = stack.pop()
         located = node if hasattr(node, "lineno") else located
