@@ -43,7 +43,8 @@ from core_jax.reward_models.formal.values import (
 
 # Functions that take the items of an argument as they are, lists in them included.
 SHALLOW = frozenset(
-    "list tuple zip enumerate reversed map filter dict isinstance len sum any all sorted next".split()
+    "list tuple zip enumerate reversed map filter dict isinstance len sum any all sorted "
+    "next".split()
 )
 # Functions that run code of the source.
 IMPURE = frozenset(

@@ -53,7 +53,8 @@ _ALLOWED = (
     "Continue Assert Import ImportFrom alias BoolOp And Or BinOp Add Sub Mult Div FloorDiv Mod Pow "
     "MatMult BitAnd BitOr BitXor UnaryOp UAdd USub Not Invert IfExp Dict List Tuple Compare Eq "
     "NotEq Lt LtE Gt GtE Is IsNot In NotIn Call keyword Constant Attribute Subscript Slice Name "
-    "Load Store Del Delete While Starred ListComp DictComp GeneratorExp comprehension JoinedStr FormattedValue "
+    "Load Store Del Delete While Starred ListComp DictComp GeneratorExp comprehension JoinedStr "
+    "FormattedValue "
     "ClassDef Lambda NamedExpr Try ExceptHandler With Raise"
 )
 _TYPES = {"typing": frozenset(typing.__all__), "numpy.typing": frozenset(numpy.typing.__all__)}

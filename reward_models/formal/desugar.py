@@ -52,6 +52,23 @@ def without_main(tree: ast.Module) -> ast.Module:
     return tree
 
 
+class _Sets(ast.NodeTransformer):
+    """Makes the set in `x in {1, 2}` a tuple, which holds the same."""
+
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:
+        self.generic_visit(node)
+        for index, (op, right) in enumerate(zip(node.ops, node.comparators, strict=True)):
+            if isinstance(op, ast.In | ast.NotIn) and isinstance(right, ast.Set):
+                made = ast.copy_location(ast.Tuple(right.elts, ast.Load()), right)
+                node.comparators[index] = made
+        return node
+
+
+def without_sets(tree: ast.Module) -> ast.Module:
+    """The module with tuples for the sets that are only looked into."""
+    return _Sets().visit(tree)
+
+
 def desugar(tree: ast.Module) -> tuple[ast.Module, list[str]]:
     """The tree without `try` and `with`, and what was dropped with them, one sentence each."""
     transformer = _Plain()

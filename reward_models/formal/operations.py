@@ -312,7 +312,7 @@ class Operations(Containers):
         return self.memory.bounds.get(id(value), (value, UNKNOWN))[1]
 
     def _bound(self, name: str, left: Any, right: Any, result: Any) -> None:
-        """Note how large a whole number may be; refuse where it leaves int32, as Python's do not."""
+        """Note how large a whole number may be, and where it leaves int32, as Python's do not."""
         a, b = self.magnitude(left), self.magnitude(right)
         if name == "Pow":
             most = a**b if b < 64 else 2**64

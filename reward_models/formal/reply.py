@@ -172,8 +172,8 @@ def _fenced(text: str) -> list[Block]:
             found.append(Block(language, "\n".join(lines), before))
             fence, prose = "", ""
             continue
-        at_end = _CLOSE_AT_END.match(line) if fence[0] == "`" and line.rstrip().endswith(fence) else (
-            None)  # fmt: skip
+        ends = fence[0] == "`" and line.rstrip().endswith(fence)
+        at_end = _CLOSE_AT_END.match(line) if ends else None
         if at_end and '"""' not in line and len(at_end[2]) >= len(fence):
             found.append(Block(language, "\n".join([*lines, at_end[1]]), before))
             fence, prose = "", ""

@@ -254,10 +254,13 @@ def _arange(evaluator: Any, args: tuple, kwargs: dict) -> Any:
 
 
 _FUNCTIONS = {
-    "sum": ("input dim keepdim", _reduction("sum")), "prod": ("input dim keepdim", _reduction("prod")),
+    "sum": ("input dim keepdim", _reduction("sum")),
+    "prod": ("input dim keepdim", _reduction("prod")),
     "mean": ("input dim keepdim", _reduction("mean")),
-    "any": ("input dim keepdim", _reduction("any")), "all": ("input dim keepdim", _reduction("all")),
-    "amax": ("input dim keepdim", _reduction("max")), "amin": ("input dim keepdim", _reduction("min")),
+    "any": ("input dim keepdim", _reduction("any")),
+    "all": ("input dim keepdim", _reduction("all")),
+    "amax": ("input dim keepdim", _reduction("max")),
+    "amin": ("input dim keepdim", _reduction("min")),
     "max": ("input dim keepdim", _extreme("max")), "min": ("input dim keepdim", _extreme("min")),
     "argmax": ("input dim keepdim", _reduction("argmax")),
     "argmin": ("input dim keepdim", _reduction("argmin")),
@@ -268,7 +271,8 @@ _FUNCTIONS = {
     "as_tensor": ("data", _tensor), "full": ("size fill_value", _full),
     "full_like": ("input fill_value", _full_like), "zeros_like": ("input", _like(0.0)),
     "ones_like": ("input", _like(1.0)), "empty_like": ("input", _like(0.0)),
-    "cat": ("tensors dim", _joined("concatenate")), "concat": ("tensors dim", _joined("concatenate")),
+    "cat": ("tensors dim", _joined("concatenate")),
+    "concat": ("tensors dim", _joined("concatenate")),
     "stack": ("tensors dim", _joined("stack")), "where": ("condition input other", _where),
     "clamp": ("input min max", _clamp), "clip": ("input min max", _clamp),
     "clamp_min": ("input bound", _clamped("min")), "clamp_max": ("input bound", _clamped("max")),
@@ -288,7 +292,8 @@ for _new, _old in {"float": "float32", "float32": "float32", "float64": "float64
                    "int32": "int32", "int64": "int64", "long": "int64", "bool": "bool",
                    "double": "float64"}.items():  # fmt: skip
     TORCH[_new] = cast_entry(_old)
-_DISTANCES = {"normalize": ("input p dim eps", _normalize), "mse_loss": ("input target reduction", _mse),
+_DISTANCES = {"normalize": ("input p dim eps", _normalize),
+    "mse_loss": ("input target reduction", _mse),
               "l1_loss": ("input target reduction", _l1), "softplus": ("input beta", _softplus),
               "smooth_l1_loss": ("input target reduction beta", _smooth_l1),
               "sigmoid": ("input", _sigmoid), "relu": ("input", _relu),
