@@ -23,7 +23,7 @@ from core_jax.reward_models.formal.modules import ATTRIBUTE_HINTS, DETERMINISTIC
 from core_jax.reward_models.formal.numpy_more import FINFO
 from core_jax.reward_models.formal.rotation import METHODS as ROTATION_METHODS
 from core_jax.reward_models.formal.signatures import Signature
-from core_jax.reward_models.formal.torch_table import TORCH_METHODS
+from core_jax.reward_models.formal.torch_methods import TORCH_METHODS
 
 MAX_DIAGNOSTICS = 10
 SAME = 2  # places that are shown of one problem

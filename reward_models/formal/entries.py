@@ -261,3 +261,23 @@ def scalar(value: Any, what: str = "a single number") -> Any:
     if is_traced(value):
         return value.reshape(()) if value.ndim else value
     return value.item() if isinstance(value, np.ndarray) else value
+
+
+def primitive(name: str, parameters: str, required: int, function: Callable) -> Primitive:
+    """A function of bound arguments; traced and static alike."""
+
+    def call(evaluator: Any, args: tuple, kwargs: dict) -> Any:
+        bound = bind(f"np.{name}", tuple(parameters.split()), args, kwargs)
+        if len(bound) < required:
+            raise ValueProblem(f"np.{name} needs the arguments {parameters}")
+        return function(evaluator, **bound)
+
+    return Primitive(name, call)
+
+
+def library_of(*values: Any) -> Any:
+    return jnp if holds_traced([*values]) else np
+
+
+def as_of(library: Any, value: Any) -> Any:
+    return jnp.asarray(weak(value)) if library is jnp else np.asarray(to_array(value))
