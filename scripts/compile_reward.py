@@ -49,7 +49,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"cannot read {options.file}: {error}", file=sys.stderr)
         return 2
     env = envs.make(options.task)
-    spec, states = env.spec, samples.recorded(options.task)
+    spec, recorded = env.spec, samples.recorded(options.task)
+    states = recorded
     if not states:
         size = max(field.stop for field in spec.formal_fields)
         states = _drawn(size, env.action_size, env.target)
@@ -66,6 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             target_shape=states[0].target.shape,
             signature=signature,
             target=env.target,
+            states=[(one.observation, one.action, one.target) for one in recorded],
         )
     except RewardError as error:
         for found in error.diagnostics:

@@ -28,7 +28,7 @@ class Branching(Raising):
         """Run `function`; whatever goes wrong in it is reported at `node`."""
         raise NotImplementedError
 
-    def roots(self) -> list[dict | list]:
+    def roots(self, held: bool = True) -> list:
         """All variables of the calls in progress, and values that wait to be used."""
         raise NotImplementedError
 

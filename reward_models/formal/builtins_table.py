@@ -65,7 +65,7 @@ def _extreme(name: str) -> Callable[..., Any]:
     python = {"max": max, "min": min}[name]
 
     def call(evaluator: Any, *args: Any, default: Any = _NONE, key: Any = None) -> Any:
-        values = list(args) if len(args) > 1 else evaluator.items(args[0])
+        values = list(args) if len(args) != 1 else evaluator.items(args[0])
         if not values:
             if default is _NONE:
                 raise PythonRaises(f"{name}() of nothing", "give it a default: default=0.0")
@@ -190,7 +190,7 @@ def from_keys(evaluator: Any, args: tuple, kwargs: dict) -> dict:
     return dict.fromkeys((constant(key) for key in evaluator.items(keys)), value)
 
 
-def _zip(evaluator: Any, *sequences: Any, strict: bool = False) -> list:
+def _zip(evaluator: Any, *sequences: Any, strict: bool = False) -> Lazy:
     parts = [_part(evaluator, values) for values in sequences]
     found = Lazy("zip", parts, lambda *row: row)
     if strict and len(set(found.sizes)) > 1:
@@ -236,7 +236,7 @@ def _sorted_by(evaluator: Any, items: list, keys: list, reverse: bool) -> list:
     return items
 
 
-def _map(evaluator: Any, function: Any, *sequences: Any) -> list:
+def _map(evaluator: Any, function: Any, *sequences: Any) -> Lazy:
     parts = [_part(evaluator, values) for values in sequences]
     return Lazy("map", parts, lambda *row: evaluator.apply_to(function, *row))
 

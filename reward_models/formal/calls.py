@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
-from core_jax.reward_models.formal import rotation, safe_math, ufuncs
-from core_jax.reward_models.formal.builtins_table import BUILTINS, to_dict
+from core_jax.reward_models.formal import rotation, ufuncs
+from core_jax.reward_models.formal.builtins_table import BUILTINS
 from core_jax.reward_models.formal.choices import (
     Choice,
     Masked,
@@ -18,23 +18,21 @@ from core_jax.reward_models.formal.choices import (
     first_dependent,
     replaced,
 )
+from core_jax.reward_models.formal.container_methods import ContainerMethods
 from core_jax.reward_models.formal.iterables import View
 from core_jax.reward_models.formal.memory import fresh
 from core_jax.reward_models.formal.methods_table import MUTATORS, SHAPERS, VIEWS, call_method
 from core_jax.reward_models.formal.modules import MODULES
-from core_jax.reward_models.formal.subscripts import Subscripts
-from core_jax.reward_models.formal.torch_table import TORCH_METHODS, torch_method
+from core_jax.reward_models.formal.torch_methods import TORCH_METHODS, torch_method
 from core_jax.reward_models.formal.values import (
     BoundMethod,
     Frame,
     Function,
     Namespace,
     Primitive,
-    PythonRaises,
     ValueProblem,
     check_items,
     describe,
-    holds_traced,
     is_array,
     is_number,
     is_traced,
@@ -42,15 +40,13 @@ from core_jax.reward_models.formal.values import (
 
 # Functions that take the items of an argument as they are, lists in them included.
 SHALLOW = frozenset(
-    "list tuple zip enumerate reversed map filter dict isinstance len sum any all sorted next".split()
+    "list tuple zip enumerate reversed map filter dict isinstance len sum any all sorted "
+    "next".split()
 )
 # Functions that run code of the source.
 IMPURE = frozenset(
     "list tuple map filter sorted max min sum any all next piecewise vectorize "
     "apply_along_axis reduce enumerate zip fromiter array".split()
-)
-ELEMENTWISE = frozenset(
-    "abs absolute fabs exp square sqrt tanh sin cos sign floor ceil negative log log1p".split()
 )
 COSTLY = dict.fromkeys("sort argsort median quantile percentile nanmedian".split(), 16)
 COSTLY |= dict.fromkeys("inv solve det svd eigvalsh eigh pinv lstsq einsum".split(), 32)
@@ -58,7 +54,7 @@ COUNTING = frozenset("count_nonzero argmax argmin sum".split())
 SHORT_CUTS = (BUILTINS["any"], BUILTINS["all"])
 
 
-class Calls(Subscripts):
+class Calls(ContainerMethods):
     """The part of the evaluator that calls; `lower.Evaluator.call` runs a function's body."""
 
     tree: ast.Module
@@ -68,6 +64,12 @@ class Calls(Subscripts):
     remembered: dict[int, Any]
     lambdas: dict[int, ast.FunctionDef]
     torch: bool
+    value: Callable[..., Any]  # these are further down in the tower
+    short_cut: Callable[..., Any]
+    first_of: Callable[..., Any]
+    in_order: Callable[..., list]
+    call: Callable[..., Any]
+    function_of: Callable[..., Function]
     held: list[list]
 
     def eval_Call(self, node: ast.Call) -> Any:
@@ -199,84 +201,6 @@ class Calls(Subscripts):
 
         return self.over(found, chosen, pure=name not in IMPURE)
 
-    def masked_call(self, function: Primitive, args: tuple, kwargs: dict) -> Any:
-        """A reduction or elementwise function of `x[mask]` by where; None if it is neither."""
-        masked = args[0]
-        if len(args) > 1 or kwargs or masked.array.ndim != 1:
-            return None
-        array, mask, count, name = masked.array, masked.mask, masked.count, function.name
-        kinds = self.memory.kinds
-        if name in ("len", "size"):
-            return kinds.as_python(count)
-        if name in ELEMENTWISE:
-            return Masked(function.call(self, (array,), {}), mask)
-        if name == "sum":
-            filled = jnp.where(mask, array, jnp.zeros((), array.dtype))
-            result = jnp.sum(filled)
-            self.spend(4)
-            return result
-        if name == "mean":
-            self.spend(6)
-            total = jnp.sum(jnp.where(mask, array, 0).astype(jnp.float32))
-            return safe_math.divide(total, count.astype(jnp.float32))
-        if name in ("max", "min", "amax", "amin") and jnp.issubdtype(array.dtype, jnp.floating):
-            hint = "test first: `if mask.any():`"
-            self.raises(count == 0, "the maximum or minimum of an empty array", hint)
-            least = name in ("max", "amax")
-            filled = jnp.where(mask, array, -jnp.inf if least else jnp.inf)
-            result = jnp.max(filled) if least else jnp.min(filled)
-            return jnp.where(count == 0, 0.0, result)
-        if name in ("any", "all"):
-            truth = array.astype(jnp.bool_)
-            if name == "any":
-                return jnp.any(jnp.logical_and(mask, truth))
-            return jnp.all(jnp.logical_or(jnp.logical_not(mask), truth))
-        return None
-
-    def masked_attribute(self, owner: Any, name: str) -> Any:
-        """An attribute of `x[mask]` that needs no other; None if it does."""
-        if not isinstance(owner, Masked):
-            return None
-        if name == "size" and owner.array.ndim == 1:
-            return self.memory.kinds.as_python(owner.count)
-        if name == "shape":
-            count = self.memory.kinds.as_python(owner.count)
-            return (count, *owner.array.shape[1:])
-        if name in ("sum", "mean", "max", "min", "any", "all") and owner.array.ndim == 1:
-            return BoundMethod(owner, name)
-        return None
-
-    def _container_method(self, owner: Any, name: str, args: tuple, kwargs: dict) -> Any:
-        """A method of a list or dict."""
-        if name == "append" and len(args) == 1 and not kwargs:
-            return self.extended(owner, args[0])
-        if name == "extend" and len(args) == 1:
-            return self.extend(owner, args[0])
-        if name == "update" and args and not isinstance(args[0], dict):
-            if depends(args[0]):
-                again = lambda one: self._container_method(owner, name, (one,), kwargs)
-                return self.over(args[0], again)
-            args = (to_dict(self, *args),)
-        if name != "update" and args and depends(args[0]):
-            again = lambda one: self._container_method(owner, name, (one, *args[1:]), kwargs)
-            return self.over(args[0], again)
-        if isinstance(owner, dict):
-            if name == "get" and args and is_traced(args[0]):
-                return self._get_traced(owner, *args)
-            if holds_traced(args[:1]) and name != "update":
-                raise ValueProblem(f".{name}() needs a constant here")
-            return self.dict_method(owner, name, args, kwargs)
-        if content_of(owner) is not None and name != "copy":
-            return self.in_place(owner, lambda: self._container_method(owner, name, args, kwargs))
-        return self.list_method(owner, name, args, kwargs)
-
-    def _get_traced(self, owner: dict, key: Any, default: Any = None) -> Any:
-        result = default
-        for name, value in owner.items():
-            if is_number(name):
-                result = self.merged(key == name, value, result)
-        return result
-
     def _of_kind(self, gives: str, result: Any, args: tuple) -> Any:
         """`result`, noted as what `Primitive.gives` says."""
         kinds = self.memory.kinds
@@ -292,69 +216,6 @@ class Calls(Subscripts):
         """Call a function handed to a builtin, such as `map`."""
         node = function.node if isinstance(function, Function) else self.tree
         return self._checked(self.apply(node, function, args, {}))
-
-    def list_method(self, owner: list, name: str, args: tuple, kwargs: dict) -> Any:
-        """A method of a list whose length is known."""
-        if name in ("index", "count", "remove"):
-            return self._found_in(owner, name, *args)
-        if name == "sort":
-            made = BUILTINS["sorted"].call(self, (list(owner), *args), kwargs)
-            owner[:] = made
-            return None
-        if name in ("pop", "insert") and is_traced(args[0] if args else None):
-            return self._at_traced_place(owner, name, *args)
-        try:
-            return getattr(owner, name)(*args, **kwargs)
-        except IndexError as error:
-            raise PythonRaises(f"list.{name}: {error}", "test its length first") from None
-
-    def _at_traced_place(self, owner: list, name: str, place: Any, item: Any = None) -> Any:
-        """`owner.insert(place, item)` or `owner.pop(place)` of a place that the state decides."""
-        size, old = len(owner), list(owner)
-        start = jnp.where(place < 0, place + size, place)
-        self.spend(8 * size)
-        if name == "pop":
-            outside = (start < 0) | (start >= size)
-            self.raises(outside, f"an index is out of range for {size} items")
-            gone = self.item(old, place)
-            owner[:] = [self.merged(start <= i, old[i + 1], old[i]) for i in range(size - 1)]
-            return gone
-        start = jnp.clip(start, 0, size)
-        owner[:] = []
-        for index in range(size + 1):
-            shifted = old[index - 1] if index else item
-            kept = old[index] if index < size else item
-            later = self.merged(start < index, shifted, kept)
-            owner.append(self.merged(start == index, item, later))
-        return None
-
-    def _found_in(self, owner: list | tuple, name: str, item: Any) -> Any:
-        """`owner.index(item)`, `owner.count(item)` or `owner.remove(item)`."""
-        truths = [self.truth(self.compare("Eq", one, item)) for one in owner]
-        if name == "count":
-            result: Any = 0
-            for truth in truths:
-                one = truth.astype(jnp.int32) if is_traced(truth) else int(truth)
-                result = result + one
-            return self.memory.kinds.as_python(result)
-        if not holds_traced(truths):
-            if True not in truths:
-                raise PythonRaises("the value is not in the list", "test with `in` first")
-            if name == "index":
-                return truths.index(True)
-            del owner[truths.index(True)]  # type: ignore[union-attr]
-            return None
-        there = jnp.stack([jnp.asarray(truth) for truth in truths])
-        hint = "test with `in` first"
-        self.raises(jnp.logical_not(jnp.any(there)), "the value is not in the list", hint)
-        place = jnp.argmax(there).astype(jnp.int32)
-        if name == "index":
-            return self.memory.kinds.as_python(place)
-        assert isinstance(owner, list)
-        for index in range(len(owner) - 1):
-            owner[index] = self.merged(place <= index, owner[index + 1], owner[index])
-        owner.pop()
-        return None
 
     def may_change(self, owner: Any) -> None:
         """Refuse to change what would be remembered from one call of the reward to the next.
@@ -376,7 +237,7 @@ class Calls(Subscripts):
     def _named(self, node: ast.Lambda) -> ast.FunctionDef:
         """A lambda as a function of one `return`; the same node each time, as it is compared."""
         if id(node) not in self.lambdas:
-            body = [ast.copy_location(ast.Return(node.body), node.body)]
+            body: list[ast.stmt] = [ast.copy_location(ast.Return(node.body), node.body)]
             found = ast.FunctionDef("lambda", node.args, body, [], None)
             self.lambdas[id(node)] = ast.copy_location(found, node)
         return self.lambdas[id(node)]

@@ -23,7 +23,7 @@ from core_jax.reward_models.formal.modules import ATTRIBUTE_HINTS, DETERMINISTIC
 from core_jax.reward_models.formal.numpy_more import FINFO
 from core_jax.reward_models.formal.rotation import METHODS as ROTATION_METHODS
 from core_jax.reward_models.formal.signatures import Signature
-from core_jax.reward_models.formal.torch_table import TORCH_METHODS
+from core_jax.reward_models.formal.torch_methods import TORCH_METHODS
 
 MAX_DIAGNOSTICS = 10
 SAME = 2  # places that are shown of one problem
@@ -53,7 +53,8 @@ _ALLOWED = (
     "Continue Assert Import ImportFrom alias BoolOp And Or BinOp Add Sub Mult Div FloorDiv Mod Pow "
     "MatMult BitAnd BitOr BitXor UnaryOp UAdd USub Not Invert IfExp Dict List Tuple Compare Eq "
     "NotEq Lt LtE Gt GtE Is IsNot In NotIn Call keyword Constant Attribute Subscript Slice Name "
-    "Load Store Del Delete While Starred ListComp DictComp GeneratorExp comprehension JoinedStr FormattedValue "
+    "Load Store Del Delete While Starred ListComp DictComp GeneratorExp comprehension JoinedStr "
+    "FormattedValue "
     "ClassDef Lambda NamedExpr Try ExceptHandler With Raise"
 )
 _TYPES = {"typing": frozenset(typing.__all__), "numpy.typing": frozenset(numpy.typing.__all__)}

@@ -32,8 +32,10 @@ def is_errstate(node: ast.With) -> bool:
         if called not in ("np.errstate", "numpy.errstate"):
             return False
         for keyword in call.keywords:
-            constant = isinstance(keyword.value, ast.Constant)
-            if keyword.arg not in _ERRORS or not constant or keyword.value.value not in _QUIET:
+            value = keyword.value
+            if keyword.arg not in _ERRORS or not isinstance(value, ast.Constant):
+                return False
+            if value.value not in _QUIET:
                 return False
     return True
 
@@ -42,10 +44,29 @@ def without_main(tree: ast.Module) -> ast.Module:
     """The module without `if __name__ == "__main__":`, which is not run."""
     body = []
     for node in tree.body:
-        guard = isinstance(node, ast.If) and ast.unparse(node.test) == "__name__ == '__main__'"
-        body += node.orelse if guard else [node]
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "__name__ == '__main__'":
+            body += node.orelse
+        else:
+            body.append(node)
     tree.body = body
     return tree
+
+
+class _Sets(ast.NodeTransformer):
+    """Makes the set in `x in {1, 2}` a tuple, which holds the same."""
+
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:
+        self.generic_visit(node)
+        for index, (op, right) in enumerate(zip(node.ops, node.comparators, strict=True)):
+            if isinstance(op, ast.In | ast.NotIn) and isinstance(right, ast.Set):
+                made = ast.copy_location(ast.Tuple(right.elts, ast.Load()), right)
+                node.comparators[index] = made
+        return node
+
+
+def without_sets(tree: ast.Module) -> ast.Module:
+    """The module with tuples for the sets that are only looked into."""
+    return _Sets().visit(tree)
 
 
 def desugar(tree: ast.Module) -> tuple[ast.Module, list[str]]:

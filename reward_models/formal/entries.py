@@ -90,7 +90,10 @@ def entry(
             values = [None if value is None else to_array(value) for value in values]
             _check_truths(name, numpy_function, values)
         static = not any(is_traced(value) for value in values)
-        if static and sum(np.size(value) for value in values) <= _FOLD_ELEMENTS:
+        if (
+            static
+            and sum(np.size(value) for value in values if value is not None) <= _FOLD_ELEMENTS
+        ):
             with np.errstate(all="ignore"):
                 return numpy_function(*([values] if sequence else values), **chosen)
         for index, fill in (guards or {}).items():
@@ -165,7 +168,7 @@ def cast(value: Any, dtype: Any, scalars: bool = False) -> Any:
     kind = next((kind for kind in ("float", "int", "bool") if name.startswith(kind)), None)
     if kind is None and name not in ("double", "single", "half", "longdouble"):
         raise ValueProblem(f"{describe(dtype)} is not a number type", "use np.float32")
-    value = to_array(value)
+    value, kind = to_array(value), kind or "float"
     types = {"int": jnp.int32, "bool": jnp.bool_}
     if is_traced(value):
         if value.dtype == jnp.bool_ and kind not in types:
@@ -258,3 +261,23 @@ def scalar(value: Any, what: str = "a single number") -> Any:
     if is_traced(value):
         return value.reshape(()) if value.ndim else value
     return value.item() if isinstance(value, np.ndarray) else value
+
+
+def primitive(name: str, parameters: str, required: int, function: Callable) -> Primitive:
+    """A function of bound arguments; traced and static alike."""
+
+    def call(evaluator: Any, args: tuple, kwargs: dict) -> Any:
+        bound = bind(f"np.{name}", tuple(parameters.split()), args, kwargs)
+        if len(bound) < required:
+            raise ValueProblem(f"np.{name} needs the arguments {parameters}")
+        return function(evaluator, **bound)
+
+    return Primitive(name, call)
+
+
+def library_of(*values: Any) -> Any:
+    return jnp if holds_traced([*values]) else np
+
+
+def as_of(library: Any, value: Any) -> Any:
+    return jnp.asarray(weak(value)) if library is jnp else np.asarray(to_array(value))

@@ -16,16 +16,17 @@ import jax.numpy as jnp
 import numpy as np
 
 from core_jax.reward_models.formal.builtins_table import BUILTINS, from_keys
-from core_jax.reward_models.formal.calls import Calls
 from core_jax.reward_models.formal.choices import Choice, Masked, content_of
+from core_jax.reward_models.formal.comprehensions import Comprehensions
+from core_jax.reward_models.formal.iterables import Turns
 from core_jax.reward_models.formal.kinds import known
 from core_jax.reward_models.formal.memory import Memory, fresh
 from core_jax.reward_models.formal.methods_table import ARRAY_METHODS, CONTAINER_METHODS, PROPERTIES
 from core_jax.reward_models.formal.modules import ATTRIBUTE_HINTS, MODULES
-from core_jax.reward_models.formal.numpy_wide import ufunc_method
 from core_jax.reward_models.formal.rotation import METHODS, Rotation
 from core_jax.reward_models.formal.texts import formatted, joined_text
-from core_jax.reward_models.formal.torch_table import TORCH_METHODS
+from core_jax.reward_models.formal.torch_methods import TORCH_METHODS
+from core_jax.reward_models.formal.ufunc_methods import ufunc_method
 from core_jax.reward_models.formal.values import (
     BoundMethod,
     Frame,
@@ -33,7 +34,6 @@ from core_jax.reward_models.formal.values import (
     Module,
     Namespace,
     Primitive,
-    PythonRaises,
     Unset,
     ValueProblem,
     describe,
@@ -44,7 +44,7 @@ from core_jax.reward_models.formal.values import (
 )
 
 
-class Expressions(Calls):
+class Expressions(Comprehensions):
     """Expression half of the evaluator; `lower.Evaluator` adds statements and calls."""
 
     frame: Frame
@@ -58,6 +58,8 @@ class Expressions(Calls):
     lambdas: dict[int, ast.FunctionDef]
     watched: list[ast.AST] | None
     torch: bool
+    assign: Callable[[ast.expr, Any], None]  # these are further down in the tower
+    loop: Callable[[ast.expr], Turns]
 
     def value(self, node: ast.expr) -> Any:
         """The value of an expression; counted, tidied, and located if it fails."""
@@ -304,111 +306,3 @@ class Expressions(Calls):
         value = self.value(node.value)
         form = "" if node.format_spec is None else self.value(node.format_spec)
         return self.lifted(lambda one, f: formatted(one, f, node.conversion), value, form)
-
-    def eval_ListComp(self, node: ast.ListComp) -> Any:
-        with self.holding([]) as values:
-            self._comprehend(node.generators, lambda: self.extended(values, self.value(node.elt)))
-        return values
-
-    def extended(self, values: list, item: Any) -> None:
-        """`values.append(item)`."""
-        if content_of(values) is None:
-            values.append(item)
-        else:
-            self.append(values, item)
-
-    eval_GeneratorExp = eval_ListComp
-
-    def short_cut(self, name: str, node: ast.GeneratorExp) -> Any:
-        """The truths of a generator in `any` or `all`, of which Python looks at no more than it
-        must.
-        """
-        total: Any = name == "all"
-        found = [total]
-        with self.passing() as passed, self.holding(found):
-            passed.append((lambda: found[0], total))
-
-            def body() -> None:
-                if found[0] is not total and not is_traced(found[0]):
-                    return  # it is known
-                truth = self.at(node.elt, lambda: self.truth(self.value(node.elt)))
-                join = jnp.logical_and if total else jnp.logical_or
-                if is_traced(truth):
-                    found[0] = join(found[0], truth)
-                elif truth is not total:
-                    found[0] = truth
-
-            self._comprehend(node.generators, body)
-        return self.memory.kinds.as_python(fresh(found[0], ()))
-
-    def first_of(self, node: ast.GeneratorExp, default: Any, has_default: bool) -> Any:
-        """`next(generator, default)`."""
-        with self.passing() as passed, self.holding([]) as values:
-
-            def body() -> None:
-                if content_of(values) is None and values:
-                    return
-                self.extended(values, self.value(node.elt))
-
-            passed.append((lambda: self.truth(values), False))
-            self._comprehend(node.generators, body)
-        if content_of(values) is None:
-            if not values and not has_default:
-                raise PythonRaises("next() of nothing", "give it a default: next(..., 0.0)")
-            return values[0] if values else default
-        if not has_default:
-            return self.list_item(values, 0)
-        there = self.size(values) > 0
-        return self.merged(there, content_of(values).items[0], default)
-
-    def eval_DictComp(self, node: ast.DictComp) -> Any:
-        values: dict = {}
-        with self.holding([values]):
-            self._comprehend(
-                node.generators,
-                lambda: self.set_item(values, self.value(node.key), self.value(node.value)),
-            )
-        return values
-
-    def _comprehend(self, generators: list[ast.comprehension], body: Callable[[], Any]) -> None:
-        self.callers.append(self.frame)
-        self.frame = Frame({}, self.frame, inner=True)
-        try:
-            self._generate(generators, body)
-        finally:
-            self.frame = self.callers.pop()
-
-    def _generate(self, generators: list[ast.comprehension], body: Callable[[], Any]) -> None:
-        if not generators:
-            body()
-            return
-        first = generators[0]
-        turns = self.loop(first.iter)
-        with self.holding(turns.held):
-            for index in range(turns.count):
-                guard = turns.guard(index)
-                turn = lambda i=index: self._turn(generators, body, lambda: turns.item(i))
-                if guard is True:
-                    turn()
-                else:
-                    self.fork(first.iter, guard, turn, lambda: None)
-
-    def _turn(
-        self, generators: list[ast.comprehension], body: Callable[[], Any], item: Callable[[], Any]
-    ) -> None:
-        """One round of a comprehension's loop."""
-        first = generators[0]
-        self.assign(first.target, self.at(first.iter, item))
-        self._filtered(first.ifs, lambda: self._generate(generators[1:], body))
-
-    def _filtered(self, tests: list[ast.expr], body: Callable[[], Any]) -> None:
-        """Run `body` where all tests hold."""
-        if not tests:
-            body()
-            return
-        truth = self.at(tests[0], lambda: self.truth(self.value(tests[0])))
-        rest = lambda: self._filtered(tests[1:], body)
-        if is_traced(truth):
-            self.fork(tests[0], truth, rest, lambda: None)
-        elif truth:
-            rest()

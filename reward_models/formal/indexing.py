@@ -86,7 +86,8 @@ def mask_of(owner: Any, key: Any) -> tuple[Any, Any] | None:
     Raises:
         ValueProblem: a mask of another shape than the array, or beside other than constants.
     """
-    first, *rest = key if isinstance(key, tuple) and key else (key,)
+    parts: tuple[Any, ...] = key if isinstance(key, tuple) and key else (key,)
+    first, rest = parts[0], parts[1:]
     if not (is_traced(first) and first.dtype == np.bool_ and first.ndim):
         return None
     if first.shape != owner.shape[: first.ndim]:

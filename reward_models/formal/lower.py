@@ -93,7 +93,9 @@ class Evaluator(Statements):
             self.module = self.frame
             reward = self.frame.names.get(function.name)
             if not isinstance(reward, Function) or reward.node is not function:
-                self.fail(function, f"`{function.name}` is assigned again later", "rename it")
+                return self.fail(
+                    function, f"`{function.name}` is assigned again later", "rename it"
+                )
             total, parts = self.call(function, reward, args, kwargs, is_reward=True)
         except RecursionError:
             return self.fail(function, "the reward is nested too deeply", "simplify it")
@@ -182,6 +184,7 @@ class Evaluator(Statements):
             elif isinstance(step, ast.Return):
                 return self._return(step)
             else:
+                assert isinstance(step, ast.stmt)
                 self.statement(step)
                 steps = rest
         return None
@@ -196,7 +199,8 @@ class Evaluator(Statements):
             if guard is True:
                 steps = Steps(bind, chain(step.body, Steps(ROUND, steps)))
             else:  # the round takes place on some states only
-                choice = ast.copy_location(ast.If(step.iter, [bind, *step.body], []), step)
+                body: list[Any] = [bind, *step.body]
+                choice = ast.copy_location(ast.If(step.iter, body, []), step)
                 turn = Guarded(step.iter, lambda g=guard: g, choice)
                 steps = Steps(turn, Steps(ROUND, steps))
         return steps
@@ -267,16 +271,19 @@ class Evaluator(Statements):
         """What a function returns whose sides return, or of which one comes to the end."""
         if yes is None and no is None:
             return None
-        if self.frame.is_reward and (yes is None or no is None):
-            self.fail(node, "the reward function may end without `return`", RETURN)
-        values = [None if side is None else side.value for side in (yes, no)]
+        last = no or yes
+        assert last is not None
+        values: list[Any] = [None if side is None else side.value for side in (yes, no)]
+        one, other = values
         if self.frame.is_reward:
-            self._check_same_components(no.node, *(value[1] for value in values))
-        value = merger.merge(*values, "the returned value")
+            if yes is None or no is None:
+                self.fail(node, "the reward function may end without `return`", RETURN)
+            self._check_same_components(last.node, one[1], other[1])
+        value = merger.merge(one, other, "the returned value")
         missing = first_missing(value)
         if self.frame.is_reward and missing is not None:
-            self.fail(no.node, missing.reason, missing.hint)
-        return Returned(value, (no or yes).node)
+            self.fail(last.node, missing.reason, missing.hint)
+        return Returned(value, last.node)
 
     def _check_same_components(self, node: ast.AST, yes: dict, no: dict) -> None:
         """Refuse a reward whose paths return different components."""
@@ -289,7 +296,7 @@ class Evaluator(Statements):
         """Those of the roots that hold local names."""
         return self.roots(held=False)
 
-    def roots(self, held: bool = True) -> list[dict | list]:
+    def roots(self, held: bool = True) -> list:
         """All variables of the calls in progress, and values that wait to be used."""
         found: dict[int, dict] = {}
         for frame in (self.frame, *self.callers):

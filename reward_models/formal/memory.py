@@ -99,8 +99,9 @@ class Memory:
                 self.bounds[id(joined)] = (joined, max(known))  # type: ignore[type-var]
             return joined
         first, second = self._place(yes), self._place(no)
-        same = first.positions is not None and second.positions is not None
-        same = same and np.array_equal(first.positions, second.positions)
+        same = False
+        if first.positions is not None and second.positions is not None:
+            same = np.array_equal(first.positions, second.positions)
         cells = first.cells | second.cells
         positions = first.positions if same and first.cells == second.cells else None
         return self._set(result, cells, positions).array
@@ -171,6 +172,7 @@ class Memory:
         return cost + 20 * len(updated)
 
     def _updated(self, value: Any, place: _Place, new: Any, written: np.ndarray) -> Any:
+        assert place.positions is not None
         known, mine = written.ravel(), place.positions.ravel()
         hit = np.isin(mine, known)
         if not hit.any():

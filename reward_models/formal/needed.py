@@ -14,8 +14,8 @@ from collections.abc import Iterator
 def needed(tree: ast.Module, function: ast.FunctionDef) -> ast.Module:
     """The module with only the statements that `function` needs, in their order."""
     wanted, kept = {function.name}, set[int]()
-    modules = {_bound(alias) for node in ast.walk(tree)
-               if isinstance(node, ast.Import | ast.ImportFrom) for alias in node.names}  # fmt: skip
+    imports = [n for n in ast.walk(tree) if isinstance(n, ast.Import | ast.ImportFrom)]
+    modules = {_bound(alias) for node in imports for alias in node.names}
     modules |= {"np", "numpy", "math", "torch"}
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     changed = True

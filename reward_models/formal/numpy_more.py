@@ -50,7 +50,8 @@ def _clip(evaluator: Any, args: tuple, kwargs: dict) -> Any:
     if whole and dtype_of(values[0]) == np.bool_:
         raise ValueProblem("np.clip does not take truth values", "use x.astype(float)")
     if not any(is_traced(value) for value in values):
-        return np.clip(*values)
+        array, low, high = values
+        return np.clip(np.asarray(array), low, high)
     values = [None if value is None else weak(value) for value in values]
     return jnp.clip(jnp.asarray(values[0]), *values[1:])
 
@@ -120,7 +121,7 @@ def _piecewise(evaluator: Any, args: tuple, kwargs: dict) -> Any:
     kind = np.asarray(x).dtype if not is_traced(x) else x.dtype  # the result has that of x
     values = [v if is_number(v) or is_traced(v) else evaluator.apply_to(v, x) for v in choices]
     values = [to_array(value) for value in values]
-    result = values.pop() if len(values) > len(conditions) else 0
+    result: Any = values.pop() if len(values) > len(conditions) else 0
     for condition, value in zip(conditions, values, strict=True):
         result = jnp.where(jnp.reshape(weak(condition), ()), jnp.reshape(weak(value), ()), result)
     return result.astype(kind)

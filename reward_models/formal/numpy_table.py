@@ -85,7 +85,7 @@ def _power(evaluator: Any, args: tuple, kwargs: dict) -> Any:
 
 
 def _reciprocal(evaluator: Any, args: tuple, kwargs: dict) -> Any:
-    if any(dtype_of(to_array(value)).kind != "f" for value in args):
+    if any(np.dtype(dtype_of(to_array(value))).kind != "f" for value in args):
         raise ValueProblem("np.reciprocal of whole numbers is 0 or 1 in NumPy", "use 1.0 / x")
     return _RECIPROCAL.call(evaluator, args, kwargs)
 
@@ -186,7 +186,7 @@ def _build() -> dict[str, Any]:
     table["empty"] = table["zeros"]
     table["ones"] = creator("ones", "shape", lambda shape: np.ones(sizes_of(shape)))
     table["full"] = creator("full", "shape fill_value", full)
-    table["eye"] = table["identity"] = creator("eye", "N", lambda N: np.eye(*sizes_of([N])))
+    table["eye"] = table["identity"] = creator("eye", "N", lambda N: np.eye(sizes_of([N])[0]))
     table["zeros_like"] = creator("zeros_like", "a", like(0.0))
     table["empty_like"] = table["zeros_like"]
     table["ones_like"] = creator("ones_like", "a", like(1.0))

@@ -6,13 +6,18 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
-from core_jax.reward_models.formal import safe_math
+from core_jax.reward_models.formal import numpy_linalg
 from core_jax.reward_models.formal.choices import Masked
-from core_jax.reward_models.formal.entries import bind, entry, sizes_of
+from core_jax.reward_models.formal.entries import (
+    as_of,
+    entry,
+    library_of,
+    primitive,
+    sizes_of,
+)
 from core_jax.reward_models.formal.values import (
     MAX_ELEMENTS,
     Function,
@@ -26,8 +31,6 @@ from core_jax.reward_models.formal.values import (
     to_jax,
     weak,
 )
-
-_MAX_SIDE = 16
 
 
 class Gather:
@@ -55,26 +58,6 @@ class Gather:
             sizes_of(max(0, math.ceil((values[1] - values[0]) / values[2])))
             return np.arange(*values)
         return to_array(part)
-
-
-def _primitive(name: str, parameters: str, required: int, function: Callable) -> Primitive:
-    """A function of bound arguments; traced and static alike."""
-
-    def call(evaluator: Any, args: tuple, kwargs: dict) -> Any:
-        bound = bind(f"np.{name}", tuple(parameters.split()), args, kwargs)
-        if len(bound) < required:
-            raise ValueProblem(f"np.{name} needs the arguments {parameters}")
-        return function(evaluator, **bound)
-
-    return Primitive(name, call)
-
-
-def _library(*values: Any) -> Any:
-    return jnp if holds_traced([*values]) else np
-
-
-def _as(library: Any, value: Any) -> Any:
-    return jnp.asarray(weak(value)) if library is jnp else np.asarray(to_array(value))
 
 
 def _take(evaluator: Any, a: Any, indices: Any, axis: Any = None, mode: Any = "raise") -> Any:
@@ -109,86 +92,6 @@ def _extract(evaluator: Any, condition: Any, arr: Any) -> Any:
     return _compress(evaluator, to_array(condition).reshape(-1), to_array(arr).reshape(-1))
 
 
-def _cov(evaluator: Any, m: Any, y: Any = None, rowvar: Any = True, ddof: Any = None) -> Any:
-    library = _library(m, y)
-    rows = library.atleast_2d(_as(library, m).astype(float))
-    rows = rows if rowvar or rows.shape[0] == 1 else rows.T
-    if y is not None:
-        rows = library.concatenate([rows, library.atleast_2d(_as(library, y).astype(float))])
-    free = 1 if ddof is None else ddof
-    away = rows - library.mean(rows, axis=1, keepdims=True)
-    return library.squeeze(away @ away.T / (rows.shape[1] - free))
-
-
-def _corrcoef(evaluator: Any, x: Any, y: Any = None, rowvar: Any = True) -> Any:
-    covered = _cov(evaluator, x, y, rowvar)
-    if not np.ndim(covered):
-        return covered / covered
-    library = _library(covered)
-    root = (safe_math.sqrt if library is jnp else np.sqrt)(library.diag(covered))
-    product = root[:, None] * root[None, :]
-    found = safe_math.divide(covered, product) if library is jnp else covered / product
-    return library.clip(found, -1.0, 1.0)
-
-
-def _polyfit(evaluator: Any, x: Any, y: Any, deg: Any) -> Any:
-    if not isinstance(deg, int) or not 0 <= deg <= 6:
-        raise ValueProblem("np.polyfit takes a constant degree of at most 6")
-    if not holds_traced([x, y]):
-        return np.polyfit(to_array(x), to_array(y), deg)
-    x, y = (jnp.asarray(weak(v), jnp.float32) for v in (x, y))
-    table = jnp.vander(x, deg + 1)
-    scale = jnp.sqrt(jnp.sum(table * table, axis=0))
-    return (jnp.linalg.lstsq(table / scale, y)[0].T / scale).T
-
-
-def _lstsq(evaluator: Any, a: Any, b: Any, rcond: Any = None) -> Any:
-    if not holds_traced([a, b]):
-        return tuple(np.linalg.lstsq(to_array(a), to_array(b), rcond=None))
-    a, b = (jnp.asarray(weak(v), jnp.float32) for v in (a, b))
-    _small("lstsq", a)
-    return tuple(jnp.linalg.lstsq(a, b))
-
-
-def _small(name: str, matrix: Any) -> None:
-    if np.ndim(matrix) != 2 or max(matrix.shape) > _MAX_SIDE:
-        raise ValueProblem(f"np.linalg.{name} needs a matrix of at most {_MAX_SIDE} rows")
-
-
-def _svd(evaluator: Any, a: Any, full_matrices: Any = True, compute_uv: Any = True) -> Any:
-    if compute_uv and is_traced(to_array(a)):
-        message = "the signs of the vectors of np.linalg.svd are not determined"
-        raise ValueProblem(message, "take the singular values alone: compute_uv=False")
-    _small("svd", to_array(a))
-    if not is_traced(to_array(a)):
-        found = np.linalg.svd(to_array(a), bool(full_matrices), bool(compute_uv))
-        return tuple(found) if compute_uv else found
-    return jnp.linalg.svd(to_jax(a).astype(jnp.float32), compute_uv=False)
-
-
-def _symmetric(name: str) -> Callable:
-    def call(evaluator: Any, a: Any) -> Any:
-        matrix = to_array(a)
-        _small(name, matrix)
-        if not is_traced(matrix):
-            found = getattr(np.linalg, name)(matrix)
-            return tuple(found) if name == "eigh" else found
-        if name == "eigh":
-            values, vectors = jnp.linalg.eigh(matrix.astype(jnp.float32), symmetrize_input=False)
-            return values, vectors
-        return jnp.linalg.eigvalsh(matrix.astype(jnp.float32))
-
-    return call
-
-
-def _pinv(evaluator: Any, a: Any) -> Any:
-    matrix = to_array(a)
-    _small("pinv", matrix)
-    if not is_traced(matrix):
-        return np.linalg.pinv(matrix)
-    return jnp.linalg.pinv(matrix.astype(jnp.float32))
-
-
 def _pad(evaluator: Any, array: Any, pad_width: Any, mode: Any = "constant",
          constant_values: Any = 0) -> Any:  # fmt: skip
     if mode not in ("constant", "edge", "wrap", "reflect") or holds_traced(pad_width):
@@ -196,8 +99,8 @@ def _pad(evaluator: Any, array: Any, pad_width: Any, mode: Any = "constant",
     widths = np.asarray(pad_width)
     if widths.size and (widths.min() < 0 or widths.max() > 1_000):
         raise ValueProblem("np.pad takes widths of 0 to 1000")
-    library = _library(array, constant_values)
-    value = _as(library, array)
+    library = library_of(array, constant_values)
+    value = as_of(library, array)
     each = np.broadcast_to(widths, (max(1, value.ndim), 2))
     if math.prod(n + int(w.sum()) for n, w in zip(value.shape, each, strict=True)) > MAX_ELEMENTS:
         raise ValueProblem(f"an array may have at most {MAX_ELEMENTS} elements")
@@ -206,16 +109,16 @@ def _pad(evaluator: Any, array: Any, pad_width: Any, mode: Any = "constant",
 
 
 def _broadcast_to(evaluator: Any, array: Any, shape: Any) -> Any:
-    library = _library(array)
-    return library.broadcast_to(_as(library, array), sizes_of(shape))
+    library = library_of(array)
+    return library.broadcast_to(as_of(library, array), sizes_of(shape))
 
 
 def _gradient(evaluator: Any, f: Any, spacing: Any = 1.0) -> Any:
-    library = _library(f, spacing)
-    value = _as(library, f)
+    library = library_of(f, spacing)
+    value = as_of(library, f)
     if value.ndim != 1 or np.ndim(spacing):
         raise ValueProblem("np.gradient takes a row of numbers and one spacing here")
-    return library.gradient(value, spacing if is_number(spacing) else _as(library, spacing))
+    return library.gradient(value, spacing if is_number(spacing) else as_of(library, spacing))
 
 
 def _pieces(name: str) -> Callable:
@@ -246,13 +149,13 @@ def _block(evaluator: Any, arrays: Any) -> Any:
     def depth(value: Any) -> int:
         return 1 + max(map(depth, value), default=0) if isinstance(value, list) else 0
 
-    library, levels = _library(arrays), depth(arrays)
+    library, levels = library_of(arrays), depth(arrays)
     if levels > 2:
         raise ValueProblem("np.block takes lists of at most two levels")
 
     def joined(value: Any, level: int) -> Any:
         if not isinstance(value, list):
-            found = _as(library, value)
+            found = as_of(library, value)
             return found.reshape((1,) * (levels - found.ndim) + found.shape)
         return library.concatenate([joined(v, level - 1) for v in value], axis=-level)
 
@@ -260,8 +163,8 @@ def _block(evaluator: Any, arrays: Any) -> Any:
 
 
 def _isin(evaluator: Any, element: Any, test_elements: Any) -> Any:
-    library = _library(element, test_elements)
-    left, right = _as(library, element), _as(library, test_elements).reshape(-1)
+    library = library_of(element, test_elements)
+    left, right = as_of(library, element), as_of(library, test_elements).reshape(-1)
     if left.size * max(1, right.size) > MAX_ELEMENTS:
         raise ValueProblem("this np.isin is too large")
     return library.any(left[..., None] == right, axis=-1)
@@ -299,8 +202,8 @@ def _vectorize(evaluator: Any, pyfunc: Any, otypes: Any = None) -> Any:
         shape = np.broadcast_shapes(*(np.shape(a) for a in arrays))
         if kwargs or math.prod(shape) > 256:
             raise ValueProblem("a vectorized function takes arrays of at most 256 elements")
-        library = _library(arrays)
-        wide = [library.broadcast_to(_as(library, a), shape).reshape(-1) for a in arrays]
+        library = library_of(arrays)
+        wide = [library.broadcast_to(as_of(library, a), shape).reshape(-1) for a in arrays]
         rows = [
             to_array(inner.apply_to(pyfunc, *(a[i] for a in wide))) for i in range(len(wide[0]))
         ]
@@ -323,8 +226,8 @@ def _along(evaluator: Any, func1d: Any, axis: Any, arr: Any) -> Any:
 
 
 def _unwrap(evaluator: Any, p: Any) -> Any:
-    library = _library(p)
-    return library.unwrap(_as(library, p).astype(float))
+    library = library_of(p)
+    return library.unwrap(as_of(library, p).astype(float))
 
 
 def _indices(name: str) -> Callable:
@@ -376,9 +279,9 @@ _WIDE = {
     "choose": ("a choices", 2, _choose),
     "compress": ("condition a axis", 2, _compress),
     "extract": ("condition arr", 2, _extract),
-    "cov": ("m y rowvar ddof", 1, _cov),
-    "corrcoef": ("x y rowvar", 1, _corrcoef),
-    "polyfit": ("x y deg", 3, _polyfit),
+    "cov": ("m y rowvar ddof", 1, numpy_linalg.cov),
+    "corrcoef": ("x y rowvar", 1, numpy_linalg.corrcoef),
+    "polyfit": ("x y deg", 3, numpy_linalg.polyfit),
     "pad": ("array pad_width mode constant_values", 2, _pad),
     "broadcast_to": ("array shape", 2, _broadcast_to),
     "gradient": ("f spacing", 1, _gradient),
@@ -403,7 +306,7 @@ _WIDE = {
     "histogram": ("a bins range", 1, _histogram),
     "bincount": ("x weights minlength", 1, _bincount),
 }
-WIDE: dict[str, Any] = {name: _primitive(name, *row) for name, row in _WIDE.items()}
+WIDE: dict[str, Any] = {name: primitive(name, *row) for name, row in _WIDE.items()}
 WIDE |= {"r_": Gather("r_"), "c_": Gather("c_")}
 WIDE["ix_"] = Primitive(
     "ix_", lambda evaluator, args, kwargs: tuple(np.ix_(*(to_array(a) for a in args)))
@@ -425,59 +328,3 @@ WIDE["trapz"] = WIDE["trapezoid"]
 for _name in ("dstack",):
     WIDE[_name] = entry(_name, getattr(jnp, _name), getattr(np, _name), "arrays", sequence=True)
 WIDE["row_stack"] = entry("row_stack", jnp.vstack, np.vstack, "arrays", sequence=True)
-WIDE_LINALG: dict[str, Any] = {
-    "svd": _primitive("linalg.svd", "a full_matrices compute_uv", 1, _svd),
-    "svdvals": _primitive("linalg.svdvals", "a", 1, lambda e, a: _svd(e, a, True, False)),
-    "eigvalsh": _primitive("linalg.eigvalsh", "a", 1, _symmetric("eigvalsh")),
-    "eigh": _primitive("linalg.eigh", "a", 1, _symmetric("eigh")),
-    "lstsq": _primitive("linalg.lstsq", "a b rcond", 2, _lstsq),
-    "pinv": _primitive("linalg.pinv", "a", 1, _pinv),
-    "matrix_power": entry(
-        "matrix_power", jnp.linalg.matrix_power, np.linalg.matrix_power, "a", "n"
-    ),
-}
-
-# Methods of NumPy's ufuncs, and the functions that are the same.
-REDUCTIONS = {
-    "add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min", "logical_and": "all",
-    "logical_or": "any", "fmax": "max", "fmin": "min",
-}  # fmt: skip
-ACCUMULATIONS = {"add": "cumsum", "multiply": "cumprod"}
-
-
-def ufunc_method(table: dict[str, Any], name: str, method: str) -> Primitive | None:
-    """`np.<name>.<method>`: reduce, accumulate or outer; None where there is none."""
-    if method == "reduce" and name in REDUCTIONS:
-        reduction = table[REDUCTIONS[name]]
-
-        def reduce(evaluator: Any, args: tuple, kwargs: dict) -> Any:
-            given = dict(kwargs)
-            if len(args) == 1 and np.ndim(to_array(args[0])) > 1:
-                given.setdefault("axis", 0)
-            return reduction.call(evaluator, args, given)
-
-        return Primitive(f"{name}.reduce", reduce)
-    if method == "accumulate" and name in ACCUMULATIONS:
-        return table[ACCUMULATIONS[name]]
-    if method == "accumulate" and name in ("maximum", "minimum"):
-
-        def accumulate(evaluator: Any, args: tuple, kwargs: dict) -> Any:
-            value = to_array(args[0])
-            if not is_traced(value):
-                return getattr(np, name).accumulate(value)
-            return (jax.lax.cummax if name == "maximum" else jax.lax.cummin)(value, axis=0)
-
-        return Primitive(f"{name}.accumulate", accumulate)
-    if method == "outer":
-
-        def outer(evaluator: Any, args: tuple, kwargs: dict) -> Any:
-            a, b = (to_array(value) for value in args)
-            library = _library(a, b)
-            a, b = _as(library, a), _as(library, b)
-            if a.size * b.size > MAX_ELEMENTS:
-                raise ValueProblem(f"an array may have at most {MAX_ELEMENTS} elements")
-            wide = a.reshape(a.shape + (1,) * b.ndim)
-            return table[name].call(evaluator, (wide, b), {})
-
-        return Primitive(f"{name}.outer", outer)
-    return None

@@ -7,7 +7,7 @@ import os
 import warnings
 from collections.abc import Iterator
 
-from core_jax.reward_models.formal.desugar import without_main
+from core_jax.reward_models.formal.desugar import without_main, without_sets
 from core_jax.reward_models.formal.errors import RewardError, diagnostic_at, diagnostic_for
 
 MAX_CHARACTERS = 20_000
@@ -41,12 +41,13 @@ def parse(source: str) -> ast.Module:
     except ValueError as error:  # null bytes, lone surrogates, integers of thousands of digits
         raise RewardError([diagnostic_at(source, 1, 0, f"cannot parse: {error}")]) from None
     _check_size(source, tree)
-    return without_main(tree)
+    return without_sets(without_main(tree))
 
 
 def _check_size(source: str, tree: ast.Module) -> None:
     """Refuse trees that would exhaust the evaluator. Iterative, as the tree may be deep."""
-    count, stack = 0, [(tree, 0, tree)]
+    count = 0
+    stack: list[tuple[ast.AST, int, ast.AST]] = [(tree, 0, tree)]
     while stack:
         node, depth, located = stack.pop()
         located = node if hasattr(node, "lineno") else located

@@ -79,14 +79,14 @@ class Raising:
         self.spend(2)
         if self.active is not None:
             condition = jnp.logical_and(self.active, condition)
-        for truth, wanted in self.passed:
-            truth = truth() if callable(truth) else truth
+        for found, wanted in self.passed:
+            truth: Any = found() if callable(found) else found
             if not is_traced(truth):
                 if bool(truth) is not wanted:
                     return  # the program does not come here
                 continue
-            wanted = truth if wanted else jnp.logical_not(truth)
-            condition = jnp.logical_and(condition, wanted)
+            holds = truth if wanted else jnp.logical_not(truth)
+            condition = jnp.logical_and(condition, holds)
         self.raised.append(Raise(self.place, message, hint, condition))
 
     @contextmanager

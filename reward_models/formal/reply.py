@@ -9,18 +9,15 @@ from __future__ import annotations
 
 import ast
 import builtins
-import json
 import re
 import warnings
-from dataclasses import dataclass
 
 from core_jax.reward_models.formal.errors import RewardError, diagnostic_at
+from core_jax.reward_models.formal.reply_blocks import DEF, PYTHON, Block, blocks_of
 from core_jax.reward_models.formal.signatures import FUNCTION_NAMES
 
 MAX_REPLY = 400_000
-_MAX_BLOCKS = 64
 _MAX_TRIES = 24
-_MAX_DEPTH = 2
 
 _INVISIBLE = str.maketrans({"\ufeff": "", "\u200b": "", "\u200c": "", "\u200d": "", "\u2060": "",
                             "\u00a0": " ", "\u202f": " ", "\u2028": "\n"})  # fmt: skip
@@ -28,14 +25,6 @@ _END = re.compile(r"<\|(?:im_end|eot_id|endoftext|end_of_text|end|return|eom_id|
 _TAGS = "think|thinking|thought|thoughts|reasoning|reflection|scratchpad|analysis"
 _THOUGHT = re.compile(rf"<(/?)\s*(?:{_TAGS})\s*>", re.I)
 _CHANNEL = re.compile(r"<\|channel\|>\s*(\w+)[^<\n]*(?:<\|message\|>)?")
-_FENCE = re.compile(r"(`{3,}|~{3,})([^`~]*)$")
-_CLOSE_AT_END = re.compile(r"^(.*\S)\s*(`{3,})\s*$")
-_QUOTE = re.compile(r"^[ \t]*>[ ]?", re.M)
-_CODE_TAG = re.compile(
-    r"<(code|pre|python|answer|reward)\b[^>]*>|</(code|pre|python|answer|reward)>", re.I
-)
-_DEF = re.compile(r"^[ \t]*def\s", re.M)
-_PYTHON = ("python", "py", "python3", "py3", "ipython", "pycon")
 _OLD = re.compile(
     r"\b(old|original|previous|previously|earlier|bad|wrong|incorrect|avoid|don'?t|do not|never|"
     r"not like|naive|draft|buggy|broken|before|first attempt|existing|was|your)\b",
@@ -52,23 +41,6 @@ _CODE_LINE = re.compile(
 )
 _NO_CODE = "the reply holds no Python code block with a function definition"
 _ANSWER = "answer with one ```python block that defines the reward function"
-
-
-@dataclass(frozen=True)
-class Block:
-    """A piece of a reply that may be code.
-
-    Attributes:
-        language: of its fence, lower case.
-        code: its text.
-        before: the line of prose above it.
-        closed: whether its end was in the reply.
-    """
-
-    language: str
-    code: str
-    before: str = ""
-    closed: bool = True
 
 
 def extract_code(reply_text: str, function: str | None = None) -> str:
@@ -97,10 +69,10 @@ def extract_code(reply_text: str, function: str | None = None) -> str:
         found = found if chosen is None else [chosen]
     if chosen is None:
         for block in reversed(found):  # wrong code: its errors go back to the model
-            if block.closed and _DEF.search(block.code):
+            if block.closed and DEF.search(block.code):
                 return block.code.strip("\n") + "\n"
         message, hint = _NO_CODE, _ANSWER
-        if any(not block.closed and _DEF.search(block.code) for block in found):
+        if any(not block.closed and DEF.search(block.code) for block in found):
             message = f"{message}: it is cut off within the function"
             hint = "answer with the code alone, and shorter"
         raise RewardError([diagnostic_at(reply_text[:MAX_REPLY], 1, 0, message, hint)])
@@ -130,117 +102,8 @@ def _without_thoughts(text: str) -> str:
     return "".join(kept) + (text[end:] if depth == 0 else "")
 
 
-def blocks_of(text: str, depth: int = 0) -> list[Block]:
-    """All fenced, tagged, quoted and JSON blocks of a text, in order."""
-    found = _fenced(text)
-    inner: list[Block] = []
-    for block in found:
-        if depth < _MAX_DEPTH and re.search(r"^[ \t]*(?:`{3,}|~{3,})", block.code, re.M):
-            nested = blocks_of(block.code, depth + 1)
-            inner += nested if any(_DEF.search(one.code) for one in nested) else [block]
-        else:
-            inner.append(block)
-    if not any(_DEF.search(block.code) for block in inner):
-        inner += _tagged(text)
-        if depth < _MAX_DEPTH and len(re.findall(r"^[ \t]*>", text, re.M)) > 2:
-            inner += blocks_of(_QUOTE.sub("", text), depth + 1)
-    return [_plain(block) for block in (*inner[-_MAX_BLOCKS:], *_json(text, found))]
-
-
-def _fenced(text: str) -> list[Block]:
-    found: list[Block] = []
-    lines: list[str] = []
-    fence, language, before, prose = "", "", "", ""
-    for line in text.split("\n"):
-        bare = line.strip()
-        if not fence:
-            opening = _FENCE.search(line) if "```" in line or "~~~" in line else None
-            if opening:
-                fence, info = opening[1], opening[2].strip()
-                word = re.match(r"[\w+-]*", info)
-                language = (word[0] if word else "").lower()
-                above = line[: opening.start()].strip()
-                before, lines = above or prose, []
-                rest = info[len(language) :].strip()
-                if rest and re.match(r"(import|from|def)\s", rest):
-                    lines.append(rest)  # code on the line of the fence
-            elif bare:
-                prose = bare
-            continue
-        closing = re.match(r"^[>\s]*(`{3,}|~{3,})\s*$", line)
-        if closing and closing[1][0] == fence[0] and len(closing[1]) >= len(fence):
-            found.append(Block(language, "\n".join(lines), before))
-            fence, prose = "", ""
-            continue
-        at_end = _CLOSE_AT_END.match(line) if fence[0] == "`" and line.rstrip().endswith(fence) else (
-            None)  # fmt: skip
-        if at_end and '"""' not in line and len(at_end[2]) >= len(fence):
-            found.append(Block(language, "\n".join([*lines, at_end[1]]), before))
-            fence, prose = "", ""
-            continue
-        again = re.match(r"^\s*(`{3,})\s*(\w+)\s*$", line)
-        if again and again[1] == fence and again[2].lower() in _PYTHON and language in _PYTHON:
-            found.append(Block(language, "\n".join(lines), before, closed=False))
-            lines, before = [], prose
-            continue
-        lines.append(line)
-    if fence:
-        found.append(Block(language, "\n".join(lines), before, closed=False))
-    return found
-
-
-def _tagged(text: str) -> list[Block]:
-    found, start, before = [], None, ""
-    for tag in _CODE_TAG.finditer(text):
-        if tag[1]:
-            start, before = tag.end(), text[max(0, tag.start() - 80) : tag.start()].split("\n")[-1]
-        elif start is not None:
-            code = text[start : tag.start()]
-            code = code.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
-            found.append(Block("python", code, before))
-            start = None
-    return found
-
-
-def _json(text: str, fenced: list[Block]) -> list[Block]:
-    """Code in a JSON object's string, as `{"code": "..."}`."""
-    found = []
-    for part in (text, *(block.code for block in fenced if block.language in ("json", ""))):
-        part = part.strip()
-        if not part.startswith("{") or "def " not in part:
-            continue
-        try:
-            value = json.loads(part, strict=False)
-        except (ValueError, RecursionError):
-            continue
-        texts = [one for one in value.values() if isinstance(one, str) and _DEF.search(one)]
-        for code in texts:
-            nested = _fenced(code)
-            found += nested if nested else [Block("python", code)]
-    return found
-
-
-def _plain(block: Block) -> Block:
-    """A block without indentation, quotes, prompts and the marks of a diff."""
-    code = block.code
-    lines = code.split("\n")
-    some = [line for line in lines if line.strip()]
-    if some and all(line.lstrip().startswith(">") for line in some) and ">>>" not in code:
-        code = _QUOTE.sub("", code)
-    if some and some[0].startswith(">>> "):
-        kept = [line[4:] for line in lines if line.startswith((">>> ", "... "))]
-        code = "\n".join(kept)
-    marked = [line for line in some if line[0] in "+-"]
-    if block.language == "diff" or some and len(marked) == len(some):
-        kept = [line for line in lines if not line.startswith(("---", "+++", "@@", "-"))]
-        code = "\n".join(line[1:] if line[:1] in ("+", " ") else line for line in kept)
-    match = re.match(r"(?:[ \t]*\n)*([ \t]+)\S", code)
-    code = re.sub(rf"^{match[1]}", "", code, flags=re.M) if match else code
-    return Block(block.language, code, block.before, block.closed)
-
-
 def _tree(code: str) -> ast.Module | None:
-    if not _DEF.search(code) or len(code) > 60_000:
+    if not DEF.search(code) or len(code) > 60_000:
         return None
     try:
         with warnings.catch_warnings():
@@ -309,7 +172,7 @@ def _chosen(found: list[Block], names: tuple[str, ...]) -> Block | None:
             continue
         asked = any(isinstance(node, ast.FunctionDef) and node.name in names for node in complete)
         old = bool(_OLD.search(block.before)) and not _NEW.search(block.before)
-        python = block.language in _PYTHON or not block.language
+        python = block.language in PYTHON or not block.language
         ranked.append(((asked, not old, python, index), block))
     return max(ranked, key=lambda pair: pair[0])[1] if ranked else None
 

@@ -163,8 +163,8 @@ def _compile(
         named = list(dict.fromkeys(one for _, one in wrong))
         raise RewardError(_with_cause(source, named, cause)[:MAX_FOUND])
     told = dict.fromkeys(f"line {one.line}: {one.message}" for _, one in found)
-    name, names, warnings = function.name, tuple(names), (*dropped, *told)
-    return FormalReward(source, signature, name, names, warnings, shapes, tree)
+    name, warnings = function.name, (*dropped, *told)
+    return FormalReward(source, signature, name, tuple(names), warnings, shapes, tree)
 
 
 def _run(
@@ -223,7 +223,7 @@ def _check_raised(
         if state.any():
             one = places[int(np.argmax(state))]
             message = f"non-finite value: {one.message} {_state(index)}"
-            found.append((index, diagnostic_for(source, one.node, message, one.hint)))
+            found.append((index, diagnostic_for(source, one.node or ast.Pass(), message, one.hint)))
     return found
 
 
@@ -250,7 +250,7 @@ def _check_finite(
                 continue
             covered.add(int(bad))
             what = f"the component {name!r}" if name else "the reward"
-            message = f"non-finite value: {what} is NaN or infinite {_state(bad)}"
+            message = f"non-finite value: {what} is NaN or infinite {_state(int(bad))}"
             hint = "guard divisions, logarithms and square roots, as in `x / (y + 1e-6)`"
             found.append(
                 (int(bad), diagnostic_for(source, _place_of(function, name), message, hint))
@@ -259,14 +259,16 @@ def _check_finite(
 
 
 def _first_infinite(
-    source: str, tree: ast.Module, signature: Signature, state: list, name: str
+    source: str, tree: ast.Module, signature: Signature, state: Sequence[Any], name: str
 ) -> ast.AST | None:
     """The first operation that gives NaN or infinity on a state; None if it is not found."""
-    arguments = tuple(jnp.asarray(part) for part in state)
+    observation, action, target = (jnp.asarray(part) for part in state)
+    arguments = observation, action, target
     evaluator = Evaluator(source, tree, signature.bare)
     evaluator.watched = []
     function = _function(tree, name)
-    arguments = tuple(x[None] for x in arguments) if evaluator.torch else arguments
+    if evaluator.torch:
+        arguments = observation[None], action[None], target[None]
     try:
         evaluator.run(function, *signature.bind(function, arguments))
     except RewardError:

@@ -198,6 +198,6 @@ ROTATION: dict[str, Any] = {
     "from_matrix": _maker("from_matrix", "matrix", _from_matrix),
     "from_rotvec": _maker("from_rotvec", "rotvec degrees", _from_rotvec),
     "identity": _maker(
-        "identity", "", lambda evaluator: Rotation(jnp.asarray(np.float32([0, 0, 0, 1])))
+        "identity", "", lambda evaluator: Rotation(jnp.asarray(np.array([0, 0, 0, 1], np.float32)))
     ),
 }

@@ -154,6 +154,8 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
         return jnp.sum(jnp.abs(x), axis=axis, keepdims=keepdims)
     if ord == 0:
         return jnp.sum((x != 0).astype(jnp.float32), axis=axis, keepdims=keepdims)
+    if isinstance(ord, str):
+        raise ValueProblem(f"the norm of order {ord!r} is not supported", "use ord=1, 2 or np.inf")
     if is_number(ord) and abs(ord) == float("inf"):
         extreme = jnp.max if ord > 0 else jnp.min
         return extreme(jnp.abs(x), axis=axis, keepdims=keepdims)

@@ -65,7 +65,7 @@ class Input:
 
     @property
     def is_number(self) -> bool:
-        return self.start is not None and self.stop - self.start == 1
+        return self.start is not None and self.stop is not None and self.stop - self.start == 1
 
     def read(self, arguments: tuple[Any, Any, Any]) -> Any:
         """Its value, from the three arrays; these may have a leading axis of a batch."""
@@ -253,7 +253,7 @@ def _kind(one: Input) -> str:
 
 def _about(one: Input) -> str:
     facts = []
-    if one.start is not None and not one.is_number:
+    if one.start is not None and one.stop is not None and not one.is_number:
         facts.append(f"shape ({one.stop - one.start},)")
     if one.unit != "1":
         facts.append(one.unit)

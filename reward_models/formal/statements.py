@@ -192,7 +192,9 @@ class Statements(Expressions):
         parameters = node.args
         positional = [*parameters.posonlyargs, *parameters.args]
         defaulted = positional[len(positional) - len(parameters.defaults) :]
-        pairs = list(zip(defaulted, parameters.defaults, strict=True))
+        pairs: list[tuple[ast.arg, ast.expr | None]] = [
+            *zip(defaulted, parameters.defaults, strict=True)
+        ]
         pairs += zip(parameters.kwonlyargs, parameters.kw_defaults, strict=True)
         defaults = {arg.arg: self.value(value) for arg, value in pairs if value is not None}
         return Function(node, self.frame, defaults)
@@ -274,8 +276,8 @@ class Statements(Expressions):
             return self.at(
                 node, lambda: self.over(value, lambda one: self._scalar(node, what, one), True)
             )
-        shape = getattr(value, "shape", ()) if is_array(value) else ()
-        if self.torch and shape and np.size(value) == 1:
+        shape = value.shape if is_array(value) else ()
+        if self.torch and is_array(value) and shape and value.size == 1:
             value, shape = value.reshape(()), ()
         try:
             if shape == () and not isinstance(value, list | tuple):

@@ -19,7 +19,6 @@ from core_jax.reward_models.formal.modules_table import LINALG, MATH
 from core_jax.reward_models.formal.numpy_table import NUMPY
 from core_jax.reward_models.formal.values import (
     Primitive,
-    PythonRaises,
     ValueProblem,
     is_traced,
     to_array,
@@ -254,10 +253,13 @@ def _arange(evaluator: Any, args: tuple, kwargs: dict) -> Any:
 
 
 _FUNCTIONS = {
-    "sum": ("input dim keepdim", _reduction("sum")), "prod": ("input dim keepdim", _reduction("prod")),
+    "sum": ("input dim keepdim", _reduction("sum")),
+    "prod": ("input dim keepdim", _reduction("prod")),
     "mean": ("input dim keepdim", _reduction("mean")),
-    "any": ("input dim keepdim", _reduction("any")), "all": ("input dim keepdim", _reduction("all")),
-    "amax": ("input dim keepdim", _reduction("max")), "amin": ("input dim keepdim", _reduction("min")),
+    "any": ("input dim keepdim", _reduction("any")),
+    "all": ("input dim keepdim", _reduction("all")),
+    "amax": ("input dim keepdim", _reduction("max")),
+    "amin": ("input dim keepdim", _reduction("min")),
     "max": ("input dim keepdim", _extreme("max")), "min": ("input dim keepdim", _extreme("min")),
     "argmax": ("input dim keepdim", _reduction("argmax")),
     "argmin": ("input dim keepdim", _reduction("argmin")),
@@ -268,7 +270,8 @@ _FUNCTIONS = {
     "as_tensor": ("data", _tensor), "full": ("size fill_value", _full),
     "full_like": ("input fill_value", _full_like), "zeros_like": ("input", _like(0.0)),
     "ones_like": ("input", _like(1.0)), "empty_like": ("input", _like(0.0)),
-    "cat": ("tensors dim", _joined("concatenate")), "concat": ("tensors dim", _joined("concatenate")),
+    "cat": ("tensors dim", _joined("concatenate")),
+    "concat": ("tensors dim", _joined("concatenate")),
     "stack": ("tensors dim", _joined("stack")), "where": ("condition input other", _where),
     "clamp": ("input min max", _clamp), "clip": ("input min max", _clamp),
     "clamp_min": ("input bound", _clamped("min")), "clamp_max": ("input bound", _clamped("max")),
@@ -288,7 +291,8 @@ for _new, _old in {"float": "float32", "float32": "float32", "float64": "float64
                    "int32": "int32", "int64": "int64", "long": "int64", "bool": "bool",
                    "double": "float64"}.items():  # fmt: skip
     TORCH[_new] = cast_entry(_old)
-_DISTANCES = {"normalize": ("input p dim eps", _normalize), "mse_loss": ("input target reduction", _mse),
+_DISTANCES = {"normalize": ("input p dim eps", _normalize),
+    "mse_loss": ("input target reduction", _mse),
               "l1_loss": ("input target reduction", _l1), "softplus": ("input beta", _softplus),
               "smooth_l1_loss": ("input target reduction beta", _smooth_l1),
               "sigmoid": ("input", _sigmoid), "relu": ("input", _relu),
@@ -302,58 +306,3 @@ TORCH_MODULES: dict[str, dict[str, Any]] = {
     "torch.nn.functional": FUNCTIONAL,
     "torch.linalg": {"norm": _function("linalg.norm", "input ord dim keepdim", _linalg_norm)},
 }
-_METHODS = (
-    "norm unsqueeze clamp abs exp pow sqrt square sin cos tanh sigmoid log round sign floor "
-    "clamp_min clamp_max mul add sub div dot ge gt le lt eq ne logical_and logical_or logical_not"
-)
-_ALSO = "sum mean max min any all argmax argmin std var prod squeeze softmax cross amax amin"
-_SHAPE = ("view", "reshape", "expand", "expand_as", "repeat", "size", "dim", "flatten")
-_SELF = ("to", "detach", "clone", "cpu", "cuda", "contiguous", "requires_grad_", "numpy")
-_TYPES = {"float": "float32", "double": "float64", "int": "int32", "long": "int64", "bool": "bool"}
-TORCH_METHODS = frozenset(
-    (
-        *_METHODS.split(),
-        *_ALSO.split(),
-        *_SHAPE,
-        *_SELF,
-        *_TYPES,
-        "device",
-        "dtype",
-        "type",
-        "new_zeros",
-    )
-)
-
-
-def torch_method(evaluator: Any, owner: Any, name: str, args: tuple, kwargs: dict) -> Any:
-    """A method of a tensor."""
-    array = to_array(owner)
-    if name in _TYPES:
-        return cast(array, _TYPES[name])
-    if name in _SELF or name == "type":
-        kind = next((a for a in (*args, kwargs.get("dtype")) if isinstance(a, Primitive)), None)
-        if kind is not None:
-            return cast(array, kind)
-        if name == "clone":
-            return jnp.array(array, copy=True) if is_traced(array) else np.array(array)
-        return array
-    if name == "size":
-        return int(np.shape(array)[args[0]]) if args else tuple(np.shape(array))
-    if name == "dim":
-        return np.ndim(array)
-    if name in ("view", "reshape", "flatten"):
-        shape = args[0] if len(args) == 1 and isinstance(args[0], list | tuple) else args
-        shape = (-1,) if name == "flatten" else tuple(shape)
-        return evaluator.memory.viewed(array, array.reshape(shape), lambda p: p.reshape(shape))
-    if name in ("expand", "expand_as"):
-        shape = np.shape(to_array(args[0])) if name == "expand_as" else (
-            tuple(args[0]) if isinstance(args[0], list | tuple) else args)  # fmt: skip
-        old = (1,) * (len(shape) - np.ndim(array)) + tuple(np.shape(array))
-        shape = tuple(o if n == -1 else n for n, o in zip(shape, old, strict=True))
-        return jnp.broadcast_to(to_jax(array), sizes_of(shape))
-    if name == "repeat":
-        reps = args[0] if len(args) == 1 and isinstance(args[0], list | tuple) else args
-        return NUMPY["tile"].call(evaluator, (array, tuple(reps)), {})
-    if name not in TORCH:
-        raise PythonRaises(f"a tensor has no method `{name}` here")
-    return TORCH[name].call(evaluator, (array, *args), kwargs)

@@ -37,7 +37,8 @@ def call(evaluator: Any, function: Primitive, args: tuple, kwargs: dict) -> Any:
         return _reduced(evaluator, function, args, given, kwargs)
     if "initial" in kwargs:
         raise ValueProblem(f"np.{function.name} has no argument `initial`")
-    mask, out = kwargs.get("where", True), kwargs.get("out")
+    mask = kwargs.get("where", True)
+    out: Any = kwargs.get("out")
     out = out[0] if isinstance(out, tuple) and len(out) == 1 else out
     result = function.call(evaluator, args, given)
     if mask is not True:

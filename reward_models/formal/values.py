@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 import jax
 import jax.numpy as jnp
@@ -131,15 +131,15 @@ class Function:
     defaults: dict[str, Any] = field(default_factory=dict)
 
 
-def is_traced(value: Any) -> bool:
+def is_traced(value: Any) -> TypeGuard[Any]:
     return isinstance(value, jax.Array)
 
 
-def is_array(value: Any) -> bool:
+def is_array(value: Any) -> TypeGuard[Any]:
     return isinstance(value, jax.Array | np.ndarray)
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: Any) -> TypeGuard[Any]:
     return isinstance(value, bool | int | float)
 
 

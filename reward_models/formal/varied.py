@@ -244,7 +244,7 @@ class Containers(Branching):
         """A loop over anything, each of whose rounds may take place on some states only."""
         if isinstance(value, Choice):
             return self._turns_of_choice(value)
-        owner = value.owner if isinstance(value, View) else value
+        owner: Any = value.owner if isinstance(value, View) else value
         content = content_of(owner)
         if isinstance(content, Varied):
             return self._turns_of_list(owner, content)

@@ -86,7 +86,8 @@ class Grammar:
         a, t = self.scalar(0), self.truth(0)
         if kind < 3 or not self.lists:
             made = self.pick([
-                "[]", f"[{a}]", f"[{a}, 0.5]", f"[e for e in {self.vector(0)} if e > {self.pick('-0.3 0 0.2')}]",
+                "[]", f"[{a}]", f"[{a}, 0.5]",
+                f"[e for e in {self.vector(0)} if e > {self.pick('-0.3 0 0.2')}]",
                 f"[{a}] if {t} else [0.1, {self.scalar(0)}]", f"list({self.vector(0)})",
                 f"sorted({self.vector(0)})", f"list(filter(lambda e: e > 0, {self.vector(0)}))",
                 *(f"{v}.copy()" for v in self.lists), *(f"{v} + [{a}]" for v in self.lists),
@@ -112,13 +113,19 @@ class Grammar:
         if kind == 7:
             count = self.name("n")
             self.scalars.append(count)
-            return [f"{count} = 0.0", f"for i, e in enumerate({v}):",
-                    f"    {count} += {self.pick(['e', 'e * (i + 1)', '1', 'abs(e) - 0.1'])}",
-                    *(["    if e > 0.5:",
-                       f"        {self.pick('break continue')}"] * self.r.randint(0, 1))]  # fmt: skip
+            return [
+                f"{count} = 0.0",
+                f"for i, e in enumerate({v}):",
+                f"    {count} += {self.pick(['e', 'e * (i + 1)', '1', 'abs(e) - 0.1'])}",
+                *(
+                    ["    if e > 0.5:", f"        {self.pick('break continue')}"]
+                    * self.r.randint(0, 1)
+                ),
+            ]
         if kind == 8 or not self.dicts:
             name = self.name("d")
-            made = self.pick(["{}", f"{{'a': {a}}}", f"{{'a': {a}, 'b': 0.5}} if {t} else {{'b': {self.scalar(0)}}}",
+            made = self.pick(["{}", f"{{'a': {a}}}",
+                              f"{{'a': {a}, 'b': 0.5}} if {t} else {{'b': {self.scalar(0)}}}",
                               f"{{k: x for k, x in zip('abc', {self.vector(0)}) if x > 0}}",
                               *(f"{{**{d}, 'c': {a}}}" for d in self.dicts)])  # fmt: skip
             self.dicts.append(name)
@@ -130,8 +137,11 @@ class Grammar:
         if kind == 10:
             name = self.name("t")
             self.texts.append(name)
-            return [f"{name} = 'a' if {t} else 'b'", f"if {self.truth(0)}:",
-                    f"    {name} = {self.pick([repr('c'), f'{name}.upper().lower()'])}"]  # fmt: skip
+            return [
+                f"{name} = 'a' if {t} else 'b'",
+                f"if {self.truth(0)}:",
+                f"    {name} = {self.pick([repr('c'), f'{name}.upper().lower()'])}",
+            ]
         if kind == 11:
             name = self.name("m")
             self.masks.append(name)
@@ -141,33 +151,45 @@ class Grammar:
             m, x = self.pick(self.masks), self.pick(named)
             return [f"{x}[{m}] {self.pick('= += *=')} {self.pick(['0.5', '0.0', f'{x}[{m}] * 2'])}"]
         count = self.name("q")
-        return [f"{count} = 0", f"while {count} < {self.pick('2 4')}" + self.pick(["", f" and {t}"]) + ":",
+        return [f"{count} = 0", f"while {count} < {self.pick('2 4')}{self.pick(['', f' and {t}'])}:",
                 f"    {count} += 1", f"    {v}.append({a})", f"{w}2 = [{v}, [0.5]]",
                 f"{w}2[0].append(0.1)", f"parts['s'] += len({w}2[0])"]  # fmt: skip
 
     def change(self, item: str) -> str:
         """A call that changes a list."""
-        return self.pick(
-            [f"append({item})", f"extend([{item}, 0.3])", f"insert(0, {item})", f"append({item})"]
-        )
+        added = f"append({item})"
+        return self.pick([added, added, f"extend([{item}, 0.3])", f"insert(0, {item})"])
 
     def of_containers(self) -> str:
         """A number made of a list, dict, text or mask."""
         found = []
         for v in self.lists:
-            found += [f"len({v})", f"sum({v})", f"max({v}, default=0.5)", f"({v}[0] if {v} else 0.5)",
-                      f"({v}[-1] if len({v}) > 1 else 0.2)", f"sum(e for e in {v} if e < 0.5)",
-                      f"(1.0 if {v} else 0.0)", f"sum(x * y for x, y in zip({v}, W))",
-                      f"np.mean({v} or [0.0])", f"sum({v}[i] for i in range(len({v})))",
-                      f"any(e > 0.4 for e in {v})", f"(sum({v}) / len({v}) if {v} else 0.0)",
-                      f"sum(sorted({v})[:2])", f"len({v} + {v}[1:])", f"(0.25 in {v})",
-                      f"next((e for e in {v} if e > 0), -1.0)", f"np.sum(np.array({v}))"]  # fmt: skip
+            found += [
+                f"len({v})",
+                f"sum({v})",
+                f"max({v}, default=0.5)",
+                f"({v}[0] if {v} else 0.5)",
+                f"({v}[-1] if len({v}) > 1 else 0.2)",
+                f"sum(e for e in {v} if e < 0.5)",
+                f"(1.0 if {v} else 0.0)",
+                f"sum(x * y for x, y in zip({v}, W))",
+                f"np.mean({v} or [0.0])",
+                f"sum({v}[i] for i in range(len({v})))",
+                f"any(e > 0.4 for e in {v})",
+                f"(sum({v}) / len({v}) if {v} else 0.0)",
+                f"sum(sorted({v})[:2])",
+                f"len({v} + {v}[1:])",
+                f"(0.25 in {v})",
+                f"next((e for e in {v} if e > 0), -1.0)",
+                f"np.sum(np.array({v}))",
+            ]
         for d in self.dicts:
             found += [f"len({d})", f"sum({d}.values())", f"{d}.get('a', 0.3)", f"('b' in {d})",
                       f"sum(x for k, x in {d}.items() if k != 'b')", f"({d} == {{}})",
                       f"(1.5 if {d} else 0.5)", f"len([k for k in {d}])"]  # fmt: skip
         for t in self.texts:
-            found += [f"{{'a': 0.1, 'b': 0.2, 'c': 0.3}}[{t}]", f"({t} == 'a')", f"({t} in ('b', 'c'))",
+            found += [f"{{'a': 0.1, 'b': 0.2, 'c': 0.3}}[{t}]", f"({t} == 'a')",
+                      f"({t} in ('b', 'c'))",
                       f"len({t} + 'x')"]  # fmt: skip
         for m in self.masks:
             found += [f"np.sum({m})", f"W[{m}].sum()", f"len(target_pos[{m}])",

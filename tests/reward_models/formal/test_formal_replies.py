@@ -53,7 +53,8 @@ RIGHT = {
                 f"<|channel|>final<|message|>{fence(NEW)}<|return|>",
     "draft, then final": f"Draft:\n{fence(OLD)}\nFinal version:\n{fence(NEW)}",
     "a quoted bad example": f"Do not do this:\n{fence(OLD)}\nInstead:\n{fence(NEW)}",
-    "the old one repeated below": f"Here it is:\n{fence(NEW)}\nThe previous version was:\n{fence(OLD)}",
+    "the old one repeated below":
+        f"Here it is:\n{fence(NEW)}\nThe previous version was:\n{fence(OLD)}",
     "the old one repeated above": f"Your current function:\n{fence(OLD)}\nImproved:\n{fence(NEW)}",
     "an echoed signature below": f"{fence(NEW)}\nIts signature is\n{fence(ECHO)}",
     "an echoed signature above": f"{fence(ECHO)}\n{fence(NEW)}",
