@@ -60,7 +60,7 @@ class TrainingWrapper(Wrapper):
         }
         return replaced(state, info={**state.info, **info})
 
-    def step(self, state: State, action: Shaped[Array, "N *action"]) -> State:
+    def step(self, state: State, action: Shaped[Array, "N ..."]) -> State:
         """Steps N worlds and restarts those that finish.
 
         Args:
