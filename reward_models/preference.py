@@ -128,7 +128,7 @@ def make_preference(
     config: PreferenceConfig, network: networks.Network | None = None
 ) -> PreferenceModel:
     """Builds the model. `network` is one member; an MLP over state frames by default."""
-    single = networks.state_network(config.hidden) if network is None else network
+    single = network or networks.state_network(config.hidden)
     parts = _Parts(config, single, networks.ensemble(single, config.members))
     bind = lambda f: functools.partial(f, parts)
     return PreferenceModel(
@@ -194,8 +194,7 @@ def _loss(
     chex.assert_equal_shape([batch.frames_a, batch.frames_b])
     both = jnp.concatenate([batch.frames_a, batch.frames_b], axis=1)
     if config.shared_batches:
-        # [E, 2B, H]
-        rewards = (
+        rewards = (  # [E, 2B, H]
             net.augmented(params, both[0], key) if net.augmented else net.apply(params, both[0])
         )
         every = lambda x: jnp.broadcast_to(x, (config.members, *x.shape[1:]))

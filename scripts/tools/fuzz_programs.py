@@ -149,7 +149,8 @@ class Grammar:
         named = [one for one in self.vectors if one.isidentifier() and one != "target_pos"]
         if kind == 12 and self.masks and named:
             m, x = self.pick(self.masks), self.pick(named)
-            return [f"{x}[{m}] {self.pick('= += *=')} {self.pick(['0.5', '0.0', f'{x}[{m}] * 2'])}"]
+            value = self.pick(["0.5", "0.0", f"{x}[{m}] * 2"])
+            return [f"{x}[{m}] {self.pick('= += *=')} {value}"]
         count = self.name("q")
         return [f"{count} = 0", f"while {count} < {self.pick('2 4')}{self.pick(['', f' and {t}'])}:",
                 f"    {count} += 1", f"    {v}.append({a})", f"{w}2 = [{v}, [0.5]]",
