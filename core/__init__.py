@@ -17,6 +17,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from core_jax.envs import names as task_names
     from core_jax.methods import names as method_names
     from core_jax.methods import register as register_method
     from core_jax.runs.checks import check

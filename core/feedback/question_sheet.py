@@ -33,9 +33,6 @@ def in_words(answer: PairLabel) -> str:
     return said if answer.confidence is None else f"{said} (confidence {answer.confidence:.2f})"
 
 
-told = in_words  # the name that `core_jax.feedback.labels` knows
-
-
 def draw(
     question: Pair,
     shots: np.ndarray,

@@ -17,7 +17,16 @@ import jax.numpy as jnp
 from core_jax import envs, files
 from core_jax.methods.base import MethodRun
 from core_jax.methods.triggers import Boundary, run_due
-from core_jax.runs import checkpoint, finish, interrupt, metrics, restore, run_folder, setup
+from core_jax.runs import (
+    checkpoint,
+    finish,
+    interrupt,
+    machine,
+    metrics,
+    restore,
+    run_folder,
+    setup,
+)
 from core_jax.runs.checks import check
 from core_jax.runs.config import Config
 from core_jax.training import warm_up
@@ -97,6 +106,9 @@ class _Run:
         self.state: TrainState = self.train.init(keys)
         self.latest: dict[str, list[float]] = {}
         restored = self._restore() if resume else None
+        differing = machine.record(out)
+        if restored and differing:
+            self.progress.note(f"not bit-exact with the run so far: {'; '.join(differing)}")
         keep = (restored or 0) if resume else None
         self.file = metrics.MetricsFile(out / "metrics.jsonl", keep_until=keep)
         self.progress.note("compiling (the first start takes a minute, later ones seconds)")

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from core_jax import envs
+from core_jax.visual.figures import new_figure
 from core_jax.visual.frames import FrameRenderer
 
 _SHEET_FRAMES, _SHEET_SIZE = 8, 160
@@ -60,13 +61,8 @@ def contact_sheet(
         path: to write.
         seed: number of the first row's seed.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
-
     seeds, steps = episodes.success.shape
-    figure = Figure(figsize=(13, 3.1 * seeds + 0.3), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(figsize=(13, 3.1 * seeds + 0.3), layout="constrained")
     axes = figure.subplots(2 * seeds, 1, height_ratios=[1.75, 1.0] * seeds, squeeze=False)
     moments = np.stack([_moments(one) for one in episodes.success])
     strips = _frames(env, episodes.snapshot, moments, _SHEET_SIZE)
@@ -85,7 +81,7 @@ def contact_sheet(
         bottom.fill_between(1 + np.arange(steps), -1, 1, where=done, color="tab:blue", alpha=0.12)
         bottom.vlines(at + 1, -1, 1, color="gray", lw=0.5)
         bottom.set(ylim=(-1.05, 1.05), xlim=(1, max(2, steps)), ylabel="reward")
-        bottom.xaxis.set_major_locator(MaxNLocator(integer=True))
+        bottom.set_xticks(np.unique(np.linspace(1, steps, min(steps, 8)).round().astype(int)))
         bottom.tick_params(labelsize=7)
         if s == 0 and episodes.rewards:
             bottom.legend(fontsize=7, loc="lower right", title="blue: success", title_fontsize=7)

@@ -1,0 +1,68 @@
+"""What a run was made with: versions, cores, device and a fingerprint of the code.
+
+XLA sums in another order on another number of cores, so the same seed is another run there; a resume
+that will not be bit-exact says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import platform
+from pathlib import Path
+from typing import Any
+
+import jax
+
+import core_jax
+from core_jax import agents, envs, files, reward_models
+from core_jax.runs import run_folder
+
+_FILE = "machine.json"
+
+
+def describe() -> dict[str, Any]:
+    """This process: versions, cores, device, code."""
+    return {
+        "core_jax": importlib.metadata.version("core-jax"),
+        "code": fingerprint(),
+        "jax": jax.__version__,
+        "jaxlib": importlib.metadata.version("jaxlib"),
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "cores": run_folder.cores(),
+        "device": run_folder.device(),
+        "prng": str(jax.config.jax_default_prng_impl),
+    }
+
+
+def fingerprint() -> str:
+    """A hash of the package's source files."""
+    digest = hashlib.sha256()
+    for package in (core_jax, agents, envs, reward_models):
+        for path in sorted(Path(package.__path__[0]).rglob("*.py")):
+            digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def record(out: Path) -> list[str]:
+    """Writes what a run is made with into its folder.
+
+    Returns:
+        What differs from the machine that the run was made with so far, a line each: with any of
+        it, a resumed run may not be the uninterrupted run bit for bit.
+    """
+    path, now = out / _FILE, describe()
+    before: dict[str, Any] = {}
+    if path.exists():
+        try:
+            before = json.loads(path.read_text())
+        except ValueError:
+            before = {}
+    files.write_json(path, now)
+    return [
+        f"{name} was {before[name]}, is {value}"
+        for name, value in now.items()
+        if name in before and before[name] != value
+    ]
