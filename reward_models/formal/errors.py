@@ -86,6 +86,8 @@ def plain_error(error: Exception) -> tuple[str, bool]:
         return "division by zero", True
     if "zero-size array" in text:
         return "the maximum, minimum or argmax of an empty array", True
+    if "contracting dim" in text or "not aligned" in text or "mismatch in its core" in text:
+        return "arrays of shapes that do not fit each other", True
     if "incompatible shapes" in text or "could not be broadcast" in text:
         shapes = re.findall(r"\(\d*,?(?: ?\d+,?)*\)", text)
         return f"arrays of shapes that do not fit: {' and '.join(shapes)}", True
