@@ -150,8 +150,8 @@ class Grammar:
         if kind == 12 and self.masks and named:
             m, x = self.pick(self.masks), self.pick(named)
             return [f"{x}[{m}] {self.pick('= += *=')} {self.pick(['0.5', '0.0', f'{x}[{m}] * 2'])}"]
-        count = self.name("q")
-        return [f"{count} = 0", f"while {count} < {self.pick('2 4')}{self.pick(['', f' and {t}'])}:",
+        count, more = self.name("q"), self.pick(["", f" and {t}"])
+        return [f"{count} = 0", f"while {count} < {self.pick('2 4')}{more}:",
                 f"    {count} += 1", f"    {v}.append({a})", f"{w}2 = [{v}, [0.5]]",
                 f"{w}2[0].append(0.1)", f"parts['s'] += len({w}2[0])"]  # fmt: skip
 
