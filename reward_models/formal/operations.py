@@ -255,7 +255,8 @@ class Operations(Comparisons):
         whole = isinstance(left, int) or is_traced(left) and left.dtype == np.int32
         if name == "Mult" and isinstance(right, list | tuple | str) and whole and not np.ndim(left):
             left, right = right, left
-        if name == "Mult" and isinstance(left, list | tuple) and is_traced(right):
+        count = is_traced(right) and right.dtype == np.int32
+        if name == "Mult" and isinstance(left, list | tuple) and count:
             right = self._counts(right)
             return self.over(right, lambda times: self._arithmetic(name, left, times), True)
         if name == "Mult" and isinstance(left, list | tuple | str) and isinstance(right, int):
