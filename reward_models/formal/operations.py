@@ -252,9 +252,10 @@ class Operations(Comparisons):
             return left.times(right)
         if name == "Mod" and isinstance(left, str):
             return percent(left, right)
-        whole = isinstance(left, int) or is_traced(left) and left.dtype == np.int32
-        if name == "Mult" and isinstance(right, list | tuple | str) and whole and not np.ndim(left):
-            left, right = right, left
+        whole = is_traced(left) and left.dtype == np.int32 and not left.ndim
+        if name == "Mult" and isinstance(right, list | tuple | str):
+            if whole or isinstance(left, int):
+                left, right = right, left
         count = is_traced(right) and right.dtype == np.int32
         if name == "Mult" and isinstance(left, list | tuple) and count:
             right = self._counts(right)
