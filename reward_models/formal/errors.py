@@ -98,7 +98,7 @@ def plain_error(error: Exception) -> tuple[str, bool]:
         return "this call has too few or too many arguments", False
     if "indices must be concrete" in text:
         return "how many elements this mask picks depends on the state", False
-    if "not inexact" in text:
+    if "not inexact" in text or "does not accept dtype bool" in text:
         return "this does not take truth values: use float(x) or x.astype(float)", False
     if "unsupported operand" in text or "object is not" in text or "has no attribute" in text:
         return "these values do not fit this operation", False
