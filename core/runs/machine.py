@@ -1,7 +1,7 @@
 """What a run was made with: versions, cores, device and a fingerprint of the code.
 
-XLA sums in another order on another number of cores, so the same seed is another run there; a resume
-that will not be bit-exact says so.
+XLA sums in another order on another number of cores, so the same seed is another run there; a
+resume that will not be bit-exact says so.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from typing import Any
 import jax
 
 from core_jax import envs
+from core_jax.envs import samples
 from core_jax.models.base import ChatModel, Reply
 from core_jax.prompts.formal import Refusal, with_refusals
 from core_jax.prompts.message import Message
@@ -59,6 +60,7 @@ def reward_compiler(kind: Any, env: envs.TaskEnv) -> Callable[[str], FormalRewar
         kind, spec.formal_fields, spec.action_description, spec.target_description
     )
     state = jax.eval_shape(env.reset, jax.random.key(0))
+    recorded = [(s.observation, s.action, s.target) for s in samples.recorded(spec.name)]
     return functools.partial(
         compile_reward,
         signature=signature,
@@ -66,6 +68,7 @@ def reward_compiler(kind: Any, env: envs.TaskEnv) -> Callable[[str], FormalRewar
         action_size=env.action_size,
         target_shape=state.info["target"].shape,
         target=env.target,
+        states=recorded,
     )
 
 

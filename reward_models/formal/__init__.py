@@ -2,6 +2,22 @@
 
 See CoRe (arXiv 2607.01721, formal reward module) and, for the dict of components, Eureka
 (arXiv 2310.12931). The text is untrusted: it is interpreted, never executed.
+
+Public: `compile_reward`, `FormalReward`, `RewardError` with its `Diagnostic`s, `extract_code`,
+`Signature`, `make_signature`, `CORE` and `FUNCTION_NAMES`. The path of a text through the rest:
+
+    reply, reply_blocks     the block of a reply that is the answer
+    parse, needed, check    its syntax tree, the statements that matter, the whitelist
+    desugar                 `try`, `with` and sets in other words
+    lower                   the evaluator, a tower of classes, one file each (see below)
+    reward                  sample states, the compiled reward
+
+The evaluator walks the tree while JAX traces. From the bottom: raising (where Python raises),
+branching (both sides of a traced condition, joined by merge), varied (lists and dicts whose size
+depends on the state), comparisons, operations, subscripts, container_methods, calls,
+comprehensions, expressions, statements, lower. Values are described in values and choices, who
+shares memory with whom in memory, which numbers are Python's in kinds. Tables of functions:
+builtins_table, numpy_*, modules_table, scipy_table, rotation, torch_table, more_modules.
 """
 
 from core_jax.reward_models.formal.errors import Diagnostic, RewardError

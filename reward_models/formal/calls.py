@@ -46,7 +46,8 @@ SHALLOW = frozenset(
 # Functions that run code of the source.
 IMPURE = frozenset(
     "list tuple map filter sorted max min sum any all next piecewise vectorize "
-    "apply_along_axis reduce enumerate zip fromiter array".split()
+    "apply_along_axis reduce enumerate zip fromiter array vectorized putmask place copyto "
+    "fill_diagonal".split()
 )
 COSTLY = dict.fromkeys("sort argsort median quantile percentile nanmedian".split(), 16)
 COSTLY |= dict.fromkeys("inv solve det svd eigvalsh eigh pinv lstsq einsum".split(), 32)
@@ -143,7 +144,7 @@ class Calls(ContainerMethods):
                 def chosen(one: Any) -> Any:
                     return self.apply(node, function, *replaced((args, kwargs), found, one))
 
-                return self.over(found, chosen, pure=True)
+                return self.over(found, chosen, pure=name not in MUTATORS)
             if isinstance(owner, rotation.Rotation):
                 return rotation.call_method(self, owner, name, args, kwargs)
             if self.torch and name in TORCH_METHODS:
@@ -199,7 +200,7 @@ class Calls(ContainerMethods):
         def chosen(one: Any) -> Any:
             return self.apply(node, function, *replaced((args, kwargs), found, one))
 
-        return self.over(found, chosen, pure=name not in IMPURE)
+        return self.over(found, chosen, pure=name not in IMPURE and "out" not in kwargs)
 
     def _of_kind(self, gives: str, result: Any, args: tuple) -> Any:
         """`result`, noted as what `Primitive.gives` says."""

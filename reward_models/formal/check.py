@@ -225,7 +225,7 @@ class _Checker:
     def check_Import(self, node: ast.Import) -> None:
         for alias in node.names:
             if alias.name not in (*MODULES, "typing", "numpy.typing"):
-                hint = "only numpy, math, scipy and torch can be used; remove this import"
+                hint = "only numpy, math, scipy, torch, itertools and functools can be used"
                 self.report(node, f"`{alias.name}` cannot be imported", hint)
             if alias.asname:
                 self.check_identifier(node, alias.asname)

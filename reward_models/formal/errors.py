@@ -86,6 +86,8 @@ def plain_error(error: Exception) -> tuple[str, bool]:
         return "division by zero", True
     if "zero-size array" in text:
         return "the maximum, minimum or argmax of an empty array", True
+    if "contracting dim" in text or "not aligned" in text or "mismatch in its core" in text:
+        return "arrays of shapes that do not fit each other", True
     if "incompatible shapes" in text or "could not be broadcast" in text:
         shapes = re.findall(r"\(\d*,?(?: ?\d+,?)*\)", text)
         return f"arrays of shapes that do not fit: {' and '.join(shapes)}", True
@@ -96,6 +98,8 @@ def plain_error(error: Exception) -> tuple[str, bool]:
         return "this call has too few or too many arguments", False
     if "indices must be concrete" in text:
         return "how many elements this mask picks depends on the state", False
+    if "not inexact" in text or "does not accept dtype bool" in text:
+        return "this does not take truth values: use float(x) or x.astype(float)", False
     if "unsupported operand" in text or "object is not" in text or "has no attribute" in text:
         return "these values do not fit this operation", False
     if isinstance(error, IndexError | KeyError):

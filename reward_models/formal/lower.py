@@ -161,7 +161,7 @@ class Evaluator(Statements):
                 if not is_traced(truth):
                     steps = chain(step.body if truth else step.orelse, rest)
                     continue
-                meeting = meeting_point(step, rest)
+                meeting = meeting_point(step, rest, stop)
                 yes, no = chain(step.body, rest), chain(step.orelse, rest)
                 returned = self._branch(step, truth, yes, no, meeting)
                 if meeting is None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from core_jax.reward_models.formal import safe_math
 from core_jax.reward_models.formal.choices import (
+    MAX_OPTIONS,
     Choice,
     Masked,
     content_of,
@@ -251,8 +252,14 @@ class Operations(Comparisons):
             return left.times(right)
         if name == "Mod" and isinstance(left, str):
             return percent(left, right)
-        if name == "Mult" and isinstance(right, list | tuple | str) and isinstance(left, int):
-            left, right = right, left
+        whole = is_traced(left) and left.dtype == np.int32 and not left.ndim
+        if name == "Mult" and isinstance(right, list | tuple | str):
+            if whole or isinstance(left, int):
+                left, right = right, left
+        count = is_traced(right) and right.dtype == np.int32
+        if name == "Mult" and isinstance(left, list | tuple) and count:
+            right = self._counts(right)
+            return self.over(right, lambda times: self._arithmetic(name, left, times), True)
         if name == "Mult" and isinstance(left, list | tuple | str) and isinstance(right, int):
             if len(left) * right > MAX_ITEMS:
                 raise ValueProblem(f"a container may hold at most {MAX_ITEMS} items")
@@ -288,6 +295,16 @@ class Operations(Comparisons):
         if result.dtype == np.int32 and name in _GROWING:
             self._bound(name, left, right, result)
         return result
+
+    def _counts(self, count: Any) -> Choice:
+        """A whole number of the state as one of the constants that it can be."""
+        most = self.memory.bounds.get(id(count), (count, MAX_OPTIONS))[1]
+        if np.ndim(count) or most >= MAX_OPTIONS:
+            message = "how often a list is repeated depends on the state"
+            raise ValueProblem(message, "use arrays: np.full(n, x)")
+        first = (count <= 0, 0)
+        pairs = [first, *((count == k, k) for k in range(1, most + 1))]
+        return Choice([condition for condition, _ in pairs], [k for _, k in pairs])
 
     def magnitude(self, value: Any) -> int:
         """A bound of the size of a whole number, or of all of an array."""

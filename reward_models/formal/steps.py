@@ -69,12 +69,15 @@ def after(mark: Mark, steps: Steps | None) -> Steps | None:
     return steps
 
 
-def meeting_point(branch: ast.stmt | None, rest: Steps | None) -> Steps | None:
+def meeting_point(
+    branch: ast.stmt | None, rest: Steps | None, stop: Steps | None = None
+) -> Steps | None:
     """The first point that both sides of a condition surely reach; None is the function's end.
 
     Args:
         branch: the `if`; None for the choice, at the end of a round, to leave the loop.
         rest: the steps that follow.
+        stop: where the two sides that this runs in meet, which is not passed.
 
     Returns:
         Without jumps, `rest`. A `continue` or `break` moves it to the end of the loop round (where
@@ -84,6 +87,11 @@ def meeting_point(branch: ast.stmt | None, rest: Steps | None) -> Steps | None:
     jumps = _jumps(branch) if branch is not None else frozenset({"leave"})
     if not jumps:
         return rest
+    if isinstance(branch, ast.If) and "return" not in jumps:
+        if _breaks(branch.body) or _breaks(branch.orelse):  # only the other side goes on looping
+            end = _loop_end(rest, stop)
+            if end is not None:
+                return end
     mark = ROUND if branch is not None else LOOP
     while "return" not in jumps and rest is not None and rest.step is not mark:
         step = rest.step
@@ -93,6 +101,27 @@ def meeting_point(branch: ast.stmt | None, rest: Steps | None) -> Steps | None:
             jumps |= _jumps(step)
         rest = rest.rest
     return None if "return" in jumps else rest
+
+
+def _breaks(body: list[ast.stmt]) -> bool:
+    """Whether statements surely end in `break`."""
+    if not body or not isinstance(body[-1], ast.Break):
+        return False
+    return not any(_jumps(part) for part in body[:-1])
+
+
+def _loop_end(rest: Steps | None, stop: Steps | None) -> Steps | None:
+    """The end of the loop that is running; None if a `return` or `stop` may come first."""
+    while rest is not None and rest.step is not LOOP:
+        if rest is stop:
+            return None
+        step = rest.step
+        step = step.choice if isinstance(step, Guarded) else step
+        step = step.node if isinstance(step, Again) else step
+        if isinstance(step, ast.stmt) and "return" in _jumps(step):
+            return None
+        rest = rest.rest
+    return rest
 
 
 def _jumps(statement: ast.stmt) -> frozenset[str]:

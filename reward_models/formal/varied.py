@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from core_jax.reward_models.formal.branching import Branching
 from core_jax.reward_models.formal.choices import (
+    MAX_OPTIONS,
     Choice,
     Kept,
     Varied,
@@ -63,7 +64,12 @@ class Containers(Branching):
             ValueProblem: how large `stop` may be is not known.
         """
         _, most = self.memory.bounds.get(id(stop), (stop, None))
-        if most is None or step < 1 or not isinstance(start, int):
+        if (
+            most is None
+            or most > MAX_OPTIONS
+            or not isinstance(start, int)
+            or not (isinstance(step, int) and step >= 1)
+        ):
             message = "range() needs constants, not values of the observation or action"
             raise ValueProblem(message, "loop over a constant range and use np.where inside")
         items = list(range(start, most, step))

@@ -149,10 +149,9 @@ class Grammar:
         named = [one for one in self.vectors if one.isidentifier() and one != "target_pos"]
         if kind == 12 and self.masks and named:
             m, x = self.pick(self.masks), self.pick(named)
-            value = self.pick(["0.5", "0.0", f"{x}[{m}] * 2"])
-            return [f"{x}[{m}] {self.pick('= += *=')} {value}"]
-        count = self.name("q")
-        return [f"{count} = 0", f"while {count} < {self.pick('2 4')}{self.pick(['', f' and {t}'])}:",
+            return [f"{x}[{m}] {self.pick('= += *=')} {self.pick(['0.5', '0.0', f'{x}[{m}] * 2'])}"]
+        count, more = self.name("q"), self.pick(["", f" and {t}"])
+        return [f"{count} = 0", f"while {count} < {self.pick('2 4')}{more}:",
                 f"    {count} += 1", f"    {v}.append({a})", f"{w}2 = [{v}, [0.5]]",
                 f"{w}2[0].append(0.1)", f"parts['s'] += len({w}2[0])"]  # fmt: skip
 

@@ -51,7 +51,9 @@ def test_frames_are_the_first_middle_and_last_of_both_clips(query):
     ],
 )
 def test_answers_in_words(preference, confidence, words):
-    assert question_sheet.told(PairLabel(preference, (), (), "", confidence=confidence)) == words
+    assert (
+        question_sheet.in_words(PairLabel(preference, (), (), "", confidence=confidence)) == words
+    )
 
 
 def test_a_sheet_is_a_picture_that_grows_with_its_answers(query, tmp_path):

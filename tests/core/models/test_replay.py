@@ -75,10 +75,10 @@ def test_every_task_has_replies_to_its_exact_prompt(task):
 @pytest.mark.parametrize(
     ("task", "method", "prompts", "counts", "refused"),
     [
-        ("drawer-open", "eureka", eureka, (8, 8), [5]),
+        ("drawer-open", "eureka", eureka, (8, 8), []),
         ("button-press-topdown", "eureka", eureka, (8, 8), []),
         ("soccer", "eureka", eureka, (8, 8), [7]),
-        ("sweep-into", "eureka", eureka, (8, 8), [7, 15]),
+        ("sweep-into", "eureka", eureka, (8, 8), [7]),
         ("drawer-open", "text2reward", text2reward, (4,), [2]),
         ("button-press-topdown", "text2reward", text2reward, (4,), [2]),
         ("soccer", "text2reward", text2reward, (4,), [3]),

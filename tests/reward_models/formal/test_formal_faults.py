@@ -37,6 +37,7 @@ def refusal(source: str) -> RewardError:
     ("r = float(observation[0] > 0) * (1.0 / np.zeros(1)[0])", "NaN or infinite"),
     ("r = observation[int(observation[0] * 100)]", "an index is out of range"),
     ("r = [0.1, 0.2][int(abs(observation[0]) * 100)]", "an index is out of range"),
+    ("r = 0\nfor i in range(int(abs(observation[0])) + 1):\n    r += 1", "range() needs constants"),
 ])  # fmt: skip
 def test_no_value_is_better_than_a_wrong_one(body, message):
     assert message in str(refusal(program(body)))

@@ -17,6 +17,7 @@ EACH = 4  # of the ways to make a list, those that each use is tried on
 # Idioms that are refused, by a piece of them, and what the message says.
 REFUSED = {
     "a[:, observation[:3] > 0] = 2.0": "how many elements this mask picks",
+    "b.append(5.0)": "is the same object as another one on one path only",
     "groups.setdefault(": "the order of this dict's entries depends on the state",
 }
 
