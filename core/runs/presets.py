@@ -44,8 +44,8 @@ TASKS: dict[str, Preset] = {
 }
 # PPO learns from long rollouts of many environments, once, without a replay of its own.
 LEARNERS: dict[str, Preset] = {
-    "ppo": {"envs": 64, "rollout": 64, "chunk": 8_192, "random_steps": 0, "steps": 1_000_000,
-            "eval_every": 40_960, "checkpoint_every": 204_800},
+    "ppo": {"envs": 64, "rollout": 60, "chunk": 7_680, "random_steps": 0, "steps": 998_400,
+            "eval_every": 38_400, "checkpoint_every": 192_000},
 }  # fmt: skip
 
 

@@ -25,7 +25,6 @@ from services import (
 )
 
 from core_jax import envs
-from core_jax.methods.core.formal import FormalModule
 from core_jax.models import (
     BudgetError,
     ChatConfig,
@@ -38,8 +37,11 @@ from core_jax.models import (
 from core_jax.models import reply_cache as reply_cache_module
 from core_jax.models.keys import Key
 from core_jax.models.reply_cache import ReplyCache
+from core_jax.prompts.formal import initial_messages
 from core_jax.runs import run_folder
-from core_jax.runs.config import Config, check
+from core_jax.runs.checks import check
+from core_jax.runs.config import Config
+from core_jax.writing.writer import RewardWriter, reward_compiler
 
 pytestmark = pytest.mark.usefixtures("keys")
 
@@ -194,13 +196,17 @@ def test_google_api_key_will_do(server, tmp_path, monkeypatch):
         ("gemini", {"base_url": "http://u:pw@h/"}, "a key belongs in the environment"),
         ("gemini", {"base_url": "http://h/?key=pw"}, "a key belongs in the environment"),
         ("gemini", {"temperature": 3.0}, "chat.temperature must be at most 2, not 3.0"),
-        ("gemini", {"temperature": float("nan")}, "chat.temperature must be at least 0, not nan"),
-        ("gemini", {"timeout": float("inf")}, "chat.timeout must be at most 86400, not inf"),
+        (
+            "gemini",
+            {"temperature": float("nan")},
+            "chat.temperature must be a finite number, not nan",
+        ),
+        ("gemini", {"timeout": float("inf")}, "chat.timeout must be a finite number, not inf"),
         ("gemini", {"send_key": "never"}, "chat.send_key must not be never without chat.base_url"),
         ("gemini", {"max_output_tokens": 0}, "chat.max_output_tokens must be at least 1, not 0"),
         ("gemini", {"retries": -1}, "chat.retries must be at least 0, not -1"),
         ("gemini", {"timeout": 0.0}, "chat.timeout must be greater than 0, not 0.0"),
-        ("gemini", {"prices": (-1.0, 1.0)}, "chat.prices must be at least 0, not -1.0"),
+        ("gemini", {"prices": (-1.0, 1.0)}, r"chat.prices\[0\] must be at least 0, not -1.0"),
     ],
 )
 def test_bad_chat_settings_are_named(provider, chat, message):
@@ -210,7 +216,7 @@ def test_bad_chat_settings_are_named(provider, chat, message):
 
 
 def test_bad_budget_and_good_defaults():
-    with pytest.raises(ValueError, match="max_cost must be a positive amount of USD, not 0"):
+    with pytest.raises(ValueError, match="max_cost must be greater than 0, not 0"):
         check(Config(model="gemini", max_cost=0.0))
     check(Config(model="gemini"))
     check(Config(model="openai"))
@@ -236,33 +242,30 @@ def compute_reward(observation, action, target_pos):
 ```"""
 
 
-def test_the_formal_module_records_reasons_and_what_was_paid(server, tmp_path):
+def test_a_writer_keeps_reasons_and_pays_once(server, tmp_path):
     choices = said("openai", REWARD, "", "```python\ndef", finish=None)["choices"]
     choices[2]["finish_reason"] = "length"
     content = {"choices": choices, "usage": {"prompt_tokens": 1000, "completion_tokens": 500}}
     server.script = [status(200, json.dumps(content))]
-    config = config_for("openai", server)
-    config = dataclasses.replace(config, formal=dataclasses.replace(config.formal, candidates=3))
     env, model = envs.make("drawer-open"), model_for("openai", server, tmp_path)
-    module = FormalModule(config, env, model, tmp_path)
-    candidates = module.first_candidates()
+    compile_reward, messages = reward_compiler("core", env), initial_messages(env.spec)
+    candidates = RewardWriter(compile_reward, model, 3).proposals(messages, 3)
     assert [c.reward is None for c in candidates] == [False, True, True]
     assert candidates[1].problem == "the reply is empty"
     assert candidates[2].problem.startswith("cut off at 16384 output tokens")
     assert model.spent() == (1500, pytest.approx(0.002))
     # A process that was killed before any checkpoint has paid all the same, and only once.
     model = model_for("openai", server, tmp_path)
-    again = FormalModule(config, env, model, tmp_path)
-    assert [c.problem for c in again.first_candidates()] == [c.problem for c in candidates]
+    again = RewardWriter(compile_reward, model, 3).proposals(messages, 3)
+    assert [c.problem for c in again] == [c.problem for c in candidates]
     assert model.spent() == (1500, pytest.approx(0.002))
     assert len(server.asked) == 1
 
 
 def test_nothing_but_refusals(server, tmp_path):
     server.script = [status(200, json.dumps({"choices": [{"message": {"refusal": "never"}}] * 4}))]
-    config = config_for("openai", server)
-    module = FormalModule(config, envs.make("drawer-open"),
-                          model_for("openai", server, tmp_path), tmp_path)  # fmt: skip
+    env, model = envs.make("drawer-open"), model_for("openai", server, tmp_path)
+    writer = RewardWriter(reward_compiler("core", env), model, 3)
     with pytest.raises(ValueError, match="no candidate .* compiles:\nthe model refuses: never"):
-        module.first_candidates()
-    assert len(server.asked) == config.formal.attempts
+        writer.proposals(initial_messages(env.spec), 4)
+    assert len(server.asked) == 3

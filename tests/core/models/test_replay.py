@@ -10,8 +10,7 @@ from core_jax.models import ReplayModel
 from core_jax.prompts import eureka, text2reward
 from core_jax.prompts import formal as prompts
 from core_jax.reward_models.formal import RewardError, compile_reward, extract_code
-from core_jax.runs.config import Config
-from core_jax.writing.writer import Author
+from core_jax.writing.writer import RewardWriter, reward_compiler
 
 
 @pytest.fixture(scope="module")
@@ -88,10 +87,11 @@ def test_every_task_has_replies_to_its_exact_prompt(task):
 def test_recorded_replies_of_other_methods(task, method, prompts, counts, refused):
     """They answer today's prompts, and compile or are refused with a place."""
     env = envs.make(task)
-    spec, author = env.spec, Author(Config(method=method), env, ReplayModel(task, method))
+    spec, model = env.spec, ReplayModel(task, method)
+    author = RewardWriter(reward_compiler(method, env), model, 1)
     candidates = author.propose(prompts.initial_messages(spec), 99, 0, [])
     if len(counts) > 1:
-        recorded = author.model.recording["refinement"]["messages"]
+        recorded = model.recording["refinement"]["messages"]
         code = extract_code(recorded[2]["content"])
         asked = prompts.feedback_messages(spec, code, 1_000, {"score": [0.0]})
         assert [m["content"] for m in recorded[:3]] == [m.content for m in asked[:3]]
@@ -114,7 +114,7 @@ def test_a_refinement_question_has_the_sizes_of_its_task(monkeypatch):
     """The script that asks it compiles for the task and plays whole episodes of it."""
     monkeypatch.syspath_prepend(str(Path(__file__).parents[3] / "scripts" / "tools"))
     record = importlib.import_module("record_replies")
-    monkeypatch.setattr(record, "LANES", 2)
+    monkeypatch.setattr(record, "ENVS", 2)
     monkeypatch.setattr(record, "STEPS", 20)
     initial = ReplayModel("pass-water").recording["initial"]["replies"]
     messages = record.conversation("pass-water", "core", "refinement", initial)

@@ -21,6 +21,7 @@ from core_jax.training.config import TrainingConfig
 # Numbers of which less than nothing makes sense, and those that may be 0.
 NEGATIVE = {"ScriptedConfig.beta", "ScriptedConfig.order_bias", "SACConfig.target_entropy"}
 ZERO = NEGATIVE | {
+    "RLVLMFConfig.unsupervised_steps",
     "Config.seed", "Config.checkpoint_every", "TrainingConfig.updates",
     "TrainingConfig.random_steps", "SACConfig.temperature_lr", "SACConfig.noise_correlation",
     "PPOConfig.gae_lambda", "PPOConfig.entropy_weight", "PPOConfig.kl_weight", "PixelConfig.shift",

@@ -7,7 +7,8 @@ import pytest
 
 from core_jax.feedback.queries import Clip, Pair
 from core_jax.feedback.teachers.scripted import ScriptedConfig, ScriptedTeacher
-from core_jax.runs.config import Config, FeedbackConfig, check
+from core_jax.runs.checks import check
+from core_jax.runs.presets import make_config
 
 
 def clip(dense, progress=None):
@@ -163,8 +164,9 @@ def test_limited_eyes_contradict_themselves_only_because_of_the_order():
 
 
 def test_a_clip_is_no_longer_than_an_episode():
+    config = make_config(task="fold-cloth", feedback={"clip_length": 20}, random_steps=800)
     with pytest.raises(
         ValueError, match=r"clip_length \(20\) must be at most 3, an episode of fold"
     ):
-        check(Config(task="fold-cloth"))
-    check(Config(task="fold-cloth", feedback=FeedbackConfig(clip_length=3)))
+        check(config)
+    check(make_config(task="fold-cloth", feedback={"clip_length": 3}))
