@@ -215,10 +215,7 @@ class BaseMethod:
 class BaseRun:
     """Defaults for a run whose reward never changes."""
 
-    @property
-    def triggers(self) -> Sequence[Trigger]:
-        """None."""
-        return ()
+    triggers: Sequence[Trigger] = ()
 
     @property
     def phase(self) -> str:

@@ -33,7 +33,7 @@ def describe() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "cores": run_folder.cores(),
         "device": run_folder.device(),
-        "prng": str(jax.config.jax_default_prng_impl),
+        "prng": str(jax.random.key_impl(jax.random.key(0))),
     }
 
 
