@@ -77,8 +77,8 @@ def run(
             enough = finished["env_steps"] >= config.training.steps
             if enough and finished["episodes"] == config.final_episodes:
                 return finished
-            (out / "summary.json").unlink()  # it continues, or is evaluated anew
         running = _Run(config, out, resume, quiet, env, on_row, base_url_trusted)
+        (out / "summary.json").unlink(missing_ok=True)  # it continues, or is evaluated anew
         try:
             return running.finish()
         finally:
