@@ -25,6 +25,9 @@ from core_jax.reward_models.source import RewardSource
 from core_jax.training.config import TrainingConfig
 from core_jax.training.state import EpisodeRecord, SeedState
 
+LARGEST_REWARD = 1e6
+"""Rewards beyond it are taken for faults: their squares overflow a critic's loss."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
@@ -137,6 +140,7 @@ def insert(
         values, more = source.score(seed.sources[source.name], block, seed.replay)
         columns |= values
         metrics |= more
+    columns, refused = _usable(columns)
     block = block._replace(rewards=columns)
     means = {
         "rewards": {name: jnp.mean(columns[name]) for name in plan.columns},
@@ -145,6 +149,7 @@ def insert(
         "step_success": jnp.mean(block.truth.success),
         "step_progress": jnp.mean(block.truth.progress),
         "reward": jnp.mean(combine(seed.weights, columns)),
+        "refused_rewards": refused,
         **metrics,
     }
     return seed.replace(replay=replay.add(seed.replay, block)), block, means
@@ -253,6 +258,14 @@ def score_episode(plan: Plan, seed: SeedState, record: EpisodeRecord) -> dict[st
     for source in plan.sources:
         columns |= source.score_episode(seed.sources[source.name], record)
     return columns
+
+
+def _usable(columns: dict[str, jax.Array]) -> tuple[dict[str, jax.Array], jax.Array]:
+    """Columns in which what could ruin a critic for good is 0: values that are not finite or larger
+    than `LARGEST_REWARD`; and how many those were."""
+    bad = {name: ~(jnp.abs(x) <= LARGEST_REWARD) for name, x in columns.items()}
+    usable = {name: jnp.where(bad[name], 0.0, x) for name, x in columns.items()}
+    return usable, sum((jnp.sum(x) for x in bad.values()), start=jnp.int32(0))
 
 
 def _example(plan: Plan, env_state: Any) -> Transition:

@@ -286,7 +286,7 @@ def _scored_on_host(host: HostSource, steps: Any) -> dict[str, jax.Array]:
     return columns
 
 
-_SUMMED = ("episodes", "episode_successes", "nonfinite")
+_SUMMED = ("episodes", "episode_successes", "nonfinite", "refused_rewards")
 
 
 def _merge(rows: list[dict[str, Any]]) -> dict[str, Any]:

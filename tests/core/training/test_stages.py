@@ -109,3 +109,11 @@ def test_a_batchs_reward_follows_the_weights(train, seeds):
     )
     np.testing.assert_allclose(mixed, 0.25 * formal + 0.75 * residual, atol=1e-6)
     assert float(jnp.std(formal)) > 0
+
+
+def test_a_reward_that_would_ruin_the_critics_is_0_in_replay_and_counted():
+    columns = {"a": jnp.array([1.0, jnp.nan, -2.0]), "b": jnp.array([1e30, jnp.inf, -1e6])}
+    usable, refused = stages._usable(columns)
+    np.testing.assert_array_equal(usable["a"], [1.0, 0.0, -2.0])
+    np.testing.assert_array_equal(usable["b"], [0.0, 0.0, -1e6])
+    assert int(refused) == 3
