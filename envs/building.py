@@ -122,6 +122,16 @@ def _world(name: str, found: Any, protocol: str, overrides: dict[str, Any]) -> A
     unknown = [key for key in overrides if key not in parameters and not takes_any]
     if unknown:
         raise ValueError(f"{name} takes no {', '.join(unknown)}")
+    kinds = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+    needed = [
+        key
+        for key, p in parameters.items()
+        if p.default is p.empty and p.kind not in kinds and key not in overrides
+    ]
+    if needed:
+        raise ValueError(
+            f"{name} needs {', '.join(needed)}: a class or factory must work without arguments"
+        )
     return found(**overrides)
 
 

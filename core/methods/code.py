@@ -46,8 +46,7 @@ class Code(BaseMethod):
         """There is a file."""
         if config.formal.file is None:
             raise ValueError("method code needs --formal.file: the reward to train on")
-        if not config.formal.file.is_file():
-            raise ValueError(f"--formal.file {config.formal.file}: there is no such file")
+        check_file(config.formal.file)
 
     def rewards(self, config: CodeConfig, training: TrainingConfig, env: envs.TaskEnv) -> Rewards:
         """The program column."""
@@ -102,6 +101,12 @@ class CodeRun(BaseRun):
         self.written.restore(state)
 
 
+def check_file(path: Path | None) -> None:
+    """Raises a ValueError if a file is named that does not exist."""
+    if path is not None and not path.is_file():
+        raise ValueError(f"--formal.file {path}: there is no such file")
+
+
 def read_reward(path: Path | None, compile_reward: Any) -> FormalReward:
     """The reward in a file.
 
@@ -116,5 +121,7 @@ def read_reward(path: Path | None, compile_reward: Any) -> FormalReward:
         raise ValueError("no file with a reward was given")
     try:
         return compile_reward(extract_code(path.read_text()))
-    except (OSError, RewardError) as error:
+    except OSError as error:
+        raise ValueError(f"--formal.file {path}: {error.strerror}") from error
+    except RewardError as error:
         raise ValueError(f"--formal.file {path}: {error}") from error

@@ -184,10 +184,22 @@ def _is_key(x: Any) -> bool:
 
 
 def _unwrap_keys(tree: Any) -> Any:
-    return jax.tree.map(lambda x: jax.random.key_data(x) if _is_key(x) else x, tree)
+    """Arrays that orbax can save: keys as numbers, and one zero for an array without elements."""
+
+    def leaf(x: Any) -> Any:
+        if _is_key(x):
+            return jax.random.key_data(x)
+        return x if x.size else jnp.zeros(1, x.dtype)
+
+    return jax.tree.map(leaf, tree)
 
 
 def _wrap_keys(tree: Any, like: Any) -> Any:
-    return jax.tree.map(
-        lambda x, shape: jax.random.wrap_key_data(x) if _is_key(shape) else x, tree, like
-    )
+    """The inverse of `_unwrap_keys`."""
+
+    def leaf(x: Any, shape: Any) -> Any:
+        if _is_key(shape):
+            return jax.random.wrap_key_data(x)
+        return x if shape.size else np.zeros(shape.shape, shape.dtype)
+
+    return jax.tree.map(leaf, tree, like)

@@ -42,7 +42,7 @@ def run(
     out: Path | str,
     resume: bool = False,
     quiet: bool = False,
-    env: envs.TaskEnv | None = None,
+    env: Any = None,
     on_row: OnRow | None = None,
     base_url_trusted: bool = True,
 ) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def run(
         resume: continue from the last sound checkpoint of the folder; with more steps than before,
             a finished run continues, too.
         quiet: no progress on stderr.
-        env: one world of your own, in place of `config.task`'s.
+        env: one world of your own, a `brax.envs.Env`, in place of `config.task`'s.
         on_row: called with every row of metrics.
         base_url_trusted: False if the address of a hosted model came from a config file: the API
             key is then sent to its vendor and to this machine only.
@@ -67,6 +67,8 @@ def run(
         Stopped: a signal was caught (`core_jax.runs.interrupt`); there is a checkpoint.
     """
     out = Path(out)
+    if env is not None and not isinstance(env, envs.TaskEnv):
+        env = envs.BraxTask(env)
     configure_jax(config.recipe.parallel_seeds(config.settings, config.training))
     config = check(config, env.spec if env is not None else None)
     if not resume:  # before the folder is made
@@ -77,7 +79,12 @@ def run(
             enough = finished["env_steps"] >= config.training.steps
             if enough and finished["episodes"] == config.final_episodes:
                 return finished
-        running = _Run(config, out, resume, quiet, env, on_row, base_url_trusted)
+        try:
+            running = _Run(config, out, resume, quiet, env, on_row, base_url_trusted)
+        except ValueError:
+            if not resume:
+                run_folder.discard(out)
+            raise
         (out / "summary.json").unlink(missing_ok=True)  # it continues, or is evaluated anew
         try:
             return running.finish()

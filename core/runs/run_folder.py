@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import platform
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -116,9 +117,7 @@ def load_config(out: Path) -> Config:
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
-        raise ValueError(
-            f"{path} cannot be read: {error}; read it with the version that wrote it"
-        ) from error
+        raise ValueError(f"{path} cannot be read: {error}") from error
 
 
 def current_version(stored: Mapping[str, Any]) -> dict[str, Any]:
@@ -146,6 +145,13 @@ def current_version(stored: Mapping[str, Any]) -> dict[str, Any]:
         values["formal"] = {"attempts": values.get("formal", {}).get("attempts", 3)}
     known = set(to_dict(from_dict(_run_values(values))))
     return {k: v for k, v in values.items() if k in known or k not in _FORMER_GROUPS}
+
+
+def discard(out: Path) -> None:
+    """Removes the folder of a run that could not start; one in which a hosted model was paid for
+    is kept."""
+    if not (out / "replies.sqlite").exists():
+        shutil.rmtree(out, ignore_errors=True)
 
 
 def summary(out: Path) -> dict[str, Any] | None:

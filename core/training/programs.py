@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -128,6 +129,8 @@ def _each(
     program: FormalReward, formal_view: Any, next_obs: Any, action: Any, target: Any
 ) -> tuple[jax.Array, Mapping[str, jax.Array]]:
     """The reward of each of many transitions [...], and its components [N]."""
-    flat = [x.reshape(-1, x.shape[-1]) for x in (formal_view(next_obs), action, target)]
+    # Not reshape(-1, n): a task without a target has n = 0.
+    count = math.prod(action.shape[:-1])
+    flat = [x.reshape(count, x.shape[-1]) for x in (formal_view(next_obs), action, target)]
     value, components = jax.vmap(program)(*flat)
     return value.reshape(action.shape[:-1]), components

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from core_jax import envs
 from core_jax.feedback.collector import empty_labels
 from core_jax.methods.base import BaseMethod, Context
+from core_jax.methods.code import check_file
 from core_jax.methods.core.algorithm import CoreRun
 from core_jax.methods.core.config import CoreConfig, presets
 from core_jax.methods.core.parts import COLUMN, FORMAL, RESIDUAL
@@ -61,6 +62,7 @@ class Core(BaseMethod):
 
     def check(self, config: CoreConfig, training: TrainingConfig, spec: envs.TaskSpec) -> None:
         """There is a reward, clips fit into episodes and replay, pictures into clips."""
+        check_file(config.formal.file if config.frm else None)
         if not (config.frm or config.rrm):
             raise ValueError("method core with --no-frm and --no-rrm has no reward left")
         if config.frm and config.formal.file is None and config.formal.select == "gt_score":

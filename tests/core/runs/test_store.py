@@ -381,3 +381,11 @@ def test_two_processes_cannot_train_in_one_folder(run):
     finally:
         other.kill()
         other.join()
+
+
+def test_arrays_without_elements_are_kept(tmp_path):
+    """An environment without a target or pictures has some; orbax refuses to save them."""
+    arrays = {"target": jnp.zeros((2, 0)), "count": jnp.int32(3)}
+    checkpoint.save(tmp_path, 10, arrays, {})
+    _, found, _ = checkpoint.load_latest(tmp_path, arrays, print)
+    assert found["target"].shape == (2, 0) and int(found["count"]) == 3
