@@ -65,6 +65,8 @@ def grow_replay(arrays: dict[str, Any], like: dict[str, Any]) -> dict[str, Any]:
     oldest = (np.asarray(old.cursor) - np.asarray(old.size)) % rows
 
     def grow(x: np.ndarray) -> np.ndarray:
+        if x.ndim < 3:  # stands for an array without elements
+            return x
         turned = np.stack(
             [np.roll(one, -first, axis=0) for one, first in zip(x, oldest, strict=True)]
         )

@@ -86,7 +86,9 @@ def test_a_run_leaves_everything_behind(small, finished):
         "choosing the formal reward", "formal reward", "formal reward", "formal + residual reward"
     ]  # fmt: skip
     assert all(set(r["rewards"]) == {"formal", "residual"} for r in seen)
-    assert "steps/s" in stderr and "labels 14" in stderr and "| formal + residual reward |" in stderr
+    assert (
+        "steps/s" in stderr and "labels 14" in stderr and "| formal + residual reward |" in stderr
+    )
 
 
 @pytest.mark.slow
