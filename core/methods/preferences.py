@@ -223,6 +223,11 @@ def check_clips(feedback: FeedbackConfig, training: TrainingConfig, spec: envs.T
             f"feedback.clip_length ({length}) must be at most {spec.horizon}, an episode of "
             f"{spec.name}"
         )
+    if feedback.window < length * envs_:
+        raise ValueError(
+            f"feedback.window ({feedback.window}) must be at least {length * envs_}: a clip of "
+            f"{length} steps in each of {envs_} environments"
+        )
 
 
 def check_input(

@@ -103,6 +103,13 @@ def from_plain(value: Any, annotation: Any) -> Any:
         return Path(value)
     if isinstance(value, int) and not isinstance(value, bool) and bare(annotation) is float:
         return float(value)
+    if isinstance(value, str) and bare(annotation) is float:
+        try:  # YAML reads 1e-3, without a point, as text
+            return float(value)
+        except ValueError:
+            return value  # `check_value` says what is wrong with it
+    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
+        return value.item()  # a NumPy number
     return value
 
 

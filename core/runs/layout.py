@@ -7,6 +7,7 @@ teacher's settings are groups under their names.
 from __future__ import annotations
 
 import dataclasses
+import difflib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -99,9 +100,12 @@ def with_values(config: Config, values: Mapping[str, Any]) -> Config:
                 value = read(name, left.pop(name), place.annotation, place.get(config))
                 config = place.put(config, value)
     if left:
+        name = sorted(left)[0]
+        near = difflib.get_close_matches(name, places(config), n=1, cutoff=0.6)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
         raise ValueError(
-            f"unknown setting {sorted(left)[0]!r} of a run with method {config.method}, teacher "
-            f"{config.teacher}, learner {config.learner}"
+            f"unknown setting {name!r} of a run with method {config.method}, teacher "
+            f"{config.teacher}, learner {config.learner}.{hint} Leave out what belongs to others."
         )
     return config
 
