@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import annotated_types
+import numpy as np
 
 _INT32 = 2**31
 
@@ -108,8 +109,8 @@ def from_plain(value: Any, annotation: Any) -> Any:
             return float(value)
         except ValueError:
             return value  # `check_value` says what is wrong with it
-    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
-        return value.item()  # a NumPy number
+    if isinstance(value, np.generic):
+        return value.item()
     return value
 
 

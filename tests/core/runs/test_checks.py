@@ -5,6 +5,7 @@ import math
 import types
 import typing
 
+import numpy as np
 import pytest
 
 from core_jax import envs, methods
@@ -155,3 +156,14 @@ def test_the_default_config_is_sound():
     assert config.training.replay_rows * config.training.envs >= config.training.steps
     assert check(config, envs.spec("drawer-open")) is config
     assert all(place.get(config) is not None for place in places(config).values())
+
+
+@pytest.mark.parametrize(
+    ("value", "annotation", "read"),
+    [(np.int64(5), int, 5), ("1e-3", float, 0.001), (3, float, 3.0), ([1, 2], tuple, (1, 2)),
+     ("fast", float, "fast")],
+)  # fmt: skip
+def test_plain_values_become_a_fields(value, annotation, read):
+    """YAML reads 1e-3 as text, and sizes are often NumPy's numbers."""
+    found = fields.from_plain(value, annotation)
+    assert found == read and type(found) is type(read)
