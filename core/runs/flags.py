@@ -55,9 +55,8 @@ def parse(extra: type, argv: Sequence[str] | None = None, prog: str | None = Non
     default, given = _default(argv, extra)
     known = places(default)
     _refuse_foreign(argv, default, known, extra)
-    if {"-h", "--help"} & set(
-        argv
-    ):  # flags without effect are parsed, to be refused, but not shown
+    if {"-h", "--help"} & set(argv):
+        # Flags without effect are parsed, to be refused, but not shown.
         unused = default.recipe.unused(default.settings)
         known = {name: place for name, place in known.items() if name not in unused}
     cls, own = _flags_class(extra, default, known)
@@ -177,11 +176,26 @@ def _refuse_unused(argv: Sequence[str], config: Config) -> None:
     """Raises a ValueError for a flag that has no effect with the other settings, with the
     reason."""
     given = named(argv)
-    for name, reason in config.recipe.unused(config.settings).items():
+    for name, reason in {**_idle(config), **config.recipe.unused(config.settings)}.items():
         for flag in sorted(given):
             if flag == name or flag.startswith(f"{name}."):
                 shown = "--" + flag.replace("_", "-")
                 raise ValueError(f"{shown} has no effect in this run. {reason}")
+
+
+def _idle(config: Config) -> dict[str, str]:
+    """Run settings that were changed from their defaults and have no effect, with the reason."""
+    found, default = {}, Config()
+    if not config.asks_teacher:
+        reason = f"Method {config.method} with these settings asks for no labels."
+        found = {"teacher": reason, "wait_for_labels": reason}
+    elif config.teacher not in ("vlm", "person"):
+        found = {"wait_for_labels": f"Teacher {config.teacher} answers at once."}
+    if not (config.hosted or config.asks_writer):
+        found["model"] = "No language model is asked."
+    if not config.hosted:
+        found["max_cost"] = "No hosted model is asked."
+    return {k: v for k, v in found.items() if getattr(config, k) != getattr(default, k)}
 
 
 def _refuse_foreign(

@@ -237,3 +237,31 @@ def test_every_flag_has_a_line_of_text(cls):
 def test_defaults_of_choices_ignore_what_they_do_not_depend_on():
     assert defaults({"task": "soccer", "learner": "ppo"}).learner_settings.gamma > 0
     assert from_dict(to_dict(Config())) == Config()
+
+
+@pytest.mark.parametrize(
+    ("words", "flag"),
+    [
+        (["--method", "env_dense", "--teacher", "person"], "--teacher"),
+        (["--method", "eureka", "--wait-for-labels"], "--wait-for-labels"),
+        (["--wait-for-labels"], "--wait-for-labels"),
+        (["--method", "env_dense", "--model", "gemini"], "--model"),
+        (["--max-cost", "10"], "--max-cost"),
+    ],
+)
+def test_run_settings_without_effect_are_refused(words, flag):
+    with pytest.raises(ValueError, match=f"^{flag} has no effect in this run"):
+        parse(Flags, words)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--method", "env_dense", "--teacher", "scripted"],
+        ["--teacher", "person", "--wait-for-labels"],
+        ["--model", "openai", "--max-cost", "10"],
+        ["--teacher", "vlm", "--model", "openai", "--max-cost", "10", "--wait-for-labels"],
+    ],
+)
+def test_run_settings_with_an_effect_or_their_defaults_are_accepted(words):
+    parse(Flags, words)
