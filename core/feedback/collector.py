@@ -198,7 +198,7 @@ class PairCollector:
         config = self.setup.config
         lag = 0 if self.setup.wait else config.max_lag
         arrived = self.labelling.collect(env_steps - lag)
-        answers = [a for round in arrived for a in round.answers]
+        answers = [label for round in arrived for label in round.labels]
         events: list[str] = []
         for round, given in arrived:
             for (s, query, _), label in zip(round.entries, given, strict=True):

@@ -41,11 +41,6 @@ class Arrived(NamedTuple):
     round: Round
     labels: list[Label | None]
 
-    @property
-    def answers(self) -> list[Any]:
-        """Former name of `labels`."""
-        return self.labels
-
 
 class BackgroundTeacher(Teacher, Protocol):
     """A teacher that may be asked from several threads."""

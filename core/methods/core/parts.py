@@ -13,13 +13,13 @@ from core_jax.methods.core.config import CoreConfig
 from core_jax.methods.core.formal import FormalRewards
 from core_jax.methods.preferences import LearnedReward, make_collector
 from core_jax.methods.trials import Trials, trial_steps
+from core_jax.methods.written import FORMAL
 from core_jax.training.programs import Program, ProgramColumn
 from core_jax.training.reward_input import NetworkSource
 from core_jax.training.train import Train
 from core_jax.writing.rewards import WrittenRewards
 from core_jax.writing.writer import Candidate, RewardWriter, reward_compiler
 
-FORMAL = "formal"
 RESIDUAL = "residual"
 COLUMN = ProgramColumn(FORMAL, limit=1.0)  # CoRe's prompt asks for rewards in [-1, 1]
 
