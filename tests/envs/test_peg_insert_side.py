@@ -4,61 +4,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from peg_cases import EXPERTS, PAPER, RANDOMS, REWARDS, SCRIPTS, STEPS
 
 from core_jax import envs
 from core_jax.envs.metaworld import experts
 from core_jax.envs.metaworld.hand import N_JOINTS, Gripper
-
-STEPS = 500
-EXPERTS, RANDOMS = 40, 8
-PARKED, NEAR = (0.2, 0.45, 0.015), (0.1, 0.6, 0.015)  # m, pegs away from the hand and before it
-BLOCK = (-0.3, 0.6, 0.0)  # m
-# Way points: (until step, hand xyz, gripper action). A hand held back winds its target up.
-GRASP = ((30, 0.12, 0.6, 0.12, -1), (60, 0.12, 0.6, 0.046, -1), (90, 0.12, 0.6, 0.046, 1))
-UP = (*GRASP, (130, 0.12, 0.6, 0.25, 1))
-SCRIPTS = {
-    "ram the front": (PARKED, BLOCK, ((60, -0.1, 0.6, 0.12, -1), (STEPS, -0.5, 0.6, 0.12, -1))),
-    "ram the hole": (PARKED, BLOCK, ((60, -0.1, 0.6, 0.13, 1), (STEPS, -0.5, 0.6, 0.13, 1))),
-    "ram the top": (
-        PARKED,
-        BLOCK,
-        ((40, -0.1, 0.6, 0.35, -1), (80, -0.3, 0.6, 0.33, -1), (STEPS, -0.3, 0.6, 0.05, -1)),
-    ),
-    "ram the side": (
-        PARKED,
-        (-0.3, 0.68, 0.0),
-        ((40, -0.1, 0.45, 0.3, -1), (80, -0.3, 0.45, 0.15, -1), (STEPS, -0.3, 0.8, 0.12, -1)),
-    ),
-    "too low": (NEAR, BLOCK, (*GRASP, (110, 0.12, 0.6, 0.09, 1), (STEPS, -0.45, 0.6, 0.09, 1))),
-    "4 cm aside": (
-        NEAR,
-        (-0.3, 0.565, 0.0),
-        (*GRASP, (120, 0.12, 0.6, 0.161, 1), (STEPS, -0.45, 0.6, 0.161, 1)),
-    ),
-    "1.2 cm aside": (
-        NEAR,
-        (-0.3, 0.593, 0.0),
-        (*GRASP, (120, 0.12, 0.6, 0.161, 1), (STEPS, -0.45, 0.6, 0.161, 1)),
-    ),
-    "press with closed fingers": (
-        NEAR,
-        BLOCK,
-        ((30, 0.1, 0.6, 0.15, 1), (STEPS, 0.1, 0.6, 0.0, 1)),
-    ),
-    "press a held peg": (NEAR, BLOCK, (*GRASP, (STEPS, 0.12, 0.6, 0.0, 1))),
-    "hold": (NEAR, BLOCK, (*UP, (STEPS, 0.12, 0.6, 0.25, 1))),
-    "drop": (NEAR, BLOCK, (*UP, (STEPS, 0.12, 0.6, 0.25, -1))),
-    "palm on a peg in the hole": (
-        (-0.1, 0.6, 0.115),
-        BLOCK,
-        ((40, -0.05, 0.6, 0.3, -1), (STEPS, -0.05, 0.6, 0.0, -1)),
-    ),
-    "push the peg away": (
-        (0.3, 0.6, 0.015),
-        BLOCK,
-        ((60, 0.1, 0.6, 0.07, 1), (STEPS, 0.6, 0.6, 0.065, 1)),
-    ),
-}
 
 
 @pytest.fixture(scope="module")
@@ -172,69 +122,6 @@ def test_random_resets_are_uniform(resets):
     np.testing.assert_allclose(obs[:, :3] - [0.004584, 0.601388, 0.195143], 0, atol=1e-6)
     fixture = resets["random"].pipeline_state.fixture
     np.testing.assert_allclose(fixture, obs[:, 36:] - [0.03, 0, 0.13], atol=1e-6)
-
-
-RESET = ((0.00458, 0.60139, 0.19514), 1.0, (0.0043, 0.60142, 0.15014), 0.5)
-RESET_POINTS = ((0.0043, 0.60142, 0.15014), (0.00194, 0.64849, 0.1952), (0.00722, 0.55429, 0.19509))
-PEG = (0.15318, 0.60368, 0.02), (-0.30123, 0.42422, 0.13048)
-PAPER = (0.1, 0.6, 0.015), (-0.27, 0.55, 0.13)
-# Measured in the original: hand, opening, object, grip; tcp, left pad, right pad; object's start,
-# target; reward. The last three have the peg put between the finger tips and its head in the high
-# region before the block, in the low one, and between them.
-REWARDS = [
-    (
-        "random",
-        ((0.19399, 0.61114, 0.24668), 1.0, (0.18318, 0.60368, 0.02477), -1.0),
-        ((0.19291, 0.60964, 0.20171), (0.19082, 0.65818, 0.24519), (0.19716, 0.56409, 0.24816)),
-        PEG,
-        0.01611,
-    ),
-    (
-        "random",
-        ((0.18763, 0.60567, 0.06317), 0.65661, (0.18318, 0.60368, 0.02479), 0.6),
-        ((0.18743, 0.60586, 0.01817), (0.18794, 0.6355, 0.06329), (0.18732, 0.57584, 0.06305)),
-        PEG,
-        0.03364,
-    ),
-    (
-        "random",
-        ((0.18848, 0.60549, 0.04909), 0.37033, (0.18078, 0.60613, 0.02414), 0.6),
-        ((0.18876, 0.60586, 0.00409), (0.1885, 0.62125, 0.04913), (0.18847, 0.59021, 0.04904)),
-        PEG,
-        0.0837,
-    ),
-    (
-        "random",
-        ((0.13526, 0.56306, 0.08903), 0.30104, (0.1239, 0.56926, 0.0648), 0.6),
-        ((0.13457, 0.56768, 0.04393), (0.13502, 0.58066, 0.08866), (0.13535, 0.55657, 0.08916)),
-        PEG,
-        1.89806,
-    ),
-    (
-        "random",
-        ((-0.07452, 0.42727, 0.15212), 0.29996, (-0.08354, 0.43224, 0.1299), 0.6),
-        ((-0.07496, 0.43237, 0.10713), (-0.07547, 0.44424, 0.15216), (-0.07412, 0.42029, 0.1521)),
-        PEG,
-        6.88625,
-    ),
-    (
-        "paper",
-        ((0.13758, 0.60537, 0.05036), 0.59451, (0.13, 0.6, 0.02479), 0.6),
-        ((0.13739, 0.60492, 0.00536), (0.13691, 0.63209, 0.05009), (0.13824, 0.57866, 0.05063)),
-        PAPER,
-        0.01212,
-    ),
-    (
-        "paper",
-        ((0.12147, 0.58374, 0.0518), 0.30189, (0.12552, 0.58906, 0.02193), 0.6),
-        ((0.12174, 0.58865, 0.00677), (0.12165, 0.60106, 0.05168), (0.1214, 0.57687, 0.05185)),
-        PAPER,
-        0.02873,
-    ),
-    ("random", RESET, RESET_POINTS, ((0.1, 0.6, 0.02), (-0.2357, 0.57142, 0.09514)), 1.46908),
-    ("random", RESET, RESET_POINTS, ((0.1, 0.6, 0.02), (-0.2257, 0.65142, 0.22014)), 1.8971),
-    ("random", RESET, RESET_POINTS, ((0.1, 0.6, 0.02), (-0.2357, 0.57142, 0.15014)), 5.59184),
-]
 
 
 @pytest.mark.parametrize(("protocol", "seen", "points", "fixed", "dense"), REWARDS)

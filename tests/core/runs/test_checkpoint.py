@@ -1,0 +1,172 @@
+"""Checkpoints: what is kept, passed over and restored."""
+
+import shutil
+from types import SimpleNamespace
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from core_jax.agents import replay
+from core_jax.runs import checkpoint, restore
+
+
+def tree(value):
+    return {"key": jax.random.key(value), "x": jnp.full((3, 2), value, jnp.float32),
+            "n": jnp.int32(value)}  # fmt: skip
+
+
+def save(folder, *steps):
+    for step in steps:
+        path = checkpoint.save(folder, step, tree(step), {"at": step})
+    return path
+
+
+def latest(folder):
+    """The step of the newest sound checkpoint, and what is said of others."""
+    notes = []
+    found = checkpoint.load_latest(folder, jax.eval_shape(lambda: tree(0)), notes.append)
+    if found is None:
+        return None, notes
+    step, arrays, meta = found
+    np.testing.assert_array_equal(arrays["x"], tree(step)["x"])
+    assert meta == {"at": step}
+    return step, notes
+
+
+def test_checkpoint_round_trip_keeps_the_newest(tmp_path):
+    save(tmp_path, 10, 20, 30)
+    assert len(list(tmp_path.iterdir())) == checkpoint.KEEP == 2
+    step, arrays, meta = checkpoint.load_latest(tmp_path, jax.eval_shape(lambda: tree(0)), print)
+    assert (step, meta) == (30, {"at": 30})
+    same = jax.random.key_data(arrays["key"]) == jax.random.key_data(tree(30)["key"])
+    assert same.all()
+
+
+def damage(path, how):
+    largest = max((f for f in path.rglob("*") if f.is_file()), key=lambda f: f.stat().st_size)
+    content, manifest = largest.read_bytes(), path / "MANIFEST"
+    match how:
+        case "truncate":
+            largest.write_bytes(content[:-1])
+        case "remove":
+            largest.unlink()
+        case "flip":
+            largest.write_bytes(bytes([content[0] ^ 1]) + content[1:])
+        case "no manifest":
+            manifest.unlink()
+        case "manifest is a folder":
+            manifest.unlink()
+            manifest.mkdir()
+        case "manifest is a dead link":
+            manifest.unlink()
+            manifest.symlink_to("nowhere")
+        case "no meta":
+            (path / "meta.json").unlink()
+        case bytes():
+            manifest.write_bytes(how)
+
+
+DAMAGES = (
+    "truncate", "remove", "flip", "no manifest", "manifest is a folder", "manifest is a dead link",
+    "no meta", b"", b"{", b"[]", b"null", b"{}", b"\xff\xfe\x00", b"7", b'"x"', b"[" * 100_000,
+    b'{"meta.json": 1}',
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("how", DAMAGES, ids=lambda x: repr(x)[:20])
+def test_a_damaged_checkpoint_is_passed_over(tmp_path, how):
+    damage(save(tmp_path, 10, 20), how)
+    step, notes = latest(tmp_path)
+    assert step == 10 and len(notes) == 1
+    assert notes[0].startswith("checkpoint step_000000020 is damaged (")
+    assert notes[0].endswith("); trying the one before")
+
+
+def test_damaged_checkpoints_do_not_count_towards_those_that_are_kept(tmp_path):
+    save(tmp_path, 10, 20)
+    for step in (40, 60):  # as if bits had rotted after they were written
+        shutil.copytree(tmp_path / "step_000000020", tmp_path / f"step_{step:09d}")
+        damage(tmp_path / f"step_{step:09d}", "flip")
+    assert latest(tmp_path)[0] == 20
+    save(tmp_path, 30)  # of the run that was resumed at 20
+    assert {p.name for p in tmp_path.iterdir()} == {"step_000000020", "step_000000030"}
+    damage(tmp_path / "step_000000030", "flip")
+    save(tmp_path, 40)
+    damage(tmp_path / "step_000000040", "truncate")
+    assert latest(tmp_path)[0] == 20
+
+
+@pytest.mark.parametrize("name", ["step_000000060.bak", "step_000000060.tmp", "step_x", "notes"])
+def test_other_names_in_the_folder_are_left_alone(tmp_path, name):
+    save(tmp_path, 10)
+    shutil.copytree(tmp_path / "step_000000010", tmp_path / name)
+    assert latest(tmp_path) == (10, [])
+    (tmp_path / "step_000000070").write_text("a file")
+    save(tmp_path, 20, 30, 40)
+    assert (tmp_path / name).is_dir() and latest(tmp_path) == (40, [])
+
+
+@pytest.mark.parametrize("name", ["a[b]", "a*b", "back\\slash", "{x}", "q?", "sp ace", "ü"])
+def test_checkpoints_of_a_folder_of_any_name_can_be_loaded(tmp_path, name):
+    folder = tmp_path / name / "checkpoints"
+    save(folder, 10, 20)
+    assert latest(folder) == (20, [])
+
+
+def test_a_checkpoint_of_another_version_is_named(tmp_path):
+    save(tmp_path, 10)
+    for other in ({**tree(0), "new": jnp.zeros(2)}, {**tree(0), "x": jnp.zeros((4, 2))}):
+        with pytest.raises(ValueError, match="step_000000010 holds other arrays than this version"):
+            checkpoint.load_latest(tmp_path, other, print)
+
+
+def test_no_checkpoint_at_all(tmp_path):
+    assert latest(tmp_path / "none") == (None, [])
+
+
+def test_replay_that_has_room_for_more_steps_keeps_their_order():
+    example = replay.Transition(
+        *(jnp.zeros(()) for _ in range(5)), {}, replay.Truth(*(jnp.zeros(()) for _ in range(3))),
+        jnp.zeros(()), jnp.zeros(()),
+    )  # fmt: skip
+    block = lambda *values: jax.tree.map(lambda _: jnp.array(values, jnp.float32)[:, None], example)
+    state = replay.init(example, 4, 1)
+    for pair in ((1, 2), (3, 4), (5, 6)):  # 1 and 2 are overwritten
+        state = replay.add(state, block(*pair))
+    larger = replay.init(example, 6, 1)
+    seeds = lambda one: SimpleNamespace(seeds=_Seeds(jax.tree.map(lambda x: x[None], one)))
+    grown = restore.grow_replay({"state": _State(seeds(state).seeds)}, {"state": seeds(larger)})
+    ring = jax.tree.map(lambda x: jnp.asarray(x[0]), grown["state"].seeds.replay)
+    assert ring.data.cut[:, 0].tolist() == [3, 4, 5, 6, 0, 0]
+    assert (int(ring.cursor), int(ring.size)) == (4, 4)
+    ring = replay.add(ring, block(7, 8))
+    at = jnp.arange(6)
+    assert replay.gather(ring, at, 0 * at).cut.tolist() == [3, 4, 5, 6, 7, 8]
+    same = {"state": _State(seeds(larger).seeds)}
+    assert restore.grow_replay(same, {"state": seeds(state)}) is same
+
+
+class _Seeds(SimpleNamespace):
+    def __init__(self, replay):
+        super().__init__(replay=replay)
+
+    def replace(self, replay):
+        return _Seeds(replay)
+
+
+class _State(SimpleNamespace):
+    def __init__(self, seeds):
+        super().__init__(seeds=seeds)
+
+    def replace(self, seeds):
+        return _State(seeds)
+
+
+def test_arrays_without_elements_are_kept(tmp_path):
+    """An environment without a target or pictures has some; orbax refuses to save them."""
+    arrays = {"target": jnp.zeros((2, 0)), "count": jnp.int32(3)}
+    checkpoint.save(tmp_path, 10, arrays, {})
+    _, found, _ = checkpoint.load_latest(tmp_path, arrays, print)
+    assert found["target"].shape == (2, 0) and int(found["count"]) == 3
