@@ -127,7 +127,7 @@ def finished(out: Path, words: list[str]) -> dict[str, Any] | None:
         return None
     config, _ = flags.parse(_RunFlags, [*words, "--resume"])
     run_folder.check_same(out, config)
-    return summary if summary["env_steps"] >= config.training.steps else None
+    return summary if run_folder.is_complete(summary, config) else None
 
 
 def line(summary: dict[str, Any]) -> str:

@@ -49,6 +49,9 @@ class Config:
     them; --resume with more continues it."""
     eval_every: Annotated[int, Ge(1)] = 10_000
     """Environment steps between evaluations."""
+    stop_at: Annotated[float | None, Gt(0), Le(1)] = None
+    """Success at which training ends early: when the mean over seeds has been at least this in
+    three evaluations in a row. None trains for all steps."""
     final_episodes: Annotated[int, Ge(1)] = 50
     """Episodes of the evaluation at the end."""
     checkpoint_every: Annotated[int, Ge(0)] = 20_000

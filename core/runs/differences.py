@@ -20,7 +20,7 @@ _CHOICES = ("learner", "model", "teacher", "frm", "rrm", "residual_input")
 # No result depends on these, or a report has columns of its own for them.
 _APART = {
     "task", "method", "protocol", "seed", "seeds", "teacher", "scripted.kind", "max_cost",
-    "render_batch", "checkpoint_every", "final_episodes",
+    "render_batch", "checkpoint_every", "final_episodes", "stop_at",
     *(f"{chat}.{name}" for chat in ("chat", "vlm.chat") for name in ("timeout", "retries")),
 }  # fmt: skip
 

@@ -35,6 +35,8 @@ from core_jax.training.state import TrainState
 from core_jax.training.streams import Stream, seed_keys, stream_keys
 
 OnRow = Callable[[dict[str, Any]], None]
+HELD = 3
+"""Evaluations in a row that must reach `stop_at`: one may be chance."""
 
 
 def run(
@@ -76,7 +78,7 @@ def run(
     with run_folder.opened(out, config, resume):
         finished = run_folder.summary(out) if resume else None
         if finished is not None:
-            enough = finished["env_steps"] >= config.training.steps
+            enough = run_folder.is_complete(finished, config)
             if enough and finished["episodes"] == config.final_episodes:
                 return finished
         try:
@@ -112,6 +114,7 @@ class _Run:
         keys = seed_keys(config.seed, config.training.seeds)
         self.state: TrainState = self.train.init(keys)
         self.latest: dict[str, list[float]] = {}
+        self.successes: list[float] = []  # of the latest evaluations, mean over seeds
         restored = self._restore() if resume else None
         differing = machine.record(out)
         if restored and differing:
@@ -126,7 +129,7 @@ class _Run:
     def finish(self) -> dict[str, Any]:
         """Trains to the end and returns the summary."""
         config, steps = self.config, self.config.training.steps
-        while (env_steps := int(self.state.env_steps)) < steps:
+        while (env_steps := int(self.state.env_steps)) < steps and not self._held():
             began = time.monotonic()
             self.state, row = self.train.train_chunk(self.state, self.method.programs())
             row = metrics.to_host(jax.device_get(row))
@@ -145,11 +148,20 @@ class _Run:
                 self._save(env_steps)
             if problem:
                 raise problem
-            if signal and env_steps < steps:
+            if signal and env_steps < steps and not self._held():
                 raise interrupt.Stopped(signal, env_steps)
-        if not config.checkpoint_every or steps % config.checkpoint_every:
-            self._save(steps)
+        if self._held():
+            reached = f"success was at least {config.stop_at} in {HELD} evaluations"
+            self.progress.note(f"{reached}: training ends at {env_steps:,} of {steps:,} steps")
+        if not config.checkpoint_every or env_steps % config.checkpoint_every:
+            self._save(env_steps)
         return self._finish()
+
+    def _held(self) -> bool:
+        """Whether success has been high enough for long enough to stop."""
+        level = self.config.stop_at
+        held = len(self.successes) == HELD and min(self.successes) >= (level or 0.0)
+        return level is not None and held
 
     def close(self) -> None:
         """Ends what is under way and closes all files."""
@@ -167,6 +179,8 @@ class _Run:
             keys = stream_keys(self.config.seed, training.seeds, Stream.EVALUATION, env_steps)
             episodes, _ = self.train.evaluate(boundary.seeds, keys)
             self.latest = boundary.evaluation = finish.means(episodes)
+            mean = sum(self.latest["success"]) / training.seeds
+            self.successes = [*self.successes, mean][-HELD:]
             run_due(self.method.triggers, boundary, chunk, evaluated=True)
         self.state = self.state.replace(seeds=boundary.seeds)
         return boundary
@@ -198,6 +212,7 @@ class _Run:
         meta = {
             "wall_seconds": self._wall(),
             "latest": self.latest,
+            "successes": self.successes,
             "method": self.method.state(),
         }
         checkpoint.save(self.out / "checkpoints", env_steps, self._arrays(), meta)
@@ -215,6 +230,7 @@ class _Run:
         self.state = TrainState(seeds=self.train.place(state.seeds), env_steps=steps)
         self.method.restore(arrays, meta["method"])
         self.earlier_seconds, self.latest = meta["wall_seconds"], meta["latest"]
+        self.successes = meta.get("successes", [])
         self.progress.note(f"resuming at {env_steps:,} environment steps")
         return env_steps
 
@@ -235,6 +251,7 @@ class _Run:
             **played,
             "episodes": config.final_episodes,
             "env_steps": int(self.state.env_steps),
+            **({"stopped_at": config.stop_at} if self._held() else {}),
             "wall_seconds": round(self._wall(), 1),
             **self.method.summary(),
             "tokens": tokens,

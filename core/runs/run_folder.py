@@ -24,6 +24,7 @@ RENEWABLE = (
     "max_cost",
     "checkpoint_every",
     "final_episodes",
+    "stop_at",
     "render_batch",
     "vlm.in_flight",
     *(f"{chat}.{name}" for chat in ("chat", "vlm.chat")
@@ -167,6 +168,14 @@ def summary(out: Path) -> dict[str, Any] | None:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ValueError(f"{path} cannot be read: {error}") from error
+
+
+def is_complete(summary: Mapping[str, Any], config: Config) -> bool:
+    """Whether a finished run needs no more training to be a run of this config."""
+    stopped = summary.get("stopped_at")
+    if stopped is not None and config.stop_at is not None and stopped >= config.stop_at:
+        return True
+    return summary["env_steps"] >= config.training.steps
 
 
 def device() -> str:
