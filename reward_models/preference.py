@@ -18,36 +18,24 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from annotated_types import Ge, Gt, Le
-from flax import struct
+from annotated_types import Ge
 
-from core_jax.reward_models import networks
+from core_jax.reward_models import fitting, networks
+from core_jax.reward_models.denoise import CLEAN, FLIPPED, RimeConfig, first_trust, rime
+from core_jax.reward_models.fitting import EnsembleConfig, EnsembleState, Fit, Pass
+
+PreferenceState = EnsembleState
+Metrics = dict[str, jax.Array]
 
 
 @dataclasses.dataclass(frozen=True)
-class PreferenceConfig:
-    """The residual reward: its ensemble and how a round of labels is fitted."""
+class PreferenceConfig(EnsembleConfig):
+    """A reward learned from preferences: its ensemble and how a round of labels is fitted."""
 
-    hidden: tuple[Annotated[int, Ge(1)], ...] = (128, 128)
-    """Widths of the hidden layers of each member that reads numbers."""
-    members: Annotated[int, Ge(1)] = 3
-    """Networks in the ensemble; the reward is their mean."""
-    learning_rate: Annotated[float, Gt(0), Le(1)] = 3e-4
-    """Learning rate of the members (Adam)."""
-    batch_size: Annotated[int, Ge(1)] = 32
-    """Pairs in a batch."""
-    epochs: Annotated[int, Ge(1)] = 10
-    """Most passes over all labels in one round."""
-    batches: Annotated[int, Ge(1)] | None = None
-    """Most batches in one round, whatever the passes; no limit when None."""
-    stop_accuracy: Annotated[float, Gt(0), Le(1)] = 0.97
-    """A round's fit stops once the members' mean accuracy over a pass is above this."""
     importance_weight: Annotated[float, Ge(0)] = 5.0
     """Weight of the loss that draws frames' rewards towards the teacher's scores of them."""
     clip_frames: Annotated[int, Ge(1)] | None = None
     """Frames of a clip in a batch, evenly spaced from a random first one; all when None."""
-    shared_batches: bool = False
-    """Members learn from the same batches, so that a costly frame is made once for all."""
 
 
 class Preferences(NamedTuple):
@@ -59,23 +47,19 @@ class Preferences(NamedTuple):
     importance_a: jax.Array  # [M, H] the teacher's scores over the clip; zeros if it gave none
     importance_b: jax.Array  # [M, H]
 
-
-class PreferenceState(struct.PyTreeNode):
-    """Ensemble parameters, their optimiser, and the scale of the frames."""
-
-    params: Any
-    opt: optax.OptState
-    shift: jax.Array  # [F]
-    scale: jax.Array  # [F]
+    def with_frames(self, of: Callable[..., jax.Array]) -> Preferences:
+        """The labels with frames made from what stands in their place: `of(*frames_a)`."""
+        return self._replace(frames_a=of(*self.frames_a), frames_b=of(*self.frames_b))
 
 
 class PreferenceModel(NamedTuple):
-    """A residual reward as pure functions.
+    """A learned reward as pure functions.
 
-    init(key, example_frame [F]) -> PreferenceState
-    standardise(state, frames [B, F]) -> PreferenceState, with the frames' mean and spread
+    init(key, example_frame [F]) -> EnsembleState
+    standardise(state, frames [B, F]) -> EnsembleState, with the frames' mean and spread
     predict(state, frames [..., F]) -> reward [...] in (-1, 1), the members' mean
-    fit(state, data, count, key) -> (PreferenceState, {"loss", "accuracy", "epochs"})
+    members(state, frames [..., F]) -> rewards [E, ...]
+    fit(state, data, count, key) -> (EnsembleState, {"loss", "accuracy", "epochs"})
     """
 
     init: Callable[..., PreferenceState]
@@ -125,15 +109,24 @@ def interpolate_scores(scores: np.ndarray, length: int) -> np.ndarray:
 
 
 def make_preference(
-    config: PreferenceConfig, network: networks.Network | None = None
+    config: PreferenceConfig,
+    network: networks.Network | None = None,
+    denoise: RimeConfig | None = None,
 ) -> PreferenceModel:
-    """Builds the model. `network` is one member; an MLP over state frames by default."""
+    """Builds the model.
+
+    Args:
+        config: sizes.
+        network: one member; an MLP over state frames by default.
+        denoise: thresholds of a filter that every pass over the labels begins with; None: no
+            filter.
+    """
     single = network or networks.state_network(config.hidden)
-    parts = _Parts(config, single, networks.ensemble(single, config.members))
+    parts = _Parts(config, single, networks.ensemble(single, config.members), denoise)
     bind = lambda f: functools.partial(f, parts)
     return PreferenceModel(
         init=bind(_init),
-        standardise=_standardise,
+        standardise=fitting.standardise,
         predict=bind(_predict),
         members=bind(_members),
         fit=bind(_fit),
@@ -147,51 +140,45 @@ class _Parts:
     config: PreferenceConfig
     single: networks.Network
     ensemble: networks.Network
-
-    @property
-    def optimizer(self) -> optax.GradientTransformation:
-        """Adam, over all members."""
-        return optax.adam(self.config.learning_rate)
+    denoise: RimeConfig | None
 
 
-def _init(parts: _Parts, key: jax.Array, example: jax.Array) -> PreferenceState:
-    params = parts.ensemble.init(key, example)
-    return PreferenceState(
-        params=params,
-        opt=parts.optimizer.init(params),
-        shift=jnp.zeros_like(example),
-        scale=jnp.ones_like(example),
-    )
+def _init(parts: _Parts, key: jax.Array, example: jax.Array) -> EnsembleState:
+    state = fitting.init_state(parts.config, parts.ensemble, key, example)
+    return state if parts.denoise is None else state.replace(trust=first_trust())
 
 
-def _standardise(state: PreferenceState, frames: jax.Array) -> PreferenceState:
-    # A floor keeps a feature that has not moved yet from being blown up when it first does.
-    scale = jnp.maximum(jnp.std(frames, axis=0), 0.05)
-    return state.replace(shift=jnp.mean(frames, axis=0), scale=scale)
+def _members(parts: _Parts, state: EnsembleState, frames: jax.Array) -> jax.Array:
+    return parts.ensemble.apply(state.params, fitting.scaled(state, frames))
 
 
-def _members(parts: _Parts, state: PreferenceState, frames: jax.Array) -> jax.Array:
-    return parts.ensemble.apply(state.params, (frames - state.shift) / state.scale)
-
-
-def _predict(parts: _Parts, state: PreferenceState, frames: jax.Array) -> jax.Array:
+def _predict(parts: _Parts, state: EnsembleState, frames: jax.Array) -> jax.Array:
     return jnp.mean(_members(parts, state, frames), axis=0)
 
 
-def _loss(
-    params: Any,
-    parts: _Parts,
-    batch: Preferences,
-    valid: jax.Array,
-    length: int,
-    key: jax.Array,
-) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-    """Sum of the members' losses; pairs that they order rightly, and decided pairs.
+def _fit(
+    parts: _Parts, state: EnsembleState, data: Preferences, count: jax.Array, key: jax.Array
+) -> tuple[EnsembleState, Metrics]:
+    data = data._replace(
+        frames_a=fitting.scaled(state, data.frames_a), frames_b=fitting.scaled(state, data.frames_b)
+    )
+    loss = functools.partial(_loss, parts)
+    if parts.denoise is None:
+        how = Fit(parts.config, loss)
+    else:
+        how = Fit(parts.config, loss, functools.partial(_filtered, parts, parts.denoise), FILTERED)
+    return fitting.fit(how, state, data, count, key)
 
-    Each member has its own shuffle: batch leaves are [E, B, ...]; [1, B, ...] if shared.
-    """
-    config, net = parts.config, parts.ensemble
+
+def _loss(
+    parts: _Parts, params: Any, batch: Preferences, valid: jax.Array, key: jax.Array
+) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+    """Sum of the members' losses; pairs that they order rightly, and decided pairs."""
+    config, net, length = parts.config, parts.ensemble, batch.importance_a.shape[-1]
     chex.assert_equal_shape([batch.frames_a, batch.frames_b])
+    thin_key, key = jax.random.split(key)
+    if config.clip_frames:
+        batch = _thin(batch, config.clip_frames, thin_key)
     both = jnp.concatenate([batch.frames_a, batch.frames_b], axis=1)
     if config.shared_batches:
         rewards = (  # [E, 2B, H]
@@ -229,72 +216,40 @@ def _thin(batch: Preferences, kept: int, key: jax.Array) -> Preferences:
     )
 
 
-def _fit(
-    parts: _Parts, state: PreferenceState, data: Preferences, count: jax.Array, key: jax.Array
-) -> tuple[PreferenceState, dict[str, jax.Array]]:
-    config, rows = parts.config, data.target.shape[0]
-    size = min(config.batch_size, rows)
-    most = jnp.iinfo(jnp.int32).max if config.batches is None else config.batches
-    batches = jnp.minimum((count + size - 1) // size, most)
-    data = data._replace(
-        frames_a=(data.frames_a - state.shift) / state.scale,
-        frames_b=(data.frames_b - state.shift) / state.scale,
-    )
-
-    def epoch(carry):
-        params, opt, key, done, _, _ = carry
-        key, shuffle = jax.random.split(key)
-        params, opt, value, accuracy = _epoch(parts, params, opt, data, count, batches, shuffle)
-        return params, opt, key, done + 1, value, accuracy
-
-    def unfinished(carry):
-        _, _, _, done, _, accuracy = carry
-        unspent = (done + 1) * batches <= jnp.maximum(most, batches)
-        return unspent & (done < config.epochs) & (accuracy <= config.stop_accuracy) & (count > 0)
-
-    start = (state.params, state.opt, key, jnp.int32(0), jnp.float32(0), jnp.float32(0))
-    params, opt, _, done, value, accuracy = jax.lax.while_loop(unfinished, epoch, start)
-    metrics = {"loss": value, "accuracy": accuracy, "epochs": done}
-    return state.replace(params=params, opt=opt), metrics
+FILTERED = ("trusted", "flipped")  # metrics of a filtered fit: shares of the labels
 
 
-def _epoch(
+def _filtered(
     parts: _Parts,
+    denoise: RimeConfig,
     params: Any,
-    opt: Any,
     data: Preferences,
-    count: jax.Array,
-    batches: jax.Array,
-    shuffle: jax.Array,
-) -> tuple[Any, Any, jax.Array, jax.Array]:
-    """One pass over the first `count` labels, in at most so many batches."""
-    config, rows, length = parts.config, data.target.shape[0], data.frames_a.shape[1]
-    size = min(config.batch_size, rows)
-    shuffles = 1 if config.shared_batches else config.members
-    # Unlabelled rows sort behind every labelled one. Where the last batch runs out of labels it
-    # repeats a labelled row, and `valid` leaves that out.
-    order = jax.random.uniform(shuffle, (config.members, rows))
-    order = jnp.argsort(order + 2.0 * (jnp.arange(rows) >= count), axis=1)
+    labelled: jax.Array,
+    trust: Any,
+) -> Pass:
+    """A pass over the labels that the filter keeps, those that it flips exchanged."""
+    p = _p_second(parts, params, data, jnp.sum(labelled))
+    verdict, target, trust = rime(denoise, trust, p, data.target, labelled)
+    count = jnp.maximum(jnp.sum(labelled), 1)
+    clean, flipped = ((verdict == v) & labelled for v in (CLEAN, FLIPPED))
+    shares = (jnp.sum(x) / count for x in (clean, flipped))
+    metrics = dict(zip(FILTERED, shares, strict=True))
+    return Pass(data._replace(target=target), clean | flipped, trust, metrics)
 
-    def step(i, carry):
-        params, opt, total, right, decided = carry
-        slots = i * size + jnp.arange(size)
-        index = order[:shuffles, jnp.where(slots < count, slots, 0)]
-        valid = jnp.broadcast_to(slots < count, index.shape).astype(jnp.float32)
-        batch = jax.tree.map(lambda x: x[index], data)
-        thin_key, change = jax.random.split(jax.random.fold_in(shuffle, i))
-        if config.clip_frames:
-            batch = _thin(batch, config.clip_frames, thin_key)
-        (value, (hit, n)), grads = jax.value_and_grad(_loss, has_aux=True)(
-            params, parts, batch, valid, length, change
+
+def _p_second(parts: _Parts, params: Any, data: Preferences, count: jax.Array) -> jax.Array:
+    """The members' mean P(B better) of the first `count` pairs [M], in batches; 0.5 of others."""
+    config, rows = parts.config, data.target.shape[0]
+    size, length = min(config.batch_size, rows), data.importance_a.shape[-1]
+    step = length // config.clip_frames if config.clip_frames else 1
+
+    def read(i: jax.Array, p: jax.Array) -> jax.Array:
+        start = jnp.minimum(i * size, rows - size)
+        window = lambda x: jax.lax.dynamic_slice_in_dim(x, start, size)[:, step // 2 :: step]
+        a, b = (
+            length * parts.ensemble.apply(params, window(x)).mean(-1)
+            for x in (data.frames_a, data.frames_b)
         )
-        updates, opt = parts.optimizer.update(grads, opt, params)
-        params = optax.apply_updates(params, updates)
-        return params, opt, total + value, right + hit, decided + n
+        return jax.lax.dynamic_update_slice(p, jnp.mean(jax.nn.sigmoid(b - a), axis=0), (start,))
 
-    zero = jnp.float32(0)
-    params, opt, total, right, decided = jax.lax.fori_loop(
-        0, batches, step, (params, opt, zero, zero, zero)
-    )
-    mean_loss = total / (jnp.maximum(batches, 1) * config.members)
-    return params, opt, mean_loss, right / jnp.maximum(decided, 1.0)
+    return jax.lax.fori_loop(0, (count + size - 1) // size, read, jnp.full((rows,), 0.5))

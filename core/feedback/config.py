@@ -8,6 +8,7 @@ from typing import Annotated
 from annotated_types import Ge, Le
 
 from core_jax.feedback.sampling import Rule
+from core_jax.reward_models.denoise import Denoise, RimeConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +33,10 @@ class FeedbackConfig:
     """Which pairs are asked about. uniform (the paper); disagreement, entropy: of a larger pool,
     those with the largest disagreement or entropy of the ensemble; recent: newer clips more often;
     quantiles: clips from all quantiles of both rewards."""
+    denoise: Denoise = "none"
+    """Which labels a fit learns from. none: all of them; rime: those that the ensemble's own
+    predictions do not contradict, and some with the answer exchanged (Cheng et al., ICML 2024)."""
+    rime: RimeConfig = dataclasses.field(default_factory=RimeConfig)
     alpha: Annotated[float, Ge(0.0), Le(1.0)] = 0.5
     """Weight of the residual reward after the first fit; 0 before."""
     critic_updates: Annotated[int, Ge(0)] = 100
@@ -41,3 +46,8 @@ class FeedbackConfig:
     it waits."""
     max_unanswered_rounds: Annotated[int, Ge(1)] = 3
     """Stop the run after this many rounds in a row in which the teacher answered no question."""
+
+    @property
+    def label_filter(self) -> RimeConfig | None:
+        """The thresholds of the filter of labels; None without one."""
+        return self.rime if self.denoise == "rime" else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +19,7 @@ from core_jax.feedback.collector import (
 from core_jax.feedback.config import FeedbackConfig
 from core_jax.methods.base import BaseMethod, BaseRun, Context
 from core_jax.methods.triggers import Arrived, Boundary
-from core_jax.reward_models.preference import PreferenceConfig
+from core_jax.reward_models.preference import PreferenceConfig, Preferences
 from core_jax.training.config import TrainingConfig
 from core_jax.training.reward_input import (
     InputKind,
@@ -66,6 +66,18 @@ def make_collector(
     return PairCollector(setup, train, draw, labelling, context.store)
 
 
+class LabelledPairs(Protocol):
+    """Labels that a reward can be fitted to."""
+
+    def preferences(self) -> Preferences:
+        """All labels; frames are (next_obs, snapshot) [S, M, H, ...]."""
+        ...
+
+    def counts(self) -> jax.Array:
+        """How many of them are usable, of each seed [S]; those come first."""
+        ...
+
+
 class LearnedReward:
     """A reward learned from preferences, during a run.
 
@@ -95,24 +107,25 @@ class LearnedReward:
         self._standardise = train.over_seeds(self._standardise_one, "standardise", donate=True)
 
     def fit(
-        self, seeds: SeedState, collector: PairCollector, fits: int
+        self, seeds: SeedState, labels: LabelledPairs, fits: int
     ) -> tuple[SeedState, dict[str, Any]]:
         """Fits to all labels and relabels replay; the first fit also changes the weights and starts
         the critics afresh (PEBBLE, Lee et al. 2021).
 
         Args:
             seeds: donated.
-            collector: whose labels.
+            labels: all labels so far.
             fits: how often it was fitted before.
 
         Returns:
             The seeds and the fit's metrics.
         """
-        train, count = self._train, collector.setup.seeds
+        train, counts = self._train, labels.counts()
+        count = counts.shape[0]
         if fits == 0:
             seeds = self._standardise(seeds)
         keys = stream_keys(self._first_seed, count, Stream.FIT, fits)
-        seeds, metrics = self._fit(seeds, collector.preferences(), collector.counts(), keys)
+        seeds, metrics = self._fit(seeds, labels.preferences(), counts, keys)
         # Pictures make relabelling expensive; the very first fits change the reward the most.
         if fits < 2 or fits % self._rescore_every == 0:
             seeds = train.rescore(seeds, self._source.name)
@@ -277,6 +290,8 @@ class PreferenceMethod(BaseMethod):
     def unused(self, config: Any) -> Mapping[str, str]:
         """What the input turns off, and the weight of a part: the learned reward is the whole."""
         found = {"feedback.alpha": "the learned reward is the whole reward"}
+        if config.feedback.label_filter is None:
+            found |= {"feedback.rime": "--feedback.denoise none: labels are not filtered"}
         if config.reward_input == "pixels":
             return found | {"reward.hidden": "--reward-input pixels: the network is a CNN"}
         return found | {"pixels": "--reward-input state: no picture is rendered"}
@@ -287,7 +302,8 @@ class PreferenceMethod(BaseMethod):
         """The learned reward."""
         batch, hidden = training.render_batch, config.reward.hidden
         frames = make_input(config.reward_input, env, config.pixels, hidden, batch)
-        return make_preference_source(self.column, config.reward, frames, batch)
+        keep = config.feedback.label_filter
+        return make_preference_source(self.column, config.reward, frames, batch, keep)
 
     def empty_arrays(
         self, config: Any, training: TrainingConfig, env: envs.TaskEnv

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol
 
 import chex
 import jax
@@ -20,7 +20,8 @@ from core_jax import envs
 from core_jax.agents.replay import ReplayState
 from core_jax.envs import rendering
 from core_jax.reward_models import networks, preference
-from core_jax.reward_models.preference import PreferenceModel, Preferences, PreferenceState
+from core_jax.reward_models.denoise import RimeConfig
+from core_jax.reward_models.fitting import EnsembleState
 from core_jax.reward_models.source import Columns, Metrics
 from core_jax.training.devices import rendering_options
 
@@ -115,19 +116,42 @@ def make_input(
     return RewardInput(network, lambda _, snapshot: snapshot, pixels.every, False, options)
 
 
+class RewardModel(Protocol):
+    """A learned reward over frames as pure functions, such as `preference.PreferenceModel`."""
+
+    @property
+    def init(self) -> Callable[..., EnsembleState]: ...
+    @property
+    def standardise(self) -> Callable[..., EnsembleState]: ...
+    @property
+    def predict(self) -> Callable[..., jax.Array]: ...
+    @property
+    def members(self) -> Callable[..., jax.Array]: ...
+    @property
+    def fit(self) -> Callable[..., tuple[EnsembleState, Metrics]]: ...
+
+
+class FramedLabels(Protocol):
+    """Labels of frames: preferences, ratings."""
+
+    def with_frames(self, of: Callable[..., jax.Array]) -> Any:
+        """The labels with `of(next_obs, snapshot)` in place of these two."""
+        ...
+
+
 @dataclasses.dataclass(frozen=True)
 class NetworkSource:
     """A learned reward over frames as a `RewardSource` with one column.
 
     Attributes:
         name: of the source and of its column.
-        model: the ensemble as pure functions; preferences are one way to fit it.
+        model: the ensemble as pure functions, which also say what labels it is fitted to.
         input: what it reads.
         render_batch: most frames read at once when all of replay is scored.
     """
 
     name: str
-    model: PreferenceModel
+    model: RewardModel
     input: RewardInput
     render_batch: int
 
@@ -141,12 +165,12 @@ class NetworkSource:
         """Rendering's, where the frames are pictures."""
         return self.input.compiler_options
 
-    def init(self, key: jax.Array, example: Any) -> PreferenceState:
+    def init(self, key: jax.Array, example: Any) -> EnsembleState:
         """A fresh ensemble."""
         return self.model.init(key, self.input.frames(example.next_obs, example.snapshot))
 
     def score(
-        self, state: PreferenceState, steps: Any, ring: ReplayState | None = None
+        self, state: EnsembleState, steps: Any, ring: ReplayState | None = None
     ) -> tuple[Columns, Metrics]:
         """Rewards `[T, N]` of steps that follow what is in `ring`."""
         frames = self.input.frames(steps.next_obs, steps.snapshot)
@@ -164,7 +188,7 @@ class NetworkSource:
         known = jnp.concatenate([known[None], steps.cut[every - 1 : -1 : every] == 0])
         return {self.name: interpolate(read, before, known, steps.cut)}, {}
 
-    def rescore(self, state: PreferenceState, ring: ReplayState) -> Columns:
+    def rescore(self, state: EnsembleState, ring: ReplayState) -> Columns:
         """Rewards of all that is in replay, `[rows, N]`; rows never filled hold anything."""
         data, every = ring.data, self.input.every
         if every == 1:
@@ -190,19 +214,18 @@ class NetworkSource:
         known = (jnp.roll(ends, 1, axis=0) == 0) & ~oldest
         return {self.name: interpolate(read, jnp.roll(read, 1, axis=0), known, data.cut)}
 
-    def score_episode(self, state: PreferenceState, steps: Any) -> Columns:
+    def score_episode(self, state: EnsembleState, steps: Any) -> Columns:
         """Rewards `[T]` of one episode; every frame is read."""
         frames = self.input.frames(steps.next_obs, steps.snapshot)
         return {self.name: self.model.predict(state, frames)}
 
     def fit(
-        self, state: PreferenceState, labels: Preferences, count: jax.Array, key: jax.Array
-    ) -> tuple[PreferenceState, Metrics]:
-        """Fits to preferences whose `frames_a` and `frames_b` are (next_obs, snapshot)."""
-        a, b = (self.input.frames(*x) for x in (labels.frames_a, labels.frames_b))
-        return self.model.fit(state, labels._replace(frames_a=a, frames_b=b), count, key)
+        self, state: EnsembleState, labels: FramedLabels, count: jax.Array, key: jax.Array
+    ) -> tuple[EnsembleState, Metrics]:
+        """Fits to labels in which (next_obs, snapshot) stand for the frames."""
+        return self.model.fit(state, labels.with_frames(self.input.frames), count, key)
 
-    def standardise(self, state: PreferenceState, steps: Any) -> PreferenceState:
+    def standardise(self, state: EnsembleState, steps: Any) -> EnsembleState:
         """The state with the mean and spread of some steps' frames, where frames are scaled."""
         if not self.input.scaled:
             return state
@@ -214,7 +237,7 @@ def pixel_fit(group: str, frames: int) -> dict[str, object]:
     and all members read the same ones.
 
     Args:
-        group: name of the method's `PreferenceConfig`.
+        group: name of the method's group of settings of the ensemble.
         frames: of a clip in a batch.
     """
     return {
@@ -226,10 +249,15 @@ def pixel_fit(group: str, frames: int) -> dict[str, object]:
 
 
 def make_preference_source(
-    name: str, config: preference.PreferenceConfig, input: RewardInput, render_batch: int
+    name: str,
+    config: preference.PreferenceConfig,
+    input: RewardInput,
+    render_batch: int,
+    denoise: RimeConfig | None = None,
 ) -> NetworkSource:
-    """A reward learned from preferences, as a source and column of that name."""
-    model = preference.make_preference(config, input.network)
+    """A reward learned from preferences, as a source and column of that name; `denoise` filters the
+    labels that it is fitted to."""
+    model = preference.make_preference(config, input.network, denoise)
     return NetworkSource(name, model, input, render_batch)
 
 

@@ -48,6 +48,9 @@ class Core(BaseMethod):
         if not config.rrm:
             found |= {"residual": "--no-rrm: there is no residual reward"}
             found |= {"residual_input": "--no-rrm: there is no residual reward"}
+            found |= {"feedback.denoise": "--no-rrm: nothing is fitted to labels"}
+        if config.feedback.label_filter is None:
+            found |= {"feedback.rime": "--feedback.denoise none: labels are not filtered"}
         if config.residual_input == "pixels":
             found |= {"residual.hidden": "--residual-input pixels: the network is a CNN"}
         else:
@@ -87,7 +90,8 @@ class Core(BaseMethod):
             batch = training.render_batch
             hidden = config.residual.hidden
             frames = make_input(config.residual_input, env, config.pixels, hidden, batch)
-            sources = (make_preference_source(RESIDUAL, config.residual, frames, batch),)
+            keep = config.feedback.label_filter
+            sources = (make_preference_source(RESIDUAL, config.residual, frames, batch, keep),)
             weights |= {RESIDUAL: 0.0}
         return Rewards(weights, sources, (COLUMN,) if config.frm else ())
 
