@@ -17,7 +17,8 @@ import jax.numpy as jnp
 
 
 class Network(NamedTuple):
-    """`init(key, example_frame [F]) -> params`, `apply(params, frames [..., F]) -> [...]`.
+    """`init(key, example_frame [F]) -> params`, `apply(params, frames [..., F]) -> [...]`, or
+    `[..., width]` of an embedding.
 
     `augmented(params, frames, key)` is what a fit applies: the same, of frames that are changed at
     random in ways that should not matter; None where there are none.
@@ -54,6 +55,26 @@ def _apply(net: nn.Module) -> Callable[[Any, jax.Array], jax.Array]:
     return lambda params, frames: cast(jax.Array, net.apply(params, frames))
 
 
+class StateEmbedding(nn.Module):
+    """MLP with LeakyReLU from a state frame to a vector."""
+
+    hidden: Sequence[int]
+    width: int
+
+    @nn.compact
+    def __call__(self, frames: jax.Array) -> jax.Array:
+        x = frames
+        for width in self.hidden:
+            x = nn.leaky_relu(nn.Dense(width)(x))
+        return nn.Dense(self.width)(x)
+
+
+def state_embedding(hidden: Sequence[int], width: int) -> Network:
+    """A `StateEmbedding` as an init/apply pair: `[..., F] -> [..., width]`."""
+    net = StateEmbedding(tuple(hidden), width)
+    return Network(init=net.init, apply=_apply(net))
+
+
 SMALLEST_PICTURE = 47  # pixels; what the four convolutions need
 _CONVOLUTIONS = ((5, 3, 16), (3, 2, 32), (3, 2, 64), (3, 2, 128))  # kernel, stride, channels
 # Pixels from one such window, which a last convolution looks at, to the next.
@@ -72,17 +93,33 @@ class PixelReward(nn.Module):
 
     @nn.compact
     def __call__(self, pictures: jax.Array) -> jax.Array:
-        chex.assert_rank(pictures, 4)  # [B, H, W, 3] uint8
-        if min(pictures.shape[1:3]) < SMALLEST_PICTURE:
-            height, width = pictures.shape[1:3]
-            raise ValueError(
-                f"pictures of {height} x {width} pixels are too small: at least {SMALLEST_PICTURE}"
-            )
-        x = _all_seen(pictures).astype(jnp.float32) / 255.0 - 0.5
-        for kernel, stride, channels in _CONVOLUTIONS:
-            x = nn.relu(nn.Dense(channels)(_patches(x, kernel, stride)))
+        x = _convolved(pictures)
         head = nn.Dense(1, kernel_init=_symmetric(1e-3), bias_init=_symmetric(1e-3))
-        return jnp.tanh(head(x.reshape(x.shape[0], -1))[..., 0])
+        return jnp.tanh(head(x)[..., 0])
+
+
+class PixelEmbedding(nn.Module):
+    """The same convolutions and one linear layer, to a vector."""
+
+    width: int
+
+    @nn.compact
+    def __call__(self, pictures: jax.Array) -> jax.Array:
+        return nn.Dense(self.width)(_convolved(pictures))
+
+
+def _convolved(pictures: jax.Array) -> jax.Array:
+    """The layers before the last, inside of a module's compact method: [B, features]."""
+    chex.assert_rank(pictures, 4)  # [B, H, W, 3] uint8
+    if min(pictures.shape[1:3]) < SMALLEST_PICTURE:
+        height, width = pictures.shape[1:3]
+        raise ValueError(
+            f"pictures of {height} x {width} pixels are too small: at least {SMALLEST_PICTURE}"
+        )
+    x = _all_seen(pictures).astype(jnp.float32) / 255.0 - 0.5
+    for kernel, stride, channels in _CONVOLUTIONS:
+        x = nn.relu(nn.Dense(channels)(_patches(x, kernel, stride)))
+    return x.reshape(x.shape[0], -1)
 
 
 def pixel_network(
@@ -90,6 +127,7 @@ def pixel_network(
     batch: int,
     shift: float = 0.0,
     learnt_at_once: int | None = None,
+    embedding: int | None = None,
 ) -> Network:
     """A `PixelReward` over things that are drawn where they are looked at.
 
@@ -100,8 +138,9 @@ def pixel_network(
             a few hundred labels do not teach a CNN that place in the picture is not what counts).
         learnt_at_once: most frames of a fit's batch that pass through the network at once; it looks
             at them again for their gradient. All when None, which is right where memory is fast.
+        embedding: the network gives vectors of this width, on a last axis, in place of rewards.
     """
-    net = PixelReward()
+    net = PixelReward() if embedding is None else PixelEmbedding(embedding)
     look = _apply(net)
 
     def init(key: jax.Array, example: jax.Array) -> Any:
@@ -110,23 +149,24 @@ def pixel_network(
     def apply(params: Any, frames: jax.Array) -> jax.Array:
         flat = frames.reshape(-1, frames.shape[-1])
         seen = _in_turn(lambda x: look(params, draw(x, None)), flat, batch)
-        return seen.reshape(frames.shape[:-1])
+        return seen.reshape(*frames.shape[:-1], *seen.shape[1:])
 
     def augmented(params: Any, frames: jax.Array, key: jax.Array) -> jax.Array:
         flat = frames.reshape(-1, frames.shape[-1])
         shifts = jax.random.uniform(key, (flat.shape[0], 2), minval=-shift, maxval=shift)
         if learnt_at_once is None:
-            return look(params, draw(flat, shifts)).reshape(frames.shape[:-1])
+            seen = look(params, draw(flat, shifts))
+            return seen.reshape(*frames.shape[:-1], *seen.shape[1:])
         # What the gradient needs of a layer is many times its pictures: made again, not kept.
         again = jax.checkpoint(look, prevent_cse=False)
         seen = _in_turn(lambda x: again(params, draw(*x)), (flat, shifts), learnt_at_once)
-        return seen.reshape(frames.shape[:-1])
+        return seen.reshape(*frames.shape[:-1], *seen.shape[1:])
 
     return Network(init=init, apply=apply, augmented=augmented if shift else None)
 
 
 def _in_turn(look: Callable[[Any], jax.Array], frames: Any, size: int) -> jax.Array:
-    """`look` of frames `[B, ...]`, at most `size` of them at once -> [B].
+    """`look` of frames `[B, ...]`, at most `size` of them at once -> [B, ...].
 
     Batches of `lax.map`'s own would compile what is left over a second time.
     """
@@ -140,7 +180,8 @@ def _in_turn(look: Callable[[Any], jax.Array], frames: Any, size: int) -> jax.Ar
         filled = jnp.pad(x, ((0, turns * size - count), (0, 0)), mode="edge")
         return filled.reshape(turns, size, -1)
 
-    return jax.lax.map(look, jax.tree.map(split, frames)).reshape(-1)[:count]
+    seen = jax.lax.map(look, jax.tree.map(split, frames))
+    return seen.reshape(-1, *seen.shape[2:])[:count]
 
 
 def ensemble(network: Network, members: int) -> Network:

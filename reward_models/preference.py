@@ -21,7 +21,7 @@ import optax
 from annotated_types import Ge
 
 from core_jax.reward_models import fitting, networks
-from core_jax.reward_models.denoise import CLEAN, FLIPPED, RimeConfig, first_trust, rime
+from core_jax.reward_models.denoise import CLEAN, FLIPPED, RimeConfig, Trust, first_trust, rime
 from core_jax.reward_models.fitting import EnsembleConfig, EnsembleState, Fit, Pass
 
 PreferenceState = EnsembleState
@@ -166,7 +166,8 @@ def _fit(
     if parts.denoise is None:
         how = Fit(parts.config, loss)
     else:
-        how = Fit(parts.config, loss, functools.partial(_filtered, parts, parts.denoise), FILTERED)
+        keep = functools.partial(filtered, parts.denoise, functools.partial(_p_second, parts))
+        how = Fit(parts.config, loss, keep, FILTERED)
     return fitting.fit(how, state, data, count, key)
 
 
@@ -217,39 +218,53 @@ def _thin(batch: Preferences, kept: int, key: jax.Array) -> Preferences:
 
 
 FILTERED = ("trusted", "flipped")  # metrics of a filtered fit: shares of the labels
+PSecond = Callable[[Any, jax.Array, jax.Array], jax.Array]
 
 
-def _filtered(
-    parts: _Parts,
+def filtered(
     denoise: RimeConfig,
+    p_second: PSecond,
     params: Any,
     data: Preferences,
     labelled: jax.Array,
-    trust: Any,
+    trust: Trust,
 ) -> Pass:
-    """A pass over the labels that the filter keeps, those that it flips exchanged."""
-    p = _p_second(parts, params, data, jnp.sum(labelled))
+    """A pass over the labels that the filter keeps, those that it flips exchanged.
+
+    Args:
+        denoise: the filter's thresholds.
+        p_second: `(params, frames_a [B, H, F], frames_b) -> mean P(B better) [B]`.
+        params: the ensemble's.
+        data: all labels [M].
+        labelled: rows that are labels [M]; they come first.
+        trust: the filter's, from the pass before.
+    """
+    count, rows = jnp.sum(labelled), data.target.shape[0]
+    size = min(_READ_AT_ONCE, rows)
+
+    def read(i: jax.Array, p: jax.Array) -> jax.Array:
+        # The last window is moved back to end with the rows; what it repeats stays the same.
+        start = jnp.minimum(i * size, rows - size)
+        window = lambda x: jax.lax.dynamic_slice_in_dim(x, start, size)
+        new = p_second(params, window(data.frames_a), window(data.frames_b))
+        return jax.lax.dynamic_update_slice(p, new, (start,))
+
+    p = jax.lax.fori_loop(0, (count + size - 1) // size, read, jnp.full((rows,), 0.5))
     verdict, target, trust = rime(denoise, trust, p, data.target, labelled)
-    count = jnp.maximum(jnp.sum(labelled), 1)
     clean, flipped = ((verdict == v) & labelled for v in (CLEAN, FLIPPED))
-    shares = (jnp.sum(x) / count for x in (clean, flipped))
+    shares = (jnp.sum(x) / jnp.maximum(count, 1) for x in (clean, flipped))
     metrics = dict(zip(FILTERED, shares, strict=True))
     return Pass(data._replace(target=target), clean | flipped, trust, metrics)
 
 
-def _p_second(parts: _Parts, params: Any, data: Preferences, count: jax.Array) -> jax.Array:
-    """The members' mean P(B better) of the first `count` pairs [M], in batches; 0.5 of others."""
-    config, rows = parts.config, data.target.shape[0]
-    size, length = min(config.batch_size, rows), data.importance_a.shape[-1]
-    step = length // config.clip_frames if config.clip_frames else 1
+_READ_AT_ONCE = 128  # pairs
 
-    def read(i: jax.Array, p: jax.Array) -> jax.Array:
-        start = jnp.minimum(i * size, rows - size)
-        window = lambda x: jax.lax.dynamic_slice_in_dim(x, start, size)[:, step // 2 :: step]
-        a, b = (
-            length * parts.ensemble.apply(params, window(x)).mean(-1)
-            for x in (data.frames_a, data.frames_b)
-        )
-        return jax.lax.dynamic_update_slice(p, jnp.mean(jax.nn.sigmoid(b - a), axis=0), (start,))
 
-    return jax.lax.fori_loop(0, (count + size - 1) // size, read, jnp.full((rows,), 0.5))
+def _p_second(parts: _Parts, params: Any, frames_a: jax.Array, frames_b: jax.Array) -> jax.Array:
+    length, thin = frames_a.shape[1], parts.config.clip_frames
+    step = length // thin if thin else 1
+    return_a, return_b = (
+        length * parts.ensemble.apply(params, x[:, step // 2 :: step]).mean(-1)
+        for x in (frames_a, frames_b)
+    )
+    return jnp.mean(jax.nn.sigmoid(return_b - return_a), axis=0)

@@ -6,9 +6,12 @@ from core_jax.methods.base import Method
 from core_jax.methods.code import Code
 from core_jax.methods.core import Core
 from core_jax.methods.env_reward import EnvDense, EnvSparse
+from core_jax.methods.erl_vlm import ERLVLM
 from core_jax.methods.eureka import Eureka
+from core_jax.methods.pebble import Pebble
 from core_jax.methods.rl_vlm_f import RLVLMF
 from core_jax.methods.text2reward import Text2Reward
+from core_jax.methods.vlm_ar3l import VLMAR3L
 
 _METHODS: dict[str, Method] = {}
 
@@ -38,5 +41,16 @@ def get(name: str) -> Method:
     return _METHODS[name]
 
 
-for _method in (Core(), Eureka(), Text2Reward(), RLVLMF(), Code(), EnvDense(), EnvSparse()):
+for _method in (
+    Core(),
+    Eureka(),
+    Text2Reward(),
+    Pebble(),
+    RLVLMF(),
+    ERLVLM(),
+    VLMAR3L(),
+    Code(),
+    EnvDense(),
+    EnvSparse(),
+):
     register(_method)

@@ -1,9 +1,9 @@
 """RL-VLM-F (Wang et al., ICML 2024): a reward learned from preferences between single pictures.
 
-explore by state entropy, an intrinsic reward (PEBBLE's unsupervised phase, Lee et al. 2021)
-then, round after round: ask which of two pictures is nearer to the goal, in two stages (the
-pictures are described, then compared by the description alone); drop "cannot tell"; fit R to
-all labels and relabel replay; from the first fit on train on R alone, with fresh critics
+The loop is PEBBLE's (`exploration`): explore by state entropy, then, round after round, ask which
+of two pictures is nearer to the goal, in two stages (the pictures are described, then compared by
+the description alone); drop "cannot tell"; fit R to all labels and relabel replay; from the first
+fit on train on R alone, with fresh critics.
 """
 
 from __future__ import annotations
@@ -14,25 +14,10 @@ from typing import Annotated, Any, ClassVar
 
 from annotated_types import Ge
 
-from core_jax import envs
 from core_jax.feedback.config import FeedbackConfig
-from core_jax.methods.base import Context
-from core_jax.methods.preferences import (
-    LearnedReward,
-    PreferenceMethod,
-    PreferenceRun,
-    make_collector,
-    rescore_every,
-)
-from core_jax.methods.triggers import Boundary, EachChunk, Every, OnArrival, Trigger
-from core_jax.reward_models.entropy import StateEntropy
+from core_jax.methods.exploration import ExploringMethod
 from core_jax.reward_models.preference import PreferenceConfig
-from core_jax.training.config import TrainingConfig
-from core_jax.training.reward_input import InputKind, NetworkSource, PixelConfig, pixel_fit
-from core_jax.training.state import SeedState
-from core_jax.training.train import Rewards, Train
-
-REWARD, ENTROPY = "preference", "entropy"
+from core_jax.training.reward_input import InputKind, PixelConfig, pixel_fit
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,77 +33,22 @@ class RLVLMFConfig:
     pixels: PixelConfig = dataclasses.field(default_factory=PixelConfig)
 
 
-class RLVLMF(PreferenceMethod):
+class RLVLMF(ExploringMethod):
     """Reward from preferences between single pictures."""
 
     name: ClassVar[str] = "rl_vlm_f"
     summary: ClassVar[str] = "reward learned from preferences between single pictures"
     config: ClassVar[type] = RLVLMFConfig
-    column: ClassVar[str] = REWARD
 
     def presets(self, config: RLVLMFConfig, task: str) -> Mapping[str, Any]:
         """The released schedules: 40 pairs every 4,000 steps on Meta-World."""
-        pixels = pixel_fit("reward", 1) if config.reward_input == "pixels" else {}
-        return {**_PICTURES, **pixels, **_SCHEDULES.get(task, _META_WORLD)}
-
-    def unused(self, config: RLVLMFConfig) -> Mapping[str, str]:
-        """No scores are asked for, and the first round has its own rule."""
-        return {
-            **super().unused(config),
-            "feedback.first_round": "the first round follows --unsupervised-steps",
-            "reward.importance_weight": "no scores are asked for",
-        }
-
-    def rewards(self, config: RLVLMFConfig, training: TrainingConfig, env: envs.TaskEnv) -> Rewards:
-        """State entropy, then the learned reward alone."""
-        rows = -(-(config.unsupervised_steps + training.random_steps) // training.envs)
-        entropy = StateEntropy(ENTROPY, window=max(1, rows))
-        learned = self.learned_source(config, training, env)
-        return Rewards({ENTROPY: 1.0, REWARD: 0.0}, (learned, entropy))
-
-    def start(self, config: RLVLMFConfig, context: Context, train: Train) -> RLVLMFRun:
-        """Starts a run."""
-        return RLVLMFRun(config, context, train)
+        return picture_presets(config.reward_input, task)
 
 
-class RLVLMFRun(PreferenceRun):
-    """RL-VLM-F during one run."""
-
-    def __init__(self, config: RLVLMFConfig, context: Context, train: Train):
-        learned, entropy = train.plan.sources
-        assert isinstance(learned, NetworkSource) and isinstance(entropy, StateEntropy)
-        weights = {ENTROPY: 0.0, REWARD: 1.0}
-        updates, every = config.feedback.critic_updates, rescore_every(config)
-        reward = LearnedReward(train, learned, context.seed, weights, updates, every)
-        collector = make_collector(context, train, config.feedback, learned, importance=False)
-        super().__init__(context, collector, reward)
-        self._config, self._train, self._entropy = config, train, entropy
-        self._normalise = train.over_seeds(self._normalise_one, "normalise", donate=True)
-
-    @property
-    def triggers(self) -> tuple[Trigger, ...]:
-        """What is done when, in this order."""
-        first = self.context.training.random_steps + self._config.unsupervised_steps
-        return (
-            EachChunk(self.explore),
-            Every(self._config.feedback.round_every, self.ask, start=first),
-            EachChunk(self.collect),
-            OnArrival(self.fit),
-        )
-
-    @property
-    def phase(self) -> str:
-        """What the policy is trained on now."""
-        return "learned reward" if self.fitted else "state entropy"
-
-    def explore(self, at: Boundary) -> None:
-        """Scores the states seen so far by each other."""
-        if not self.fitted:
-            at.seeds = self._train.rescore(self._normalise(at.seeds), ENTROPY)
-
-    def _normalise_one(self, seed: SeedState) -> SeedState:
-        scale = self._entropy.scale(seed.replay)
-        return seed.replace(sources={**seed.sources, ENTROPY: scale})
+def picture_presets(reward_input: InputKind, task: str) -> dict[str, Any]:
+    """Schedules of RL-VLM-F, which other methods that ask about pairs of pictures share."""
+    pixels = pixel_fit("reward", 1) if reward_input == "pixels" else {}
+    return {**_PICTURES, **pixels, **_SCHEDULES.get(task, _META_WORLD)}
 
 
 _PICTURES = {"random_steps": 1_000, "feedback.clip_length": 1, "feedback.frames_shown": 1,

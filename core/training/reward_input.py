@@ -78,6 +78,7 @@ def make_input(
     pixels: PixelConfig,
     hidden: Sequence[int],
     render_batch: int,
+    embedding: int | None = None,
 ) -> RewardInput:
     """Builds the input of a learned reward.
 
@@ -87,9 +88,12 @@ def make_input(
         pixels: how pictures are rendered; not read for states.
         hidden: widths of the network over states; not read for pixels.
         render_batch: most pictures rendered at once.
+        embedding: the network gives vectors of this width in place of rewards.
     """
     if kind == "state":
         network = networks.state_network(hidden)
+        if embedding is not None:
+            network = networks.state_embedding(hidden, embedding)
         return RewardInput(network, lambda obs, _: env.spec.frame_view(obs), 1, True, None)
 
     camera = env.spec.camera
@@ -111,7 +115,8 @@ def make_input(
         return jax.vmap(one)(snapshots, shifts)
 
     cached = min(render_batch, _CACHED) if jax.default_backend() == "cpu" else None
-    network = networks.pixel_network(draw, cached or render_batch, pixels.shift, cached)
+    batch = cached or render_batch
+    network = networks.pixel_network(draw, batch, pixels.shift, cached, embedding)
     options = rendering_options()
     return RewardInput(network, lambda _, snapshot: snapshot, pixels.every, False, options)
 
@@ -208,11 +213,7 @@ class NetworkSource:
 
         read = data.rewards[self.name][every - 1 :: every]
         read = jax.lax.fori_loop(0, (filled + at_once - 1) // at_once, read_window, read)
-        ends = data.cut[every - 1 :: every]
-        # What is before the oldest group in the ring is the newest one, or nothing.
-        oldest = (jnp.arange(groups) == (ring.cursor - ring.size) // every % groups)[:, None]
-        known = (jnp.roll(ends, 1, axis=0) == 0) & ~oldest
-        return {self.name: interpolate(read, jnp.roll(read, 1, axis=0), known, data.cut)}
+        return {self.name: interpolate_ring(read, ring, every)}
 
     def score_episode(self, state: EnsembleState, steps: Any) -> Columns:
         """Rewards `[T]` of one episode; every frame is read."""
@@ -259,6 +260,16 @@ def make_preference_source(
     labels that it is fitted to."""
     model = preference.make_preference(config, input.network, denoise)
     return NetworkSource(name, model, input, render_batch)
+
+
+def interpolate_ring(read: jax.Array, ring: ReplayState, every: int) -> jax.Array:
+    """Values of all that is in replay `[rows, N]` from those of each group's last step [G, N], both
+    as the ring lies in memory."""
+    ends = ring.data.cut[every - 1 :: every]
+    # What is before the oldest group in the ring is the newest one, or nothing.
+    oldest = jnp.arange(len(read)) == (ring.cursor - ring.size) // every % len(read)
+    known = (jnp.roll(ends, 1, axis=0) == 0) & ~oldest[:, None]
+    return interpolate(read, jnp.roll(read, 1, axis=0), known, ring.data.cut)
 
 
 def interpolate(read: jax.Array, before: jax.Array, known: jax.Array, cut: jax.Array) -> jax.Array:

@@ -12,7 +12,7 @@ from core_jax.methods.code import check_file
 from core_jax.methods.core.algorithm import CoreRun
 from core_jax.methods.core.config import CoreConfig, presets
 from core_jax.methods.core.parts import COLUMN, FORMAL, RESIDUAL
-from core_jax.methods.preferences import check_clips, check_input
+from core_jax.methods.fit_checks import check_clips, check_input
 from core_jax.methods.trials import check_trial
 from core_jax.reward_models.source import RewardSource
 from core_jax.training.config import TrainingConfig

@@ -1,10 +1,14 @@
 """What methods are tested with: a context without a run, and models with fixed replies."""
 
+import dataclasses
+from pathlib import Path
+
 import pytest
 
 from core_jax.agents.learner import ActionSpace, make_learner
 from core_jax.methods.base import Context
 from core_jax.models.base import Reply
+from core_jax.runs.presets import make_config
 
 
 class FixedReplies:
@@ -59,3 +63,37 @@ def context_for(drawer):
         )
 
     return make
+
+
+TINY_PEBBLE = {
+    "task": "drawer-open", "reward_input": "state", "seeds": 1, "steps": 600, "envs": 10,
+    "rollout": 5, "updates": 2, "chunk": 100, "random_steps": 100, "unsupervised_steps": 300,
+    "eval_every": 600, "eval_episodes": 2, "final_episodes": 2, "checkpoint_every": 0,
+    "sac": {"hidden": [16, 16], "batch_size": 16}, "reward": {"hidden": [16], "epochs": 2},
+    "feedback": {"labels": 16, "labels_per_round": 8, "round_every": 200, "critic_updates": 2},
+}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def tiny_pebble():
+    """Makes the config of a run of one of PEBBLE's family that is small enough for a test."""
+
+    def make(method, **values):
+        feedback = TINY_PEBBLE["feedback"] | values.pop("feedback", {})
+        return make_config(**TINY_PEBBLE | values, method=method, feedback=feedback)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def script_flags():
+    """A script's own flags, as the command line needs them."""
+
+    @dataclasses.dataclass(frozen=True)
+    class Flags:
+        """A script."""
+
+        out: Path = Path("run")
+        """The folder."""
+
+    return Flags
