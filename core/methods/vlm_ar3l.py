@@ -2,9 +2,9 @@
 between single pictures.
 
 The loop is PEBBLE's (`exploration`), the questions and the absolute reward are RL-VLM-F's. The
-relative reward is a classifier of two pictures (`core_jax.reward_models.relative`): the picture of a
-step is compared with the one 16 steps before, in both orders, and gives +1 or -1 only where both
-answers agree. The reward is half the sum of the two.
+relative reward is a classifier of two pictures (`core_jax.reward_models.relative`): each picture
+is compared with the one 16 steps before, in both orders, and gives +1 or -1 only where both answers
+agree. The reward is half the sum of the two.
 """
 
 from __future__ import annotations
