@@ -15,6 +15,7 @@ from typing import Any
 from core_jax import envs
 from core_jax.feedback.collecting import Collector
 from core_jax.methods.base import Context
+from core_jax.methods.fit_checks import check_clips, check_input
 from core_jax.methods.learned_reward import FittedSource, LearnedReward
 from core_jax.methods.preferences import (
     PreferenceMethod,
@@ -45,6 +46,12 @@ class ExploringMethod(PreferenceMethod):
             "feedback.first_round": "the first round follows --unsupervised-steps",
             "reward.importance_weight": "no scores are asked for",
         }
+
+    def check(self, config: Any, training: TrainingConfig, spec: envs.TaskSpec) -> None:
+        """Clips fit into what is explored, and what is to be read can be read."""
+        check_clips(config.feedback, training, spec, config.unsupervised_steps)
+        check_input(config.reward_input, config.pixels, config.reward, config.feedback,
+                    training, spec)  # fmt: skip
 
     def learned_sources(
         self, config: Any, training: TrainingConfig, env: envs.TaskEnv

@@ -9,13 +9,16 @@ from core_jax.training.config import TrainingConfig
 from core_jax.training.reward_input import InputKind, PixelConfig
 
 
-def check_clips(feedback: FeedbackConfig, training: TrainingConfig, spec: envs.TaskSpec) -> None:
+def check_clips(
+    feedback: FeedbackConfig, training: TrainingConfig, spec: envs.TaskSpec, explored: int = 0
+) -> None:
     """Raises a ValueError unless clips fit into episodes, and replay holds two when the first are
-    drawn."""
+    drawn, after the random steps and `explored` more."""
     length, envs_ = feedback.clip_length, training.envs
-    if training.random_steps < 2 * length * envs_:
+    least = 2 * length * envs_ - explored
+    if training.random_steps < least:
         raise ValueError(
-            f"random_steps ({training.random_steps}) must be at least {2 * length * envs_}: two "
+            f"random_steps ({training.random_steps}) must be at least {least}: two "
             f"clips of {length} steps in each of {envs_} environments"
         )
     if length > spec.horizon:

@@ -50,12 +50,14 @@ class Pebble(ExploringMethod):
 
 _CLIPS = {"random_steps": 1_000, "feedback.pairs": "disagreement", "reward.importance_weight": 0.0,
           "reward.batch_size": 128}  # fmt: skip
-_META_WORLD = {"feedback.labels": 10_000, "feedback.labels_per_round": 50,
+# B-Pref's limit of 10,000 is for a million steps; room for labels that are never asked costs memory.
+_META_WORLD = {"feedback.labels": 2_000, "feedback.labels_per_round": 50,
                "feedback.round_every": 5_000, "feedback.clip_length": 50,
                "reward.epochs": 10}  # fmt: skip
 _ROPE = {"feedback.labels": 2_000, "feedback.labels_per_round": 100, "feedback.round_every": 5_000,
          "feedback.clip_length": 10, "pixels.every": 1, "reward.epochs": 30}  # fmt: skip
 _SCHEDULES: dict[str, dict[str, Any]] = {
+    "peg-insert-side": {**_META_WORLD, "feedback.labels": 3_000},
     "flatten-rope": {**_ROPE, "feedback.window": 4_000},  # a hundred episodes
     "pass-water": {**_ROPE, "feedback.window": 7_500},
     "fold-cloth": {

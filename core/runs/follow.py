@@ -30,6 +30,8 @@ def follow(config: Config, given: Set[str]) -> Config:
     config = _up_to(config, "chunk", config.training.block, given)
     if config.asks_teacher and hasattr(config.settings, "feedback"):
         least = 2 * config.settings.feedback.clip_length * config.training.envs
+        # Where exploration goes on after the random actions, the first clips come from both.
+        least -= getattr(config.settings, "unsupervised_steps", 0)
         if config.training.random_steps < least and "random_steps" not in given:
             config = with_values(config, {"random_steps": least})
     for name in _WHOLE_CHUNKS:

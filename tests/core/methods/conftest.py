@@ -80,7 +80,7 @@ def tiny_pebble():
 
     def make(method, **values):
         feedback = TINY_PEBBLE["feedback"] | values.pop("feedback", {})
-        return make_config(**TINY_PEBBLE | values, method=method, feedback=feedback)
+        return make_config(**{**TINY_PEBBLE, **values, "method": method, "feedback": feedback})
 
     return make
 
