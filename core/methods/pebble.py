@@ -50,7 +50,7 @@ class Pebble(ExploringMethod):
 
 _CLIPS = {"random_steps": 1_000, "feedback.pairs": "disagreement", "reward.importance_weight": 0.0,
           "reward.batch_size": 128}  # fmt: skip
-# B-Pref's limit of 10,000 is for a million steps; room for labels that are never asked costs memory.
+# B-Pref's limit, 10,000, is for a million steps; room for labels that are never asked costs memory.
 _META_WORLD = {"feedback.labels": 2_000, "feedback.labels_per_round": 50,
                "feedback.round_every": 5_000, "feedback.clip_length": 50,
                "reward.epochs": 10}  # fmt: skip
