@@ -1,0 +1,128 @@
+"""Every method on every task by one command: a run starts, is killed, resumes, and ends."""
+
+import dataclasses
+import itertools
+import json
+from pathlib import Path
+
+import pytest
+
+from core_jax import envs, methods
+from core_jax.models.replay import recording
+from core_jax.runs import flags
+from core_jax.runs.layout import places
+from core_jax.runs.loop import run
+from core_jax.runs.presets import defaults
+
+# As far as a method has them. Shapes of training are the same for all, so that methods on the same
+# task share most of what is compiled.
+TINY = {
+    "steps": 400, "envs": 10, "rollout": 5, "chunk": 100, "updates": 2, "random_steps": 100,
+    "eval_every": 400, "eval_episodes": 2, "final_episodes": 2, "checkpoint_every": 200,
+    "replay": 400, "unsupervised_steps": 100, "reward_input": "state",
+    "sac.hidden": [16, 16], "sac.batch_size": 16,
+    "feedback.labels": 12, "feedback.labels_per_round": 4, "feedback.first_round": 200,
+    "feedback.round_every": 100, "feedback.clip_length": 2, "feedback.window": 400,
+    "feedback.critic_updates": 2,
+    "reward.hidden": [16], "reward.epochs": 2, "residual.hidden": [16], "residual.epochs": 2,
+    "relative.hidden": [16], "relative.epochs": 2, "relative.embedding": 8,
+    "formal.candidates": 2, "formal.attempts": 1, "formal.refine_at": [300],
+    "eureka.candidates": 2, "eureka.iterations": 1, "eureka.trial_fraction": 0.25,
+}  # fmt: skip
+SINGLE = {"rl_vlm_f", "erl_vlm", "vlm_ar3l"}  # whose presets are about single pictures
+ALL = list(itertools.product(methods.names(), envs.names()))
+# One method on each task, and the others on one of them.
+_TURNS = zip(envs.names(), itertools.cycle(("pebble", "erl_vlm", "core", "vlm_ar3l", "rl_vlm_f")),
+             strict=False)  # fmt: skip
+SOME = sorted({(m, t) for t, m in _TURNS} | {(m, "drawer-open") for m in methods.names()})
+
+
+@dataclasses.dataclass(frozen=True)
+class Flags:
+    """As `scripts/train.py`."""
+
+    out: Path = Path("run")
+    """The run's folder."""
+    resume: bool = False
+    """Continue."""
+
+
+class Killed(Exception):
+    """In place of a signal."""
+
+
+def kill(row):
+    """Called with every row of metrics: the run ends after the one that follows a checkpoint."""
+    if row["env_steps"] == 300:
+        raise Killed
+
+
+def command(method, task, folder):
+    """The words after `train.py` of a tiny run."""
+    config = defaults({"method": method, "task": task})
+    known, unused = places(config), config.recipe.unused(config.settings)
+    words = ["--method", method, "--task", task, "--out", str(folder / "run")]
+    for name, value in TINY.items():
+        top, _, field = name.partition(".")
+        has = top in known and (not field or hasattr(known[top].get(config), field))
+        if not has or name in unused and name != "reward_input":
+            continue
+        if name == "feedback.clip_length" and method in SINGLE:
+            continue
+        values = value if isinstance(value, list) else [value]
+        words += ["--" + name.replace("_", "-"), *map(str, values)]
+    if method == "code":
+        file = folder / "reward.py"
+        file.write_text("def compute_reward(observation, action, target_pos):\n"
+                        "    return observation[0], {}\n")  # fmt: skip
+        words += ["--formal.file", str(file)]
+    return words
+
+
+def walk(method, task, folder):
+    """Starts, kills and resumes one run; returns its summary."""
+    config, own = flags.parse(Flags, command(method, task, folder))
+    with pytest.raises(Killed):
+        run(config, own.out, quiet=True, on_row=kill)
+    config, own = flags.parse(Flags, ["--resume", "--out", str(own.out)])
+    rows = []
+    summary = run(config, own.out, resume=True, quiet=True, on_row=rows.append)
+    assert [row["env_steps"] for row in rows] == [300, 400]
+    lines = (own.out / "metrics.jsonl").read_text().splitlines()
+    assert [json.loads(line)["env_steps"] for line in lines] == [100, 200, 300, 400]
+    return summary, rows
+
+
+def recorded(method, task):
+    """Whether a method that asks a language model has recorded replies for a task."""
+    config = defaults({"method": method, "task": task})
+    if not config.asks_writer:
+        return True
+    return recording(task, config.recipe.prompt_kind()).exists()
+
+
+def check_walk(method, task, folder):
+    """Walks, or is told what is missing."""
+    if not recorded(method, task):
+        config, own = flags.parse(Flags, command(method, task, folder))
+        with pytest.raises(ValueError, match=f"no recorded .* replies for task '{task}'"):
+            run(config, own.out, quiet=True)
+        return
+    summary, rows = walk(method, task, folder)
+    assert summary["method"] == method and summary["env_steps"] == 400
+    config = defaults({"method": method, "task": task})
+    if config.asks_teacher:
+        assert summary["labels"] > 0
+    assert all(abs(x) < 1e6 for x in rows[-1]["reward"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("method", "task"), SOME)
+def test_some_methods_on_some_tasks_start_resume_and_end(method, task, tmp_path):
+    check_walk(method, task, tmp_path)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("method", "task"), sorted(set(ALL) - set(SOME)))
+def test_every_method_on_every_task_starts_resumes_and_ends(method, task, tmp_path):
+    check_walk(method, task, tmp_path)
