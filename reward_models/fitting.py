@@ -42,14 +42,19 @@ class EnsembleConfig:
 
 
 class EnsembleState(struct.PyTreeNode):
-    """Ensemble parameters, their optimiser, and the scale of the frames. `trust` is what a filter
-    of labels remembers; None without one."""
+    """Ensemble parameters, their optimiser, and the scale of the frames."""
 
     params: Any
     opt: optax.OptState
     shift: jax.Array  # [F]
     scale: jax.Array  # [F]
-    trust: Any = None
+
+
+class FilteredState(EnsembleState):
+    """With what a filter of labels remembers. A class of its own, so that checkpoints of ensembles
+    without a filter stay as they were."""
+
+    trust: Any
 
 
 # Loss of one batch: `(params, batch, valid, key) -> (sum of the members' losses, (right, counted))`
@@ -105,16 +110,27 @@ class Fit:
 
 
 def init_state(
-    config: EnsembleConfig, network: networks.Network, key: jax.Array, example: jax.Array
+    config: EnsembleConfig,
+    network: networks.Network,
+    key: jax.Array,
+    example: jax.Array,
+    trust: Any = None,
 ) -> EnsembleState:
-    """A fresh ensemble of a network that has a member axis, given one frame [F]."""
+    """A fresh ensemble.
+
+    Args:
+        config: sizes.
+        network: with a member axis.
+        key: for its parameters.
+        example: one frame [F].
+        trust: what a filter of labels begins with; None without one.
+    """
     params = network.init(key, example)
-    return EnsembleState(
-        params=params,
-        opt=optax.adam(config.learning_rate).init(params),
-        shift=jnp.zeros_like(example),
-        scale=jnp.ones_like(example),
-    )
+    opt = optax.adam(config.learning_rate).init(params)
+    scale = jnp.zeros_like(example), jnp.ones_like(example)
+    if trust is None:
+        return EnsembleState(params, opt, *scale)
+    return FilteredState(params, opt, *scale, trust)
 
 
 def standardise(state: EnsembleState, frames: jax.Array) -> EnsembleState:
@@ -163,9 +179,13 @@ def fit(
         return unspent & (done < config.epochs) & ~accurate & (count > 0)
 
     zeros = {name: jnp.float32(0) for name in ("loss", "accuracy", *how.prepared_metrics)}
-    start = (state.params, state.opt, state.trust, key, jnp.int32(0), zeros)
+    trust = state.trust if isinstance(state, FilteredState) else None
+    start = (state.params, state.opt, trust, key, jnp.int32(0), zeros)
     params, opt, trust, _, done, metrics = jax.lax.while_loop(unfinished, one_pass, start)
-    return state.replace(params=params, opt=opt, trust=trust), {**metrics, "epochs": done}
+    state = state.replace(params=params, opt=opt)
+    if isinstance(state, FilteredState):
+        state = state.replace(trust=trust)
+    return state, {**metrics, "epochs": done}
 
 
 def _batches(count: jax.Array, size: int, most: int) -> jax.Array:

@@ -144,8 +144,8 @@ class _Parts:
 
 
 def _init(parts: _Parts, key: jax.Array, example: jax.Array) -> EnsembleState:
-    state = fitting.init_state(parts.config, parts.ensemble, key, example)
-    return state if parts.denoise is None else state.replace(trust=first_trust())
+    trust = None if parts.denoise is None else first_trust()
+    return fitting.init_state(parts.config, parts.ensemble, key, example, trust)
 
 
 def _members(parts: _Parts, state: EnsembleState, frames: jax.Array) -> jax.Array:

@@ -133,8 +133,8 @@ def _init(parts: _Parts, key: jax.Array, example: jax.Array) -> EnsembleState:
         return {"embed": embed, "head": heads(head_keys, vector, vector)}
 
     network = networks.Network(init, parts.nets.apply)
-    state = fitting.init_state(config, network, key, example)
-    return state if parts.denoise is None else state.replace(trust=first_trust())
+    trust = None if parts.denoise is None else first_trust()
+    return fitting.init_state(config, network, key, example, trust)
 
 
 def _logits(parts: _Parts, heads: Any, first: jax.Array, second: jax.Array) -> jax.Array:

@@ -7,6 +7,7 @@ import pytest
 
 from core_jax.reward_models import denoise
 from core_jax.reward_models.denoise import CLEAN, FLIPPED, UNCERTAIN, RimeConfig, first_trust
+from core_jax.reward_models.preference import PreferenceConfig, Preferences, make_preference
 
 ROWS = 200
 rime = jax.jit(denoise.rime, static_argnums=0)
@@ -81,3 +82,39 @@ def test_an_uncertain_label_keeps_its_side_and_counts_for_nothing():
     assert int(found.verdict[0]) == UNCERTAIN and float(found.target[0]) == 1.0
     assert float(found.trust.count) == 0 and int(found.trust.passes) == 1
     assert float(found.trust.bound) == 1.0
+
+
+def noisy_pairs(key, rows, wrong):
+    """Clips whose better one has the larger sum of its first feature, some labelled wrongly."""
+    frames_key, wrong_key = jax.random.split(key)
+    frames = jax.random.normal(frames_key, (2, rows, 20, 3))
+    better = frames[1, ..., 0].sum(-1) > frames[0, ..., 0].sum(-1)
+    target = better ^ (jax.random.uniform(wrong_key, (rows,)) < wrong)
+    none = jnp.zeros((rows, 20))
+    return Preferences(frames[0], frames[1], target.astype(jnp.float32), none, none)
+
+
+def test_a_fit_to_wrong_labels_is_better_with_the_filter():
+    labels, held = (
+        noisy_pairs(jax.random.key(k), n, p) for k, n, p in ((1, 256, 0.25), (9, 1000, 0.0))
+    )
+    config = PreferenceConfig(
+        hidden=(32,), learning_rate=1e-2, importance_weight=0.0, epochs=60, stop_accuracy=1.0
+    )
+
+    def accuracy(keep):
+        model = make_preference(config, denoise=keep)
+
+        def one(key):
+            state, metrics = model.fit(model.init(key, jnp.zeros(3)), labels, jnp.int32(256), key)
+            a, b = (model.predict(state, x).sum(-1) for x in (held.frames_a, held.frames_b))
+            return jnp.mean((b > a) == (held.target > 0.5)), metrics
+
+        found, metrics = jax.jit(jax.vmap(one))(jax.random.split(jax.random.key(0), 3))
+        return float(jnp.mean(found)), metrics
+
+    plain, filtered = accuracy(None), accuracy(RimeConfig())
+    # 0.828 and 0.855 when this was written; a quarter of the labels is wrong.
+    assert filtered[0] > plain[0] + 0.01
+    assert np.all(np.abs(np.asarray(filtered[1]["trusted"]) - 0.77) < 0.08)
+    assert set(filtered[1]) - set(plain[1]) == {"trusted", "flipped"}

@@ -23,7 +23,7 @@ TINY = {
     "sac.hidden": [16, 16], "sac.batch_size": 16,
     "feedback.labels": 12, "feedback.labels_per_round": 4, "feedback.first_round": 200,
     "feedback.round_every": 100, "feedback.clip_length": 2, "feedback.window": 400,
-    "feedback.critic_updates": 2,
+    "feedback.critic_updates": 2, "feedback.denoise": "rime",
     "reward.hidden": [16], "reward.epochs": 2, "residual.hidden": [16], "residual.epochs": 2,
     "relative.hidden": [16], "relative.epochs": 2, "relative.embedding": 8,
     "formal.candidates": 2, "formal.attempts": 1, "formal.refine_at": [300],
