@@ -253,7 +253,7 @@ def filtered(
     verdict, target, trust = rime(denoise, trust, p, data.target, labelled)
     clean, flipped = ((verdict == v) & labelled for v in (CLEAN, FLIPPED))
     shares = (jnp.sum(x) / jnp.maximum(count, 1) for x in (clean, flipped))
-    metrics = dict(zip(FILTERED, shares, strict=True))
+    metrics: Metrics = dict(zip(FILTERED, shares, strict=True))
     return Pass(data._replace(target=target), clean | flipped, trust, metrics)
 
 

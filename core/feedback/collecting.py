@@ -166,11 +166,7 @@ class Collector(Generic[Q, L]):
         events: list[str] = []
         for round, given in arrived:
             for (s, query, _), label in zip(round.entries, given, strict=True):
-                # It asks one kind of query; the types of rounds allow more.
-                asked = isinstance(query, self.query_type) and isinstance(label, self.label_type)
-                if asked and self.usable(label):
-                    self.keep(s, int(self.labels["count"][s]), query, label)
-                    self.labels["count"][s] += 1
+                self._keep_usable(s, query, label)
             before = self._tally
             self._tally = before.add([e.query for e in round.entries], given)
             events += [event] if (event := health.one_sided_event(before, self._tally)) else []
@@ -203,6 +199,13 @@ class Collector(Generic[Q, L]):
         self._tally = health.Tally(**state["tally"])
         for round in rounds_of(state["rounds"], self._store):
             self.labelling.put_again(round)
+
+    def _keep_usable(self, s: int, query: Any, label: Any) -> None:
+        # It asks one kind of query; the types of rounds allow more.
+        asked = isinstance(query, self.query_type) and isinstance(label, self.label_type)
+        if asked and self.usable(label):
+            self.keep(s, int(self.labels["count"][s]), query, label)
+            self.labels["count"][s] += 1
 
 
 def counters(seeds: int) -> Labels:

@@ -67,20 +67,21 @@ class RelativeSource:
     ) -> tuple[Columns, Metrics]:
         """Rewards `[T, N]` of steps that follow what is in `ring`."""
         every, before = self.input.every, self.lag + 1
-        frames = [x[every - 1 :: every] for x in (steps.next_obs, steps.snapshot)]
+        obs, snapshot = (x[every - 1 :: every] for x in (steps.next_obs, steps.snapshot))
         if ring is None:
             before, last_cut = 1, jnp.ones_like(steps.cut[0])
-            frames = [jnp.concatenate([x[:1], x]) for x in frames]
+            obs, snapshot = (jnp.concatenate([x[:1], x]) for x in (obs, snapshot))
             past_fresh = jnp.ones((1, *steps.cut.shape[1:]), bool)
         else:
             ages = ring.size // every - before + jnp.arange(before)
-            (*past, fresh), valid = self._groups(ring, ages)
-            frames = [jnp.concatenate([x, y]) for x, y in zip(past, frames, strict=True)]
+            (past_obs, past_snapshot, fresh), valid = self._groups(ring, ages)
+            obs = jnp.concatenate([past_obs, obs])
+            snapshot = jnp.concatenate([past_snapshot, snapshot])
             past_fresh = fresh | ~valid[:, None]
             newest = ring.data.cut[(ring.cursor - 1) % ring.data.cut.shape[0]]
             last_cut = jnp.where(ring.size > 0, newest, 1.0)
         fresh = jnp.concatenate([past_fresh, _fresh(steps.cut, last_cut[None], every)])
-        values = self._values(state, *frames, fresh, self.lag)
+        values = self._values(state, obs, snapshot, fresh, self.lag)
         known = _continues(steps.cut, last_cut[None], every)
         columns = interpolate(values[before:], values[before - 1 : -1], known, steps.cut)
         return {self.name: columns}, {}
