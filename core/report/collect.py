@@ -54,6 +54,7 @@ def result(record: Record) -> Result:
         commit=summary.get("commit"),
         versions=summary.get("versions"),
         date=summary.get("date"),
+        note=_note(summary),
     )
 
 
@@ -70,6 +71,11 @@ def pictures_per_label(record: Record) -> int | None:
     if feedback["clip_length"] == 1:
         return 2
     return 2 * feedback["frames_shown"] + 2
+
+
+def _note(summary: Mapping[str, Any]) -> str:
+    level = summary.get("stopped_at")
+    return "" if level is None else f"training ended early, at success {level:g} (--stop-at)"
 
 
 def _reached(
