@@ -201,10 +201,12 @@ def _parsed(name: str, value: Any) -> Any:
 def _check_per_seed(name: str, values: Any, seeds: int) -> None:
     if values is None and name != "success":
         return
-    numbers = isinstance(values, tuple) and all(
-        isinstance(x, (int, float)) and not isinstance(x, bool) and math.isfinite(x) for x in values
-    )
-    if not numbers or len(values) != seeds:
+    is_number = lambda x: isinstance(x, (int, float)) and not isinstance(x, bool)
+    if not (
+        isinstance(values, tuple)
+        and len(values) == seeds
+        and all(is_number(x) and math.isfinite(x) for x in values)
+    ):
         raise ValueError(f"{name} must be {seeds} numbers, one for each seed, not {values!r}")
 
 
