@@ -77,7 +77,12 @@ def commit() -> str | None:
     repository."""
     folder = Path(core_jax.__path__[0]).resolve()
     git = lambda *words: subprocess.run(
-        ["git", *words], cwd=folder, capture_output=True, text=True, timeout=20, check=True
+        ["git", "--no-optional-locks", *words],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=True,
     ).stdout.strip()
     try:
         git("ls-files", "--error-unmatch", "__init__.py")  # not a repository around an install
