@@ -64,6 +64,7 @@ def main() -> int:
         ):
             for name in asked:
                 suggest(what, name, valid)
+        others = ["--seeds", str(own.seeds), *others]
         cells = sweep.cells(own.out, own.tasks, own.protocols, own.methods, others)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -75,7 +75,7 @@ def record(out: Path) -> list[str]:
 def commit() -> str | None:
     """The git commit of the source, with `-dirty` if files were changed; None outside of its
     repository."""
-    folder = Path(core_jax.__path__[0]).resolve()
+    folder = Path(str(core_jax.__file__)).resolve().parent  # a checkout's files may be links
     git = lambda *words: subprocess.run(
         ["git", "--no-optional-locks", *words],
         cwd=folder,

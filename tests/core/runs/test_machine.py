@@ -37,7 +37,7 @@ def test_the_commit_is_the_sources_own(tmp_path, monkeypatch):
     ).stdout.strip()  # fmt: skip
     git("init")
     (tmp_path / "__init__.py").write_text("")
-    monkeypatch.setattr(machine.core_jax, "__path__", [str(tmp_path)])
+    monkeypatch.setattr(machine.core_jax, "__file__", str(tmp_path / "__init__.py"))
     assert machine.commit() is None  # a repository around an installed package
     git("add", ".")
     git("commit", "-m", "first")

@@ -130,6 +130,24 @@ def test_what_has_a_result_is_skipped_and_what_is_finished_added(
     assert last["skipped"] == ["soccer-paper-core"] and last["failed"] == []
 
 
+def test_the_command_line_makes_every_run(tmp_path, script, monkeypatch):
+    made = []
+    monkeypatch.setattr(script, "run_all", lambda own, found: made.extend(found) or 0)
+    monkeypatch.setattr(script.signal, "signal", lambda *given: None)
+    words = ["--tasks", "soccer", "fold-cloth", "--methods", "env_dense", "--protocols", "random",
+             "--seeds", "2", "--out", str(tmp_path), "--sac.gamma", "0.9"]  # fmt: skip
+    monkeypatch.setattr(sys, "argv", ["sweep.py", *words])
+    assert script.main() == 0
+    assert [cell.out.name for cell in made] == [
+        "soccer-random-env_dense",
+        "fold-cloth-random-env_dense",
+    ]
+    assert all(cell.config.training.seeds == 2 for cell in made)
+    assert all(cell.config.learner_settings.gamma == 0.9 for cell in made)
+    monkeypatch.setattr(sys, "argv", ["sweep.py", "--tasks", "socer", "--out", str(tmp_path)])
+    assert script.main() == 2
+
+
 def test_a_bad_cell_does_not_stop_the_others(tmp_path, script, capsys):
     [cell] = cells(tmp_path, methods=("core",))
     assert script.train(dataclasses.replace(cell, problem="the reason")) is None
