@@ -2,14 +2,15 @@
 runs/NAME`, one run after another, each with its seeds as one program.
 
 A run's folder is `OUT/TASK-PROTOCOL-METHOD`. Started again, a sweep skips what is finished and
-resumes what is not. Flags that are not the sweep's own go to every `scripts/train.py`. A run that
+resumes what is not. With `--results FOLDER` it also skips what that folder has a result of, with
+the same settings, and adds a result for every run that it finishes. The cheapest run comes first.
+Flags that are not the sweep's own go to every `scripts/train.py` whose method has them. A run that
 fails does not stop the others. Progress goes to stderr; the last line of stdout is one JSON object.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import json
 import signal
 import subprocess
@@ -21,13 +22,15 @@ import numpy as np
 import tyro
 
 from core_jax import envs, methods
-from core_jax.runs import flags, run_folder
+from core_jax.report import results
+from core_jax.runs import run_folder, sweep
 from core_jax.runs.config import suggest
 
 DESCRIPTION = """Trains every task by every method, one run after another.
 
-Flags that are not listed here go to every run, as scripts/train.py has them: for example --steps
-50000 --sac.gamma 0.98 (python scripts/train.py --method METHOD --help lists them).
+Flags that are not listed here go to every run whose method has them, as scripts/train.py has them:
+for example --steps 50000 --sac.gamma 0.98 (python scripts/train.py --method METHOD --help lists
+them).
 """
 
 
@@ -45,16 +48,9 @@ class Flags:
     """Protocols of the tasks' resets: paper, random."""
     seeds: int = 3
     """Seeds of every run."""
-
-
-@dataclasses.dataclass(frozen=True)
-class _RunFlags:
-    """What scripts/train.py has besides a run's settings."""
-
-    out: Path = Path()
-    resume: bool = False
-    config: Path | None = None
-    quiet: bool = False
+    results: Path | None = None
+    """Folder of committed results (results/): what it has with the same settings is not run again,
+    and what is finished is added to it."""
 
 
 def main() -> int:
@@ -68,44 +64,67 @@ def main() -> int:
         ):
             for name in asked:
                 suggest(what, name, valid)
+        others = ["--seeds", str(own.seeds), *others]
+        cells = sweep.cells(own.out, own.tasks, own.protocols, own.methods, others)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     for name in ("SIGTERM", "SIGHUP"):  # so that `train` ends the run that is under way
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), _exit)
+    return run_all(own, cells)
+
+
+def run_all(own: Flags, cells: list[sweep.Cell]) -> int:
+    """Trains what is not finished, the cheapest first; returns 1 if a run failed."""
+    for flag, names in sweep.dropped(cells).items():
+        tell(f"--{flag.replace('_', '-')} has no effect with {', '.join(names)}: left out there")
+    folder = own.results
+    found, problems = results.read(folder) if folder and folder.exists() else ([], [])
+    for problem in problems:
+        tell(problem)
+    skipped = [cell for cell in cells if sweep.known(cell, found) is not None]
+    for cell in skipped:
+        tell(f"{cell.out.name}: {own.results} has a result with the same settings")
+    times = sweep.Times(found)
+    left = sweep.ordered([cell for cell in cells if cell not in skipped], times)
     summaries, failed = [], []
-    cells = list(itertools.product(own.tasks, own.protocols, own.methods))
-    for i, (task, protocol, method) in enumerate(cells, 1):
-        out = own.out / f"{task}-{protocol}-{method}"
-        print(f"[{i}/{len(cells)}] {out.name}", file=sys.stderr, flush=True)
-        words = ["--task", task, "--protocol", protocol, "--method", method]
-        words += ["--seeds", str(own.seeds), "--out", str(out), *others]
-        summary = train(out, words)
+    for i, cell in enumerate(left):
+        tell(f"{sweep.outlook(left[i:], times)}; next: {cell.out.name}")
+        summary = train(cell)
         if summary is None:
-            failed.append(out.name)
+            failed.append(cell.out.name)
             continue
         summaries.append(summary)
-        print(line(summary), file=sys.stderr, flush=True)
-    print(json.dumps({"sweep": str(own.out), "runs": summaries, "failed": failed}))
+        tell(line(summary))
+        times.add(cell.task, cell.method, summary["wall_seconds"],
+                  summary["env_steps"] * summary["seeds"])  # fmt: skip
+        if own.results is not None:
+            try:
+                tell(f"  {sweep.collected(cell.out, own.results)}")
+            except ValueError as error:
+                tell(f"error: {error}")
+                failed.append(cell.out.name)
+    names = {"skipped": [cell.out.name for cell in skipped], "failed": failed}
+    print(json.dumps({"sweep": str(own.out), "runs": summaries, **names}))
     return 1 if failed else 0
 
 
-def train(out: Path, words: list[str]) -> dict[str, Any] | None:
-    """One run in a process of its own; None if it failed (it has said why on stderr).
+def train(cell: sweep.Cell) -> dict[str, Any] | None:
+    """One run in a process of its own; None if it failed (the reason is on stderr).
 
-    Args:
-        out: the run's folder; nothing is done if it holds a finished run of these settings.
-        words: of its command line.
+    Nothing is done if its folder holds a finished run of these settings.
     """
-    resume = ["--resume"] if (out / "config.json").exists() else []
+    resume = ["--resume"] if (cell.out / "config.json").exists() else []
     try:
-        if (found := finished(out, words)) is not None:
+        if cell.problem:
+            raise ValueError(cell.problem)
+        if (found := sweep.finished(cell)) is not None:
             return found
     except ValueError as error:
-        print(f"error: {error}", file=sys.stderr, flush=True)
+        tell(f"error: {error}")
         return None
-    command = [sys.executable, str(Path(__file__).with_name("train.py")), *words, *resume]
+    command = [sys.executable, str(Path(__file__).with_name("train.py")), *cell.words, *resume]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         failed = process.wait()
@@ -113,21 +132,7 @@ def train(out: Path, words: list[str]) -> dict[str, Any] | None:
         if process.poll() is None:
             process.terminate()
             process.wait()
-    return None if failed else run_folder.summary(out)
-
-
-def finished(out: Path, words: list[str]) -> dict[str, Any] | None:
-    """The summary of a folder whose run needs no more training, None if there is no such run.
-
-    Raises:
-        ValueError: the finished run has other settings.
-    """
-    summary = run_folder.summary(out)
-    if summary is None:
-        return None
-    config, _ = flags.parse(_RunFlags, [*words, "--resume"])
-    run_folder.check_same(out, config)
-    return summary if run_folder.is_complete(summary, config) else None
+    return None if failed else run_folder.summary(cell.out)
 
 
 def line(summary: dict[str, Any]) -> str:
@@ -137,6 +142,11 @@ def line(summary: dict[str, Any]) -> str:
         f"  success {np.mean(summary['success']):.3f} ({each}), {summary['env_steps']:,} steps, "
         f"{summary['wall_seconds'] / 60:.1f} min"
     )
+
+
+def tell(text: str) -> None:
+    """A line on stderr."""
+    print(text, file=sys.stderr, flush=True)
 
 
 def _exit(number: int, frame: Any) -> None:

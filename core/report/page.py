@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,29 +13,12 @@ from core_jax.feedback.labels import LabelStore
 from core_jax.feedback.quality import verdict
 from core_jax.feedback.queries import Pair, PairLabel
 from core_jax.report import plots, table
+from core_jax.report.html import document, image, note
 from core_jax.report.records import Record
 from core_jax.report.text import as_html
 
 _QUESTIONS = {"right": 3, "wrong": 2, "abstained": 1}  # how many of each are shown of a run
 _KEPT = "\n\t"  # of code
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 1180px; color: #222;
-  padding: 0 1rem; }
-h1 { font-size: 1.6rem }
-h2 { font-size: 1.25rem; margin-top: 2.2rem; border-bottom: 1px solid #ccc }
-h3 { font-size: 1.05rem; margin-bottom: .3rem }
-.wide { overflow-x: auto }
-table { border-collapse: collapse; font-size: 13px }
-th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid #ddd;
-  vertical-align: top }
-td { white-space: nowrap }
-th { background: #f4f4f4 }
-tr.unfinished td { color: #8a5a00; background: #fff8ea }
-img { max-width: 100%; height: auto; display: block; margin: .6rem 0 }
-pre { background: #f6f6f6; padding: .8rem; overflow-x: auto; font: 12.5px/1.35 monospace }
-summary { cursor: pointer; font-weight: 600; margin: .4rem 0 }
-.note { color: #666; font-size: 13px }
-"""
 
 
 def write(records: Sequence[Record], out: Path) -> dict[str, Any]:
@@ -54,24 +36,20 @@ def write(records: Sequence[Record], out: Path) -> dict[str, Any]:
     parts = ["<h1>CoRe-JAX report</h1>", _head(records, shared), "<h2>Results</h2>"]
     parts += [_table(rows), _aggregates(several)]
     if plots.curves(found, out / "curves.png"):
-        parts += ["<h2>Learning curves</h2>", _image(out / "curves.png", "success over steps")]
-        parts += [_note("Line: mean over seeds. Band: Student's 95% confidence interval over "
+        parts += ["<h2>Learning curves</h2>", image(out / "curves.png", "success over steps")]
+        parts += [note("Line: mean over seeds. Band: Student's 95% confidence interval over "
                         "seeds, cut to [0, 1]. Thin: single seeds, if there is room.")]  # fmt: skip
     if plots.sensitivity(found, out / "sensitivity.png"):
         parts += ["<h2>Success and the teacher's errors</h2>"]
-        parts += [_image(out / "sensitivity.png", "success over label accuracy")]
-        parts += [_note("Left, filled: final policies; hollow: mean over all evaluations of "
+        parts += [image(out / "sensitivity.png", "success over label accuracy")]
+        parts += [note("Left, filled: final policies; hollow: mean over all evaluations of "
                         "the run; bars: Student's 95% intervals over seeds. Right: each seed's "
                         "first evaluation at 0.9 or above. A label is right if it agrees "
                         "with the ground-truth dense reward.")]  # fmt: skip
     worlds: dict[tuple[str, str], envs.TaskEnv] = {}
     for i, record in enumerate(records):
-        parts += [f"<h2>{_text(record.name)}</h2>", *_run(record, out, i, worlds)]
-    page = "".join(f"{part}\n" for part in parts if part)
-    (out / "index.html").write_text(
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>CoRe-JAX report'
-        f"</title><style>{_STYLE}</style></head><body>\n{page}</body></html>\n"
-    )
+        parts += [f"<h2>{as_html(record.name)}</h2>", *_run(record, out, i, worlds)]
+    (out / "index.html").write_text(document("CoRe-JAX report", parts))
     content = {"shared_settings": shared, "conditions": rows, "over_tasks": several}
     files.write_json(out / "table.json", content)
     (out / "table.md").write_text(table.markdown(rows))
@@ -85,24 +63,24 @@ def _head(records: Sequence[Record], shared: dict[str, Any]) -> str:
     if shared:
         text += "; other than the defaults in all of them: "
         text += ", ".join(f"{k} {json.dumps(v)}" for k, v in shared.items())
-    return f"<p>{_text(text)}.</p>"
+    return f"<p>{as_html(text)}.</p>"
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> str:
-    head = "".join(f"<th>{_text(h)}</th>" for h in table.HEADERS)
+    head = "".join(f"<th>{as_html(h)}</th>" for h in table.HEADERS)
     lines = []
     for row in rows:
         kind = "" if row["finished"] else ' class="unfinished"'
-        cells = "".join(f"<td>{_text(c)}</td>" for c in table.cells(row))
+        cells = "".join(f"<td>{as_html(c)}</td>" for c in table.cells(row))
         lines.append(f"<tr{kind}>{cells}</tr>")
-    note = (
+    shown = (
         "Success: final policies (of unfinished runs: the last evaluation), mean over seeds with "
         "Student's 95% interval over seeds, cut to [0, 1]; an interval of no width says only that "
         "the seeds agree. Paper: CoRe's table, three seeds. Labels right: part of the decided "
         "labels that agree with the ground-truth dense reward."
     )
     body = "".join(lines)
-    return f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>{_note(note)}'
+    return f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>{note(shown)}'
 
 
 def _aggregates(several: Sequence[dict[str, Any]]) -> str:
@@ -112,12 +90,12 @@ def _aggregates(several: Sequence[dict[str, Any]]) -> str:
     for one in several:
         low, high = one["iqm_ci95"]
         lines.append(
-            f"<li>{_text(one['condition'])}, protocol {_text(one['protocol'])}, "
+            f"<li>{as_html(one['condition'])}, protocol {as_html(one['protocol'])}, "
             f"{len(one['tasks'])} tasks: <b>{one['iqm']:.2f}</b> [{low:.2f}, {high:.2f}]</li>"
         )
     return (
         "<h3>Over tasks</h3>"
-        + _note("Interquartile mean over tasks and seeds, 95% interval by stratified bootstrap.")
+        + note("Interquartile mean over tasks and seeds, 95% interval by stratified bootstrap.")
         + f"<ul>{''.join(lines)}</ul>"
     )
 
@@ -130,12 +108,12 @@ def _run(record: Record, out: Path, index: int, worlds: dict) -> list[str]:
         f"{record.teacher or 'none'}, seeds {', '.join(map(str, record.seeds))}; {record.status}. "
         f"Settings other than the defaults: {settings}."
     )
-    parts = [f"<p>{_text(text)}</p>"]
+    parts = [f"<p>{as_html(text)}</p>"]
     for name, what in (("curve.png", "the run's own curve"), ("episode.png", "episodes")):
         path = record.file(name)
         if path is not None and _is_png(path):
-            parts.append(f"<details open><summary>{_text(what.capitalize())}</summary>"
-                         f"{_image(path, what)}</details>")  # fmt: skip
+            parts.append(f"<details open><summary>{as_html(what.capitalize())}</summary>"
+                         f"{image(path, what)}</details>")  # fmt: skip
     return parts + _columns(record) + _labels(record, out, index, worlds) + _rewards(record)
 
 
@@ -143,23 +121,23 @@ def _columns(record: Record) -> list[str]:
     if not record.rewards:
         return []
     shown = (f"{name} {'–' if x is None else f'{x:.4g}'}" for name, x in record.rewards.items())
-    return [_note(f"Reward columns, mean per step over the last tenth of the run: "
+    return [note(f"Reward columns, mean per step over the last tenth of the run: "
                   f"{', '.join(shown)}.")]  # fmt: skip
 
 
 def _labels(record: Record, out: Path, index: int, worlds: dict) -> list[str]:
     if record.label_problem:
-        return [_note(f"Labels: {record.label_problem}.")]
+        return [note(f"Labels: {record.label_problem}.")]
     if not (record.teachers or record.other_labels):
-        return [_note("No labels.")]
+        return [note("No labels.")]
     lines = []
     for name, counts in record.other_labels.items():
         kinds = ", ".join(f"{count} of kind {kind}" for kind, count in counts.items())
-        lines.append(f"<li>{_text(name)}: labels {_text(kinds)}</li>")
+        lines.append(f"<li>{as_html(name)}: labels {as_html(kinds)}</li>")
     for name, q in record.teachers.items():
         accuracy = "–" if q.accuracy is None else f"{q.accuracy:.3f}"
         lines.append(
-            f"<li>{_text(name)}: {q.asked} answers, {q.decided} decided, {q.equal} equal, "
+            f"<li>{as_html(name)}: {q.asked} answers, {q.decided} decided, {q.equal} equal, "
             f"{q.abstained} abstained; right {accuracy}; {q.tokens:,} tokens, "
             f"${q.cost_usd:.2f}</li>"
         )
@@ -167,10 +145,10 @@ def _labels(record: Record, out: Path, index: int, worlds: dict) -> list[str]:
     try:
         sheets = _sheets(record, out, index, worlds)
     except ValueError as error:  # a task that this version does not have, or a damaged file
-        return [*parts, _note(f"Queries are not shown: {error}")]
+        return [*parts, note(f"Queries are not shown: {error}")]
     if sheets:
         parts.append(f"<details><summary>{len(sheets)} questions with their answers</summary>"
-                     f"{_note('Framed: the clip that the teacher prefers.')}{''.join(sheets)}"
+                     f"{note('Framed: the clip that the teacher prefers.')}{''.join(sheets)}"
                      "</details>")  # fmt: skip
     return parts
 
@@ -178,7 +156,7 @@ def _labels(record: Record, out: Path, index: int, worlds: dict) -> list[str]:
 def _sheets(record: Record, out: Path, index: int, worlds: dict) -> list[str]:
     """A few pairs of clips with their labels, as pictures."""
     place = (record.config["task"], record.config["protocol"])
-    store = LabelStore(record.folder / "labels.sqlite")
+    store = LabelStore(record.folder / "labels.sqlite", read_only=True)
     try:
         chosen = _choose(store, record.teacher)
         if not chosen:
@@ -195,7 +173,7 @@ def _sheets(record: Record, out: Path, index: int, worlds: dict) -> list[str]:
             answers = {k: v for k, v in given.items() if isinstance(v, PairLabel)}
             first = {record.teacher: answers.pop(record.teacher)}
             question_sheet.draw(asked.question, shot, {**first, **answers}, title, path)
-            sheets.append(_image(path, title))
+            sheets.append(image(path, title))
         return sheets
     finally:
         store.close()
@@ -219,7 +197,7 @@ def _choose(store: LabelStore, teacher: str) -> list:
 def _rewards(record: Record) -> list[str]:
     codes, history = record.codes(), record.history()
     if not codes:
-        return [_note("No reward code.")]
+        return [note("No reward code.")]
     lines = []
     for entry in history:
         refused = entry.get("refused")
@@ -227,10 +205,10 @@ def _rewards(record: Record) -> list[str]:
         text = f"seed {entry.get('seed')}, step {entry.get('env_steps')}: {entry.get('event')}"
         text += f", {entry['reason']}" if entry.get("reason") else ""
         text += f" ({refused} did not compile)" * bool(refused)
-        lines.append(f"<li>{_text(text)}</li>")
+        lines.append(f"<li>{as_html(text)}</li>")
     last = {name.split("_")[0]: name for name, _ in codes}
     sources = [
-        f"<details><summary>{_text(name)}{' (in use at the end)' * (name in last.values())}"
+        f"<details><summary>{as_html(name)}{' (in use at the end)' * (name in last.values())}"
         f"</summary><pre>{as_html(source, keep=_KEPT)}</pre></details>"
         for name, source in codes
     ]
@@ -242,19 +220,6 @@ def _rewards(record: Record) -> list[str]:
     ]
 
 
-def _image(path: Path, what: str) -> str:
-    data = base64.b64encode(path.read_bytes()).decode()
-    return f'<img alt="{_text(what)}" src="data:image/png;base64,{data}">'
-
-
 def _is_png(path: Path) -> bool:
     with path.open("rb") as file:
         return file.read(8) == b"\x89PNG\r\n\x1a\n"
-
-
-def _note(text: str) -> str:
-    return f'<p class="note">{_text(text)}</p>'
-
-
-def _text(text: object) -> str:
-    return as_html(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -20,7 +20,21 @@ _PER_ROW = 3
 _SEEDS_SHOWN = 2  # conditions in a panel up to which single seeds are drawn, too
 
 
-def curves(found: Sequence[Condition], path: Path) -> bool:
+class Drawable(Protocol):
+    """What has a learning curve: a panel's title, a legend's text, and seeds."""
+
+    @property
+    def where(self) -> str: ...
+    @property
+    def label(self) -> str: ...
+    @property
+    def seeds(self) -> Sequence[int]: ...
+    @property
+    def finished(self) -> bool: ...
+    def curve(self) -> tuple[np.ndarray, np.ndarray]: ...
+
+
+def curves(found: Sequence[Drawable], path: Path) -> bool:
     """Success over environment steps, a panel for each task and protocol.
 
     Lines are means over seeds, bands Student's 95% intervals, thin lines single seeds where there
@@ -150,7 +164,7 @@ def _styles(found: Any) -> dict[str, dict[str, Any]]:
     }
 
 
-def _legend(figure: Any, shown: Sequence[Condition], styles: dict[str, dict[str, Any]]) -> None:
+def _legend(figure: Any, shown: Sequence[Drawable], styles: dict[str, dict[str, Any]]) -> None:
     from matplotlib.lines import Line2D
 
     handles = []

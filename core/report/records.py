@@ -221,7 +221,7 @@ def _labels(folder: Path) -> tuple[dict[str, Quality], dict[str, dict[str, int]]
     pairs: dict[str, tuple[list[Pair], list[PairLabel]]] = {}
     others: dict[str, Counter[str]] = {}
     try:
-        store = LabelStore(path)
+        store = LabelStore(path, read_only=True)
         try:
             seen = set()
             for asked in store.questions():

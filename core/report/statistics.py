@@ -44,26 +44,33 @@ def student(
     return Interval(mean, max(mean - half, least), min(mean + half, most))
 
 
-def interquartile_mean(values: Sequence[float] | np.ndarray) -> float:
-    """Mean of the middle half; of n values the lowest and highest floor(n / 4) are left out."""
-    x = np.sort(np.asarray(values, np.float64))
-    out = len(x) // 4
-    return float(x[out : len(x) - out].mean())
+def interquartile_mean(values: Sequence[float] | np.ndarray) -> np.ndarray:
+    """Mean of the middle half, over the last axis; of n values the lowest and highest floor(n / 4)
+    are left out.
+
+    The same as `scipy.stats.trim_mean(values, 0.25)`, which the package rliable uses.
+    """
+    x = np.sort(np.asarray(values, np.float64), axis=-1)
+    count = x.shape[-1]
+    return x[..., count // 4 : count - count // 4].mean(axis=-1)
 
 
 def bootstrap_iqm(tasks: Sequence[Sequence[float]], draws: int = 2_000) -> Interval:
     """Interquartile mean over tasks and seeds with a 95% interval of the stratified bootstrap
-    (seeds are drawn again within each task), after Agarwal et al. 2021.
+    (seeds are drawn again within each task), after Agarwal et al. (NeurIPS 2021).
+
+    As the package rliable (which needs older versions of its dependencies than this project has)
+    does it: the statistic is `interquartile_mean` of all seeds x tasks, the interval the 2.5th to
+    97.5th percentile of the resampled statistic. Tasks may have different numbers of seeds here.
 
     Args:
         tasks: the seeds' values of each task.
         draws: bootstrap samples; the draw itself is fixed, so a report is repeatable.
     """
     rng = np.random.default_rng(0)
-    groups = [np.asarray(x, np.float64) for x in tasks]
-    samples = [
-        interquartile_mean(np.concatenate([rng.choice(x, len(x)) for x in groups]))
-        for _ in range(draws)
-    ]
+    groups = [np.asarray(x, np.float64) for x in tasks if len(x)]
+    drawn = [x[rng.integers(len(x), size=(draws, len(x)))] for x in groups]
+    samples = interquartile_mean(np.concatenate(drawn, axis=1))
     low, high = np.percentile(samples, [2.5, 97.5])
-    return Interval(interquartile_mean(np.concatenate(groups)), float(low), float(high))
+    mean = interquartile_mean(np.concatenate(groups))
+    return Interval(float(mean), float(low), float(high))

@@ -25,6 +25,20 @@ from core_jax.runs.config import Config, check_names
 from core_jax.runs.follow import follow
 from core_jax.runs.layout import Place, check_fields, places, with_values
 
+
+class NoEffect(ValueError):
+    """A flag that has no effect in this run, with the reason.
+
+    Attributes:
+        flag: its dotted name.
+    """
+
+    def __init__(self, flag: str, reason: str):
+        shown = "--" + flag.replace("_", "-")
+        super().__init__(f"{shown} has no effect in this run{reason}")
+        self.flag = flag
+
+
 _CHOICES = ("task", "method", "protocol", "teacher", "learner", "model")
 _LISTED = {
     "task": lambda: (*envs.names(), "module:attribute"),
@@ -49,7 +63,8 @@ def parse(extra: type, argv: Sequence[str] | None = None, prog: str | None = Non
         `(config, extra's instance)`; the config is not checked yet.
 
     Raises:
-        ValueError: a flag that has no effect in this run, or a config file that cannot be read.
+        NoEffect: a flag that has no effect in this run.
+        ValueError: a config file that cannot be read.
     """
     argv = sys.argv[1:] if argv is None else list(argv)
     default, given = _default(argv, extra)
@@ -179,8 +194,7 @@ def _refuse_unused(argv: Sequence[str], config: Config) -> None:
     for name, reason in {**_idle(config), **config.recipe.unused(config.settings)}.items():
         for flag in sorted(given):
             if flag == name or flag.startswith(f"{name}."):
-                shown = "--" + flag.replace("_", "-")
-                raise ValueError(f"{shown} has no effect in this run. {reason}")
+                raise NoEffect(flag, f". {reason}")
 
 
 def _idle(config: Config) -> dict[str, str]:
@@ -201,23 +215,22 @@ def _idle(config: Config) -> dict[str, str]:
 def _refuse_foreign(
     argv: Sequence[str], config: Config, known: Mapping[str, Place], extra: type
 ) -> None:
-    """Raises a ValueError for a flag of another method, teacher, learner or model."""
-    valid = {f.name for f in dataclasses.fields(extra)} | set(known)
+    """Raises `NoEffect` for a flag of another method, teacher, learner or model."""
+    valid = {f.name for f in dataclasses.fields(extra)}
+    this = (
+        f"this is --method {config.method} --teacher {config.teacher} --learner {config.learner} "
+        f"--model {config.model}"
+    )
     for flag in sorted(named(argv)):
         top = flag.partition(".")[0]
-        owner = _owner(top)
-        if top not in valid and owner is not None:
-            shown = "--" + flag.replace("_", "-")
-            if top in teachers.names() and not config.asks_teacher:
-                raise ValueError(
-                    f"{shown} has no effect in this run: method {config.method} with these "
-                    "settings asks for no labels"
-                )
-            raise ValueError(
-                f"{shown} has no effect in this run: it belongs to {owner}, and this is --method "
-                f"{config.method} --teacher {config.teacher} --learner {config.learner} --model "
-                f"{config.model}"
-            )
+        if top in valid or (top in known and _has(known[top].annotation, flag)):
+            continue
+        owner = _methods_with(flag) if top in known else _owner(top)
+        if owner is None:  # a misspelt one; tyro suggests others
+            continue
+        if top in teachers.names() and not config.asks_teacher:
+            raise NoEffect(flag, f": method {config.method} with these settings asks for no labels")
+        raise NoEffect(flag, f": it belongs to {owner}, and {this}")
 
 
 def _owner(top: str) -> str | None:
@@ -228,9 +241,25 @@ def _owner(top: str) -> str | None:
         return f"--teacher {top}"
     if top == "chat":
         return "--model gemini or openai"
-    users = [
-        name
-        for name in methods.names()
-        if top in {f.name for f in dataclasses.fields(methods.get(name).config)}
-    ]
-    return f"--method {' or '.join(users)}" if users else None
+    return _methods_with(top)
+
+
+def _methods_with(flag: str) -> str | None:
+    """The methods that have a flag."""
+    found = []
+    for name in methods.names():
+        kind = fields.hints(methods.get(name).config).get(flag.partition(".")[0])
+        if kind is not None and _has(kind, flag):
+            found.append(name)
+    return f"--method {' or '.join(found)}" if found else None
+
+
+def _has(annotation: Any, flag: str) -> bool:
+    """Whether the field that a flag's first word names, a group or not, has the rest of it."""
+    for name in flag.split(".")[1:]:
+        if not fields.is_group(annotation):
+            return False
+        annotation = fields.hints(fields.bare(annotation)).get(name)
+        if annotation is None:
+            return False
+    return True

@@ -256,7 +256,9 @@ class _Run:
             **self.method.summary(),
             "tokens": tokens,
             "cost_usd": cost_usd,
+            "pictures": self.parts.pictures(),
             "device": run_folder.device(),
+            **machine.for_summary(self.out),
             "run": str(self.out),
         }
         # The summary first: a picture that cannot be drawn must not lose a finished training.

@@ -10,6 +10,8 @@ import hashlib
 import importlib.metadata
 import json
 import platform
+import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from core_jax import agents, envs, files, reward_models
 from core_jax.runs import run_folder
 
 _FILE = "machine.json"
+_APART = ("commit",)  # differences in code are told by its hash
 
 
 def describe() -> dict[str, Any]:
@@ -27,6 +30,7 @@ def describe() -> dict[str, Any]:
     return {
         "core_jax": importlib.metadata.version("core-jax"),
         "code": fingerprint(),
+        "commit": commit(),
         "jax": jax.__version__,
         "jaxlib": importlib.metadata.version("jaxlib"),
         "python": platform.python_version(),
@@ -64,5 +68,35 @@ def record(out: Path) -> list[str]:
     return [
         f"{name} was {before[name]}, is {value}"
         for name, value in now.items()
-        if name in before and before[name] != value
+        if name in before and before[name] != value and name not in _APART
     ]
+
+
+def commit() -> str | None:
+    """The git commit of the source, with `-dirty` if files were changed; None outside of its
+    repository."""
+    folder = Path(str(core_jax.__file__)).resolve().parent  # a checkout's files may be links
+    git = lambda *words: subprocess.run(
+        ["git", "--no-optional-locks", *words],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=True,
+    ).stdout.strip()
+    try:
+        git("ls-files", "--error-unmatch", "__init__.py")  # not a repository around an install
+        return git("describe", "--always", "--dirty", "--abbrev=40", "--exclude=*")
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def for_summary(out: Path) -> dict[str, Any]:
+    """What a summary says of how its run was made, from what `record` wrote: commit, versions;
+    and today's date."""
+    made = json.loads((out / _FILE).read_text())
+    return {
+        "commit": made.get("commit"),
+        "versions": {k: made[k] for k in ("core_jax", "jax", "jaxlib", "python") if k in made},
+        "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }

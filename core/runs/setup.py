@@ -4,6 +4,7 @@ method."""
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from core_jax import envs
 from core_jax.agents.learner import ActionSpace, make_learner
 from core_jax.feedback import teachers
 from core_jax.feedback.labels import LabelStore
+from core_jax.feedback.labels.shown import pictures_shown
 from core_jax.feedback.rounds import Labelling
 from core_jax.methods.base import Context, MethodRun
 from core_jax.models import (
@@ -49,6 +51,13 @@ class Parts:
     def spent(self) -> tuple[int, float]:
         """Tokens and USD of the whole run; recordings and scripted teachers cost nothing."""
         return self.ledger.spent() if self.ledger else (0, 0.0)
+
+    def pictures(self) -> int:
+        """Pictures that the teacher was shown, of the seed with the most; 0 for a scripted one."""
+        counts: Counter[int] = Counter()
+        for one in pictures_shown(self.store, self.teacher):
+            counts[one.seed] += one.pictures
+        return max(counts.values(), default=0)
 
     def close(self) -> None:
         """Ends what is under way and closes all files."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from core_jax.feedback.labels import schema
+from core_jax.feedback.labels.snapshot import open_snapshot
 
 LOCK_TIMEOUT = 60.0  # seconds to wait for another process's transaction
 
@@ -20,14 +21,20 @@ class LabelFileError(ValueError):
 class Database:
     """A connection to a label file; creates the file if there is none and migrates older ones.
 
+    Read-only, nothing is created or written: older versions are migrated in memory.
+
     Raises:
         LabelFileError: it is not a label file, one of a newer version, locked or damaged. All
             methods raise it, too.
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, read_only: bool = False):
         self.path = path
         self._lock = threading.RLock()
+        if read_only:
+            with self._errors_named():
+                self.connection = open_snapshot(path)
+            return
         with self._errors_named():
             self.connection = sqlite3.connect(
                 path, timeout=LOCK_TIMEOUT, isolation_level=None, check_same_thread=False

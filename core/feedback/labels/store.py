@@ -44,9 +44,9 @@ class LabelStore:
     Every method raises `LabelFileError` if the file is damaged or stays locked.
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path, read_only: bool = False):
         self.path = path
-        self.database = Database(path)
+        self.database = Database(path, read_only)
 
     def ask(
         self,

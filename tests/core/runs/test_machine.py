@@ -1,6 +1,10 @@
 """What a run was made with is in its folder, and a difference is named."""
 
 import json
+import shutil
+import subprocess
+
+import pytest
 
 from core_jax.runs import machine
 
@@ -23,3 +27,30 @@ def test_a_difference_is_named(tmp_path):
 def test_a_damaged_record_is_written_anew(tmp_path):
     (tmp_path / "machine.json").write_text("{")
     assert machine.record(tmp_path) == []
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+def test_the_commit_is_the_sources_own(tmp_path, monkeypatch):
+    git = lambda *words: subprocess.run(
+        ["git", "-c", "user.name=a", "-c", "user.email=a@b", *words],
+        cwd=tmp_path, check=True, capture_output=True, text=True,
+    ).stdout.strip()  # fmt: skip
+    git("init")
+    (tmp_path / "__init__.py").write_text("")
+    monkeypatch.setattr(machine.core_jax, "__file__", str(tmp_path / "__init__.py"))
+    assert machine.commit() is None  # a repository around an installed package
+    git("add", ".")
+    git("commit", "-m", "first")
+    assert machine.commit() == git("rev-parse", "HEAD")
+    (tmp_path / "__init__.py").write_text("x = 1")
+    assert machine.commit() == git("rev-parse", "HEAD") + "-dirty"
+
+
+def test_a_difference_in_the_commit_alone_is_no_difference(tmp_path):
+    machine.record(tmp_path)
+    path = tmp_path / "machine.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "commit": "another"}))
+    assert machine.record(tmp_path) == []
+    path.write_text(json.dumps({**json.loads(path.read_text()), "commit": "abc"}))
+    summary = machine.for_summary(tmp_path)
+    assert summary["commit"] == "abc" and set(summary["versions"]) > {"jax", "python"}
