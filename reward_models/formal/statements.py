@@ -10,6 +10,7 @@ import numpy as np
 
 from core_jax.reward_models.formal import indexing, merge
 from core_jax.reward_models.formal.choices import Choice, Masked, depends
+from core_jax.reward_models.formal.conversions import to_jax
 from core_jax.reward_models.formal.entries import scalar
 from core_jax.reward_models.formal.expressions import Expressions
 from core_jax.reward_models.formal.kinds import known
@@ -27,7 +28,6 @@ from core_jax.reward_models.formal.values import (
     is_array,
     is_number,
     is_traced,
-    to_jax,
 )
 from core_jax.reward_models.formal.varied import kept_of
 
