@@ -14,7 +14,8 @@ from typing import Any
 
 from core_jax.reward_models.formal.iterables import Turns
 from core_jax.reward_models.formal.merge import Merger, first_missing
-from core_jax.reward_models.formal.statements import RETURN, Statements
+from core_jax.reward_models.formal.results import RETURN
+from core_jax.reward_models.formal.statements import Statements
 from core_jax.reward_models.formal.steps import (
     LOOP,
     ROUND,

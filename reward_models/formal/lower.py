@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from core_jax.reward_models.formal.control_flow import ControlFlow
 from core_jax.reward_models.formal.memory import Memory
-from core_jax.reward_models.formal.statements import RETURN
+from core_jax.reward_models.formal.results import RETURN
 from core_jax.reward_models.formal.steps import (
     chain,
 )
