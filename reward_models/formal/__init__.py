@@ -14,10 +14,12 @@ Public: `compile_reward`, `FormalReward`, `RewardError` with its `Diagnostic`s, 
 
 The evaluator walks the tree while JAX traces. From the bottom: raising (where Python raises),
 branching (both sides of a traced condition, joined by merge), varied (lists and dicts whose size
-depends on the state), comparisons, operations, subscripts, container_methods, calls,
-comprehensions, expressions, statements, lower. Values are described in values and choices, who
-shares memory with whom in memory, which numbers are Python's in kinds. Tables of functions:
-builtins_table, numpy_*, modules_table, scipy_table, rotation, torch_table, more_modules.
+depends on the state), guarded_loops, comparisons, operations, arithmetic, subscripts,
+container_methods, calls, comprehensions, attributes, expressions, results, statements,
+control_flow, lower. Values are described in values and choices, how numbers become arrays in
+conversions, who shares memory with whom in memory, which numbers are Python's in kinds. Tables of
+functions: builtins_*, numpy_*, modules_table, scipy_table, rotation, torch_*, more_modules; their
+names and the syntax: whitelist.
 """
 
 from core_jax.reward_models.formal.errors import Diagnostic, RewardError

@@ -9,84 +9,28 @@ from __future__ import annotations
 
 import ast
 import difflib
-import typing
 from collections import Counter
 from dataclasses import replace
-
-import numpy.typing
 
 from core_jax.reward_models.formal.builtins_table import BUILTINS
 from core_jax.reward_models.formal.desugar import EXCEPTIONS, is_errstate
 from core_jax.reward_models.formal.errors import Diagnostic, diagnostic_for
-from core_jax.reward_models.formal.methods_table import METHOD_NAMES
-from core_jax.reward_models.formal.modules import ATTRIBUTE_HINTS, DETERMINISTIC, MODULES
-from core_jax.reward_models.formal.numpy_more import FINFO
-from core_jax.reward_models.formal.rotation import METHODS as ROTATION_METHODS
+from core_jax.reward_models.formal.modules import ATTRIBUTE_HINTS, MODULES
 from core_jax.reward_models.formal.signatures import Signature
-from core_jax.reward_models.formal.torch_methods import TORCH_METHODS
+from core_jax.reward_models.formal.whitelist import (
+    ALLOWED,
+    ANNOTATION,
+    ATTRIBUTES,
+    DECORATORS,
+    MODULE_NAMES,
+    NAME_HINTS,
+    REFUSED,
+    TYPES,
+)
 
 MAX_DIAGNOSTICS = 10
 SAME = 2  # places that are shown of one problem
 MAX_EXPONENT = 64
-_MODULE_NAMES = {"np", "numpy", "math", "torch"}
-_DECORATORS = ("torch.jit.script", "torch.jit.export", "torch.no_grad()", "torch.jit.ignore")
-ATTRIBUTES = (
-    METHOD_NAMES
-    | TORCH_METHODS
-    | {
-        "linalg",
-        "reduce",
-        "accumulate",
-        "outer",
-        "flat",
-        "fill",
-        "fromkeys",
-        *FINFO,
-        *ROTATION_METHODS,
-    }
-    | {part for path in MODULES for part in path.split(".")}
-    | {name for table in MODULES.values() for name in table}
-)
-
-_ALLOWED = (
-    "Module FunctionDef arguments arg Return Assign AugAssign AnnAssign For If Expr Pass Break "
-    "Continue Assert Import ImportFrom alias BoolOp And Or BinOp Add Sub Mult Div FloorDiv Mod Pow "
-    "MatMult BitAnd BitOr BitXor UnaryOp UAdd USub Not Invert IfExp Dict List Tuple Compare Eq "
-    "NotEq Lt LtE Gt GtE Is IsNot In NotIn Call keyword Constant Attribute Subscript Slice Name "
-    "Load Store Del Delete While Starred ListComp DictComp GeneratorExp comprehension JoinedStr "
-    "FormattedValue "
-    "ClassDef Lambda NamedExpr Try ExceptHandler With Raise"
-)
-_TYPES = {"typing": frozenset(typing.__all__), "numpy.typing": frozenset(numpy.typing.__all__)}
-_ANNOTATION = "Name Attribute Subscript Tuple List Constant BinOp BitOr Load"
-ALLOWED = frozenset(getattr(ast, name) for name in _ALLOWED.split())
-ANNOTATION = frozenset(getattr(ast, name) for name in _ANNOTATION.split())
-
-_REFUSED = {
-    "TryStar": ("`try` statements", "test for the case beforehand with `if` or np.where"),
-    "Global": ("`global`", "a reward remembers nothing from one call to the next: remove it"),
-    "Nonlocal": ("`nonlocal`", "return the new value from the inner function instead"),
-    "Yield": ("generators", "collect the values in a list"),
-    "YieldFrom": ("generators", "collect the values in a list"),
-    "Await": ("`await`", "remove it"),
-    "AsyncFunctionDef": ("`async`", "use a plain `def`"),
-    "AsyncFor": ("`async`", "use a plain `for`"),
-    "AsyncWith": ("`async`", "remove it"),
-    "Match": ("`match`", "use if/elif/else"),
-    "Set": ("sets", "use a tuple or a list"),
-    "SetComp": ("sets", "use a list"),
-    "LShift": ("bit shifts", "multiply or divide"),
-    "RShift": ("bit shifts", "multiply or divide"),
-    "TypeAlias": ("type aliases", "remove it"),
-}
-
-_NAME_HINTS = {
-    "random": DETERMINISTIC,
-    "set": "use a tuple or a list",
-    "iter": "loop over the list itself",
-    "getattr": "name the value directly",
-    "hasattr": "the inputs are NumPy arrays: remove the test",
-}
 
 
 class _Checker:
@@ -95,7 +39,7 @@ class _Checker:
         self.found: list[Diagnostic] = []
         self.members = _members(tree) | signature.attributes
         self.own = _bound_names(tree)
-        self.names = set(BUILTINS) | _MODULE_NAMES | EXCEPTIONS | self.own
+        self.names = set(BUILTINS) | MODULE_NAMES | EXCEPTIONS | self.own
 
     def report(self, node: ast.AST, message: str, hint: str = "") -> None:
         self.found.append(diagnostic_for(self.source, node, message, hint))
@@ -103,7 +47,7 @@ class _Checker:
     def visit(self, node: ast.AST, parent: ast.AST | None = None) -> None:
         if type(node) not in ALLOWED:
             name = type(node).__name__
-            what, hint = _REFUSED.get(name, (f"`{name}` syntax", "use plain arithmetic, if, for"))
+            what, hint = REFUSED.get(name, (f"`{name}` syntax", "use plain arithmetic, if, for"))
             located = node if hasattr(node, "lineno") else parent or node
             self.report(located, f"{what} cannot be used in a formal reward", hint)
             return
@@ -141,7 +85,7 @@ class _Checker:
         elif isinstance(node.ctx, ast.Load) and node.id not in self.names:
             close = difflib.get_close_matches(node.id, sorted(self.own), 1, 0.8)
             hint = f"did you mean `{close[0]}`?" if close else "define it before it is used"
-            hint = _NAME_HINTS.get(node.id, hint)
+            hint = NAME_HINTS.get(node.id, hint)
             self.report(node, f"the name `{node.id}` is unknown", hint)
 
     def check_Attribute(self, node: ast.Attribute) -> None:
@@ -162,7 +106,7 @@ class _Checker:
     def check_FunctionDef(self, node: ast.FunctionDef) -> None:
         self.check_identifier(node, node.name)
         node.decorator_list[:] = [
-            one for one in node.decorator_list if ast.unparse(one) not in _DECORATORS
+            one for one in node.decorator_list if ast.unparse(one) not in DECORATORS
         ]
         if node.decorator_list:
             self.report(node.decorator_list[0], "decorators cannot be used", "remove it")
@@ -234,7 +178,7 @@ class _Checker:
         future = node.module == "__future__" and [a.name for a in node.names] == ["annotations"]
         if future and not node.level:
             return
-        table = _TYPES.get(node.module or "") or MODULES.get(node.module or "")
+        table = TYPES.get(node.module or "") or MODULES.get(node.module or "")
         for alias in node.names:
             known = f"{node.module}.{alias.name}" in MODULES
             known |= table is not None and alias.name in table

@@ -10,6 +10,8 @@ import jax.numpy as jnp
 
 from core_jax.reward_models.formal import indexing
 from core_jax.reward_models.formal.choices import conjunction, depends, negation
+from core_jax.reward_models.formal.conversions import tidy, to_array, weak
+from core_jax.reward_models.formal.guarded_loops import GuardedLoops
 from core_jax.reward_models.formal.iterables import Lazy, View
 from core_jax.reward_models.formal.values import (
     Holder,
@@ -20,11 +22,8 @@ from core_jax.reward_models.formal.values import (
     is_array,
     is_number,
     is_traced,
-    tidy,
-    to_array,
-    weak,
 )
-from core_jax.reward_models.formal.varied import Containers, kept_of
+from core_jax.reward_models.formal.varied import kept_of
 
 NO_TEXT = "a text made from numbers of the state is only known at run time"
 TEXT_HINT = "use the numbers themselves; such a text can only be printed or be a message"
@@ -38,7 +37,7 @@ _COMPARE = {
 }
 
 
-class Comparisons(Containers):
+class Comparisons(GuardedLoops):
     """The part of the evaluator that compares."""
 
     def truth(self, value: Any) -> Any:

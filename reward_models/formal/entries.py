@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from core_jax.reward_models.formal import safe_math
+from core_jax.reward_models.formal.conversions import to_array, weak
 from core_jax.reward_models.formal.values import (
     Primitive,
     ValueProblem,
@@ -24,8 +25,6 @@ from core_jax.reward_models.formal.values import (
     is_array,
     is_number,
     is_traced,
-    to_array,
-    weak,
 )
 
 _FOLD_ELEMENTS = 256

@@ -15,36 +15,27 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from core_jax.reward_models.formal.builtins_table import BUILTINS, from_keys
+from core_jax.reward_models.formal.attributes import Attributes
+from core_jax.reward_models.formal.builtins_table import BUILTINS
 from core_jax.reward_models.formal.choices import Choice, Masked, content_of
-from core_jax.reward_models.formal.comprehensions import Comprehensions
+from core_jax.reward_models.formal.conversions import to_array
 from core_jax.reward_models.formal.iterables import Turns
-from core_jax.reward_models.formal.kinds import known
 from core_jax.reward_models.formal.memory import Memory, fresh
-from core_jax.reward_models.formal.methods_table import ARRAY_METHODS, CONTAINER_METHODS, PROPERTIES
-from core_jax.reward_models.formal.modules import ATTRIBUTE_HINTS, MODULES
-from core_jax.reward_models.formal.rotation import METHODS, Rotation
+from core_jax.reward_models.formal.modules import MODULES
 from core_jax.reward_models.formal.texts import formatted, joined_text
-from core_jax.reward_models.formal.torch_methods import TORCH_METHODS
-from core_jax.reward_models.formal.ufunc_methods import ufunc_method
 from core_jax.reward_models.formal.values import (
-    BoundMethod,
     Frame,
     Missing,
-    Module,
-    Namespace,
-    Primitive,
     Unset,
     ValueProblem,
     describe,
     is_array,
     is_number,
     is_traced,
-    to_array,
 )
 
 
-class Expressions(Comprehensions):
+class Expressions(Attributes):
     """Expression half of the evaluator; `lower.Evaluator` adds statements and calls."""
 
     frame: Frame
@@ -57,7 +48,7 @@ class Expressions(Comprehensions):
     remembered: dict[int, Any]
     lambdas: dict[int, ast.FunctionDef]
     watched: list[ast.AST] | None
-    torch: bool
+
     assign: Callable[[ast.expr, Any], None]  # these are further down in the tower
     loop: Callable[[ast.expr], Turns]
 
@@ -111,62 +102,6 @@ class Expressions(Comprehensions):
         if len(kept) == 1:
             return kept[0][1]
         return Choice([c for c, _ in kept], [one for _, one in kept])
-
-    def eval_Attribute(self, node: ast.Attribute) -> Any:
-        owner = self.value(node.value)
-        if isinstance(owner, Choice):
-            quick = self.masked_attribute(owner, node.attr)
-            if quick is not None:
-                return quick
-            return self.over(owner, lambda one: self._attribute(node, one), pure=True)
-        return self._attribute(node, owner)
-
-    def _attribute(self, node: ast.Attribute, owner: Any) -> Any:
-        if isinstance(owner, Module):
-            path = f"{owner.name}.{node.attr}"
-            if path in MODULES:
-                return Module(path)
-            if node.attr in MODULES[owner.name]:
-                return MODULES[owner.name][node.attr]
-            shown = path.replace("numpy", "np", 1)
-            hint = ATTRIBUTE_HINTS.get(node.attr, "write it out with functions of NumPy")
-            return self.fail(node, f"`{shown}` is not available", hint)
-        if self.torch and is_array(owner) and node.attr in TORCH_METHODS:
-            plain = {"device": None, "dtype": BUILTINS["float"]}
-            return plain[node.attr] if node.attr in plain else BoundMethod(owner, node.attr)
-        if self.torch and isinstance(owner, tuple) and node.attr in ("values", "indices"):
-            return owner[node.attr == "indices"]
-        if is_array(owner) or is_number(owner):
-            if not isinstance(owner, int):  # constants of NumPy are no longer told from Python's
-                message = f"a number of Python has no `.{node.attr}`"
-                hint = "leave it out, or use the function of np"
-                self.raises(known(self.memory.kinds.python(owner)), message, hint)
-            if node.attr == "flat":
-                flat = to_array(owner).reshape(-1)
-                return self.memory.viewed(owner, flat, lambda places: places.reshape(-1))
-            if node.attr in PROPERTIES:
-                result = getattr(owner if is_array(owner) else np.asarray(owner), node.attr)
-                if is_array(result) and not result.ndim:
-                    return self.memory.kinds.like(result, owner)
-                return self.memory.viewed(owner, result, lambda places: places.T)
-            if node.attr in ARRAY_METHODS:
-                return BoundMethod(owner, node.attr)
-        elif isinstance(owner, Namespace):
-            if node.attr in owner.names:
-                return owner.names[node.attr]
-            hint = f"it has {', '.join(owner.names)}"
-            return self.fail(node, f"`{owner.name}` has no `.{node.attr}`", hint)
-        elif isinstance(owner, Primitive) and owner.name == "dict" and node.attr == "fromkeys":
-            return Primitive("fromkeys", from_keys, "own")
-        elif isinstance(owner, Primitive):
-            found = ufunc_method(MODULES["numpy"], owner.name, node.attr)
-            if found is not None:
-                return found
-        elif isinstance(owner, Rotation) and node.attr in METHODS:
-            return BoundMethod(owner, node.attr)
-        elif node.attr in CONTAINER_METHODS.get(type(owner), ()):
-            return BoundMethod(owner, node.attr)
-        return self.fail(node, f"{describe(owner)} has no `.{node.attr}` here", "use np functions")
 
     def eval_Subscript(self, node: ast.Subscript) -> Any:
         owner = self.value(node.value)

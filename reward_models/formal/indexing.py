@@ -12,6 +12,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from core_jax.reward_models.formal.conversions import to_array, to_jax
 from core_jax.reward_models.formal.values import (
     PythonRaises,
     ValueProblem,
@@ -21,8 +22,6 @@ from core_jax.reward_models.formal.values import (
     is_array,
     is_number,
     is_traced,
-    to_array,
-    to_jax,
 )
 
 

@@ -15,7 +15,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from core_jax.reward_models.formal.values import is_number, is_traced, tidy
+from core_jax.reward_models.formal.conversions import tidy
+from core_jax.reward_models.formal.values import is_number, is_traced
 
 
 class Late:

@@ -14,6 +14,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from core_jax.reward_models.formal.conversions import to_jax
 from core_jax.reward_models.formal.kinds import Kinds
 from core_jax.reward_models.formal.values import (
     BoundMethod,
@@ -25,7 +26,6 @@ from core_jax.reward_models.formal.values import (
     containers,
     is_array,
     is_traced,
-    to_jax,
 )
 
 _MAYBE = "this array may or may not share its memory with another one that is in use"

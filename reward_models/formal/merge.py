@@ -20,6 +20,7 @@ from core_jax.reward_models.formal.choices import (
     content_of,
     negation,
 )
+from core_jax.reward_models.formal.conversions import tidy, to_jax
 from core_jax.reward_models.formal.memory import Memory
 from core_jax.reward_models.formal.values import (
     MAX_ITEMS,
@@ -30,8 +31,6 @@ from core_jax.reward_models.formal.values import (
     containers,
     is_array,
     is_number,
-    tidy,
-    to_jax,
 )
 
 _BEFORE = "give it a value of the same kind before the `if`, or in both branches"

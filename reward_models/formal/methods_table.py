@@ -8,6 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from core_jax.reward_models.formal.conversions import to_array, to_jax
 from core_jax.reward_models.formal.entries import bind, cast, scalar
 from core_jax.reward_models.formal.memory import fresh
 from core_jax.reward_models.formal.numpy_table import NUMPY
@@ -19,8 +20,6 @@ from core_jax.reward_models.formal.values import (
     is_array,
     is_number,
     is_traced,
-    to_array,
-    to_jax,
 )
 
 _FROM_NUMPY = (

@@ -11,19 +11,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from core_jax.reward_models.formal import math_domain, safe_math
+from core_jax.reward_models.formal.conversions import to_array, to_jax, weak
 from core_jax.reward_models.formal.entries import bind, cast, entry, number
 from core_jax.reward_models.formal.memory import fresh
 from core_jax.reward_models.formal.numpy_linalg import WIDE_LINALG
 from core_jax.reward_models.formal.numpy_table import NUMPY
-from core_jax.reward_models.formal.values import (
-    Primitive,
-    PythonRaises,
-    ValueProblem,
-    is_traced,
-    to_array,
-    to_jax,
-    weak,
-)
+from core_jax.reward_models.formal.values import Primitive, PythonRaises, ValueProblem, is_traced
 
 _MAX_SIDE = 16
 

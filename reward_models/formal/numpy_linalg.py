@@ -9,15 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from core_jax.reward_models.formal import safe_math
+from core_jax.reward_models.formal.conversions import to_array, to_jax, weak
 from core_jax.reward_models.formal.entries import as_of, entry, library_of, primitive
-from core_jax.reward_models.formal.values import (
-    ValueProblem,
-    holds_traced,
-    is_traced,
-    to_array,
-    to_jax,
-    weak,
-)
+from core_jax.reward_models.formal.values import ValueProblem, holds_traced, is_traced
 
 _MAX_SIDE = 16
 

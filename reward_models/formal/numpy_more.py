@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from core_jax.reward_models.formal.choices import Masked
+from core_jax.reward_models.formal.conversions import to_array, weak
 from core_jax.reward_models.formal.entries import bind, cast, dtype_of
 from core_jax.reward_models.formal.values import (
     MAX_ELEMENTS,
@@ -19,8 +20,6 @@ from core_jax.reward_models.formal.values import (
     is_array,
     is_number,
     is_traced,
-    to_array,
-    weak,
 )
 
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from core_jax.reward_models.formal import safe_math
+from core_jax.reward_models.formal.conversions import to_array, weak
 from core_jax.reward_models.formal.entries import (
     arange,
     array,
@@ -25,14 +26,7 @@ from core_jax.reward_models.formal.entries import (
 )
 from core_jax.reward_models.formal.numpy_more import MORE, nonzero
 from core_jax.reward_models.formal.numpy_wide import WIDE
-from core_jax.reward_models.formal.values import (
-    Primitive,
-    ValueProblem,
-    holds_traced,
-    is_traced,
-    to_array,
-    weak,
-)
+from core_jax.reward_models.formal.values import Primitive, ValueProblem, holds_traced, is_traced
 
 
 def _where_call(evaluator: Any, args: tuple, kwargs: dict) -> Any:
@@ -104,68 +98,73 @@ def _digitize(evaluator: Any, args: tuple, kwargs: dict) -> Any:
     return np.digitize(x, bins) if not is_traced(x) else jnp.digitize(x, jnp.asarray(weak(bins)))
 
 
-def _build() -> dict[str, Any]:
-    table: dict[str, Any] = {}
-    plain = (
-        "exp expm1 square sign floor ceil rint sin cos tan sinh cosh tanh arctan arcsinh "
-        "logical_not isnan isfinite isinf negative positive deg2rad rad2deg degrees radians "
-        "absolute abs fabs trunc exp2 sinc atleast_1d atleast_2d ravel transpose squeeze"
+def _same(names: str, arrays: str = "x", options: str = "", **how: Any) -> dict[str, Any]:
+    """Functions that JAX has under NumPy's names, with NumPy's meaning."""
+    return {
+        name: entry(name, getattr(jnp, name), getattr(np, name), arrays, options, **how)
+        for name in names.split()
+    }
+
+
+def _safe(names: str, arrays: str = "x", options: str = "", **how: Any) -> dict[str, Any]:
+    """Functions whose gradients `safe_math` keeps finite."""
+    return {
+        name: entry(name, getattr(safe_math, name), getattr(np, name), arrays, options, **how)
+        for name in names.split()
+    }
+
+
+def _elementwise() -> dict[str, Any]:
+    table = _same(
+        "square sign floor ceil rint sin cos tan tanh arctan arcsinh logical_not isnan isfinite "
+        "isinf negative positive deg2rad rad2deg degrees radians absolute abs fabs trunc sinc"
     )
-    for name in plain.split():
-        options = {"transpose": "axes", "squeeze": "axis"}.get(name, "")
-        guards = {0: 0.0} if name in ("exp", "expm1", "exp2", "sinh", "cosh") else None
-        both = getattr(jnp, name), getattr(np, name)
-        gives = "like" if name in ("transpose", "squeeze") else ""
-        table[name] = entry(name, *both, "x", options, guards, gives=gives)
-    for name in "sqrt cbrt log log2 log10".split():
-        table[name] = entry(name, getattr(safe_math, name), getattr(np, name), guards={0: 1.0})
-    for name in "log1p arcsin arccos arctanh arccosh".split():
-        table[name] = entry(name, getattr(safe_math, name), getattr(np, name), guards={0: 0.0})
-    for name in (
-        "add subtract multiply minimum maximum fmin fmax logical_and logical_or logical_xor "
-        "greater greater_equal less less_equal equal not_equal heaviside copysign dot inner outer "
-        "matmul vdot logaddexp searchsorted polyval"
-    ).split():
-        library = safe_math if name == "multiply" else jnp
-        table[name] = entry(name, getattr(library, name), getattr(np, name), "x y")
-    for name, function in {"divide": safe_math.divide, "true_divide": safe_math.divide}.items():
-        table[name] = entry(name, function, np.divide, "x y", guards={1: 1.0})
-    for name in ("mod", "remainder", "fmod", "floor_divide"):
-        both = getattr(safe_math, name), getattr(np, name)
-        table[name] = entry(name, *both, "x y", guards={1: 1.0})
+    table |= _same("exp expm1 exp2 sinh cosh", guards={0: 0.0})
+    table |= _safe("sqrt cbrt log log2 log10", guards={0: 1.0})
+    table |= _safe("log1p arcsin arccos arctanh arccosh", guards={0: 0.0})
+    table |= _same(
+        "add subtract minimum maximum fmin fmax logical_and logical_or logical_xor greater "
+        "greater_equal less less_equal equal not_equal heaviside copysign logaddexp",
+        "x y",
+    )
+    table |= _safe("multiply arctan2 hypot", "x y")
+    table |= _safe("mod remainder fmod floor_divide", "x y", guards={1: 1.0})
+    for name in ("divide", "true_divide"):
+        table[name] = entry(name, safe_math.divide, np.divide, "x y", guards={1: 1.0})
     table["power"] = Primitive("power", _power)
-    for name in ("arctan2", "hypot"):
-        table[name] = entry(name, getattr(safe_math, name), getattr(np, name), "x y")
-    for (
-        name
-    ) in "sum mean prod max min amax amin median any all ptp nansum nanmean nanmax nanmin".split():
-        table[name] = entry(name, getattr(jnp, name), getattr(np, name), "a", "axis keepdims")
-    for name in ("std", "var"):
-        both = getattr(safe_math, name), getattr(np, name)
-        table[name] = entry(name, *both, "a", "axis ddof keepdims")
-    for name in "argmax argmin sort argsort cumsum cumprod flip count_nonzero".split():
-        table[name] = entry(name, getattr(jnp, name), getattr(np, name), "a", "axis")
-    for name in "stack concatenate hstack vstack column_stack".split():
-        options = "axis" if name in ("stack", "concatenate") else ""
-        both = getattr(jnp, name), getattr(np, name)
-        table[name] = entry(name, *both, "arrays", options, sequence=True)
-    table["round"] = entry("round", jnp.round, np.round, "a", "decimals")
-    table["around"] = table["round"]
-    table["where"] = Primitive("where", _where_call, gives="array")
-    table["interp"] = entry("interp", jnp.interp, np.interp, "x xp fp", "left right")
-    for name, most in {"quantile": 1.0, "percentile": 100.0}.items():
-        table[name] = _ranks(name, most)
     table["float_power"] = entry(
         "float_power", safe_math.power, np.float_power, "x y", guards={0: 1.0}
     )
     table["reciprocal"] = Primitive("reciprocal", _reciprocal)
+    table["where"] = Primitive("where", _where_call, gives="array")
     table["digitize"] = Primitive("digitize", _digitize)
-    table["swapaxes"] = entry("swapaxes", jnp.swapaxes, np.swapaxes, "a", "axis1 axis2")
+    table |= _same("round", "a", "decimals")
+    table |= _same("interp", "x xp fp", "left right")
+    return table | _same("isclose allclose", "a b", "rtol atol") | _same("array_equal", "a b")
+
+
+def _reductions() -> dict[str, Any]:
+    table = _same(
+        "sum mean prod max min amax amin median any all ptp nansum nanmean nanmax nanmin",
+        "a",
+        "axis keepdims",
+    )
+    table |= _safe("std var", "a", "axis ddof keepdims")
+    table |= _same("argmax argmin sort argsort cumsum cumprod flip count_nonzero", "a", "axis")
+    table |= _same("dot inner outer matmul vdot searchsorted polyval", "x y")
+    table |= _same("trace diag", "a") | _same("diff", "a", "n axis")
     table["cross"] = entry("cross", safe_math.cross, safe_math.cross, "a b", gives="array")
-    table["diff"] = entry("diff", jnp.diff, np.diff, "a", "n axis")
-    table["roll"] = entry("roll", jnp.roll, np.roll, "a", "shift axis", gives="array")
-    table["trace"] = entry("trace", jnp.trace, np.trace, "a")
-    table["diag"] = entry("diag", jnp.diag, np.diag, "a")
+    return table | {"quantile": _ranks("quantile", 1.0), "percentile": _ranks("percentile", 100.0)}
+
+
+def _shapes() -> dict[str, Any]:
+    table = _same("atleast_1d atleast_2d ravel")
+    table |= _same("transpose", "x", "axes", gives="like")
+    table |= _same("squeeze", "x", "axis", gives="like")
+    table |= _same("stack concatenate", "arrays", "axis", sequence=True)
+    table |= _same("hstack vstack column_stack", "arrays", sequence=True)
+    table |= _same("swapaxes", "a", "axis1 axis2") | _same("expand_dims", "a", "axis")
+    table |= _same("roll", "a", "shift axis", gives="array")
     table["reshape"] = entry(
         "reshape",
         lambda a, shape: jnp.reshape(a, shape),  # NumPy has called it newshape, and shape
@@ -174,48 +173,50 @@ def _build() -> dict[str, Any]:
         "shape",
         gives="like",
     )
-    table["expand_dims"] = entry("expand_dims", jnp.expand_dims, np.expand_dims, "a", "axis")
-    for name in ("isclose", "allclose"):
-        table[name] = entry(name, getattr(jnp, name), getattr(np, name), "a b", "rtol atol")
-    table["array_equal"] = entry("array_equal", jnp.array_equal, np.array_equal, "a b")
-    table["tile"] = repeat("tile", jnp.tile, "reps")
-    table["repeat"] = repeat("repeat", jnp.repeat, "repeats")
-    for name in ("asarray", "copy"):
-        table[name] = creator(name, "object", array)
-    table["zeros"] = creator("zeros", "shape", lambda shape: np.zeros(sizes_of(shape)))
-    table["empty"] = table["zeros"]
-    table["ones"] = creator("ones", "shape", lambda shape: np.ones(sizes_of(shape)))
-    table["full"] = creator("full", "shape fill_value", full)
-    table["eye"] = table["identity"] = creator("eye", "N", lambda N: np.eye(sizes_of([N])[0]))
-    table["zeros_like"] = creator("zeros_like", "a", like(0.0))
-    table["empty_like"] = table["zeros_like"]
-    table["ones_like"] = creator("ones_like", "a", like(1.0))
-    table["full_like"] = creator("full_like", "a fill_value", like(None))
-    table["arange"] = creator("arange", "start stop step", arange)
-    table["linspace"] = creator("linspace", "start stop num endpoint", linspace)
-    for name in (
-        "float16 float32 float64 int8 int16 int32 int64 intp bool_ bool double float_ int_ "
-        "single half longdouble bool8"
-    ).split():
-        table[name] = cast_entry(name)
-    for new, old in {
-        "concat": "concatenate",
-        "asin": "arcsin",
-        "acos": "arccos",
-        "atan": "arctan",
-        "pow": "power",
-        "asinh": "arcsinh",
-        "acosh": "arccosh",
-        "atanh": "arctanh",
-    }.items():
-        table[new] = table[old]
-    table["atan2"] = table["arctan2"]
-    return (
-        table
-        | MORE
-        | WIDE
-        | {"pi": math.pi, "e": math.e, "inf": math.inf, "nan": math.nan, "newaxis": None}
-    )
+    return table | {
+        "tile": repeat("tile", jnp.tile, "reps"),
+        "repeat": repeat("repeat", jnp.repeat, "repeats"),
+    }
 
 
-NUMPY = _build()
+def _creators() -> dict[str, Any]:
+    eye = creator("eye", "N", lambda N: np.eye(sizes_of([N])[0]))
+    zeros = creator("zeros", "shape", lambda shape: np.zeros(sizes_of(shape)))
+    zeros_like = creator("zeros_like", "a", like(0.0))
+    table = {name: creator(name, "object", array) for name in ("asarray", "copy")}
+    table |= {name: cast_entry(name) for name in _TYPES.split()}
+    return table | {
+        "zeros": zeros,
+        "empty": zeros,
+        "ones": creator("ones", "shape", lambda shape: np.ones(sizes_of(shape))),
+        "full": creator("full", "shape fill_value", full),
+        "eye": eye,
+        "identity": eye,
+        "zeros_like": zeros_like,
+        "empty_like": zeros_like,
+        "ones_like": creator("ones_like", "a", like(1.0)),
+        "full_like": creator("full_like", "a fill_value", like(None)),
+        "arange": creator("arange", "start stop step", arange),
+        "linspace": creator("linspace", "start stop num endpoint", linspace),
+    }
+
+
+_TYPES = (
+    "float16 float32 float64 int8 int16 int32 int64 intp bool_ bool double float_ int_ single "
+    "half longdouble bool8"
+)
+_ALIASES = {
+    "around": "round",
+    "concat": "concatenate",
+    "asin": "arcsin",
+    "acos": "arccos",
+    "atan": "arctan",
+    "pow": "power",
+    "asinh": "arcsinh",
+    "acosh": "arccosh",
+    "atanh": "arctanh",
+    "atan2": "arctan2",
+}
+NUMPY: dict[str, Any] = _elementwise() | _reductions() | _shapes() | _creators()
+NUMPY |= {new: NUMPY[old] for new, old in _ALIASES.items()} | MORE | WIDE
+NUMPY |= {"pi": math.pi, "e": math.e, "inf": math.inf, "nan": math.nan, "newaxis": None}

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from core_jax.reward_models.formal import numpy_linalg
-from core_jax.reward_models.formal.choices import Masked
+from core_jax.reward_models.formal.conversions import to_array, to_jax, weak
 from core_jax.reward_models.formal.entries import (
     as_of,
     entry,
@@ -18,18 +18,14 @@ from core_jax.reward_models.formal.entries import (
     primitive,
     sizes_of,
 )
+from core_jax.reward_models.formal.numpy_selection import SELECTION
 from core_jax.reward_models.formal.values import (
     MAX_ELEMENTS,
     Function,
     Primitive,
     ValueProblem,
     holds_traced,
-    is_array,
     is_number,
-    is_traced,
-    to_array,
-    to_jax,
-    weak,
 )
 
 
@@ -58,38 +54,6 @@ class Gather:
             sizes_of(max(0, math.ceil((values[1] - values[0]) / values[2])))
             return np.arange(*values)
         return to_array(part)
-
-
-def _take(evaluator: Any, a: Any, indices: Any, axis: Any = None, mode: Any = "raise") -> Any:
-    array = to_array(a)
-    if axis is None:
-        array, axis = array.reshape(-1), 0
-    if not isinstance(axis, int) or mode not in ("raise", "clip"):
-        raise ValueProblem("np.take needs a constant axis and the mode 'raise' or 'clip'")
-    key = to_array(indices)
-    if mode == "clip":
-        key = (jnp if is_traced(key) else np).clip(key, 0, array.shape[axis] - 1)
-    return evaluator.item(array, (*(slice(None),) * (axis % array.ndim), key))
-
-
-def _choose(evaluator: Any, a: Any, choices: Any) -> Any:
-    index, rows = to_array(a), [to_array(row) for row in evaluator.items(choices)]
-    if np.ndim(index):
-        raise ValueProblem("np.choose takes one number here", "use np.select")
-    return evaluator.item(rows, index if not isinstance(index, np.ndarray) else index.item())
-
-
-def _compress(evaluator: Any, condition: Any, a: Any, axis: Any = None) -> Any:
-    array = to_array(a)
-    if axis not in (None, 0) or axis is None and array.ndim > 1:
-        raise ValueProblem("np.compress takes the first axis here", "use x[mask]")
-    mask = to_array(condition)
-    mask = mask if is_array(mask) and mask.dtype == np.bool_ else mask != 0
-    return evaluator.item(array[: len(mask)], mask)
-
-
-def _extract(evaluator: Any, condition: Any, arr: Any) -> Any:
-    return _compress(evaluator, to_array(condition).reshape(-1), to_array(arr).reshape(-1))
 
 
 def _pad(evaluator: Any, array: Any, pad_width: Any, mode: Any = "constant",
@@ -170,29 +134,6 @@ def _isin(evaluator: Any, element: Any, test_elements: Any) -> Any:
     return library.any(left[..., None] == right, axis=-1)
 
 
-def _partition(evaluator: Any, a: Any, kth: Any, axis: Any = -1) -> Any:
-    message = "the order within the parts of np.partition is not determined"
-    raise ValueProblem(message, "use np.sort(x), whose first k elements are the smallest")
-
-
-def _delete(evaluator: Any, arr: Any, obj: Any, axis: Any = None) -> Any:
-    array = to_array(arr)
-    if holds_traced(obj):
-        raise ValueProblem("np.delete needs constant places", "use a mask: x[x > 0]")
-    if axis is None:
-        array, axis = array.reshape(-1), 0
-    left = np.delete(np.arange(array.shape[axis]), to_array(obj))
-    return evaluator.item(array, (*(slice(None),) * (axis % array.ndim), left))
-
-
-def _argwhere(evaluator: Any, a: Any) -> Any:
-    mask = to_array(a)
-    if not is_traced(mask):
-        return np.argwhere(mask)
-    places = jnp.asarray(np.argwhere(np.ones(mask.shape, bool)), jnp.int32)
-    return Masked(places, (mask != 0).reshape(-1))
-
-
 def _vectorize(evaluator: Any, pyfunc: Any, otypes: Any = None) -> Any:
     if not isinstance(pyfunc, Function):
         raise ValueProblem("np.vectorize takes a function of this source")
@@ -237,25 +178,6 @@ def _indices(name: str) -> Callable:
     return call
 
 
-def _place(evaluator: Any, a: Any, mask: Any, values: Any) -> None:
-    if np.ndim(to_array(values)) and np.size(to_array(values)) != 1:
-        raise ValueProblem("one value is needed here", "use a[mask] = values")
-    evaluator.set_item(a, to_array(mask), values)
-
-
-def _copyto(evaluator: Any, dst: Any, src: Any, where: Any = None) -> None:
-    if where is None:
-        evaluator.set_item(dst, slice(None), src)
-        return
-    new = jnp.where(*(weak(v) for v in (where, src, dst)))
-    evaluator.set_item(dst, slice(None), new)
-
-
-def _fill_diagonal(evaluator: Any, a: Any, val: Any) -> None:
-    places = np.arange(min(a.shape))
-    evaluator.set_item(a, (places, places), val)
-
-
 def _histogram(evaluator: Any, a: Any, bins: Any = 10, range: Any = None) -> Any:
     if holds_traced([bins, range]) or isinstance(bins, int) and range is None:
         raise ValueProblem("np.histogram needs constant bins, or a number of them and a range")
@@ -275,10 +197,6 @@ def _bincount(evaluator: Any, x: Any, weights: Any = None, minlength: Any = 0) -
 
 
 _WIDE = {
-    "take": ("a indices axis mode", 2, _take),
-    "choose": ("a choices", 2, _choose),
-    "compress": ("condition a axis", 2, _compress),
-    "extract": ("condition arr", 2, _extract),
     "cov": ("m y rowvar ddof", 1, numpy_linalg.cov),
     "corrcoef": ("x y rowvar", 1, numpy_linalg.corrcoef),
     "polyfit": ("x y deg", 3, numpy_linalg.polyfit),
@@ -292,21 +210,15 @@ _WIDE = {
     "block": ("arrays", 1, _block),
     "isin": ("element test_elements", 2, _isin),
     "in1d": ("element test_elements", 2, _isin),
-    "partition": ("a kth axis", 2, _partition),
-    "delete": ("arr obj axis", 2, _delete),
-    "argwhere": ("a", 1, _argwhere),
     "vectorize": ("pyfunc otypes", 1, _vectorize),
     "apply_along_axis": ("func1d axis arr", 3, _along),
     "triu_indices": ("n k", 1, _indices("triu_indices")),
     "tril_indices": ("n k", 1, _indices("tril_indices")),
-    "putmask": ("a mask values", 3, _place),
-    "place": ("a mask values", 3, _place),
-    "copyto": ("dst src where", 2, _copyto),
-    "fill_diagonal": ("a val", 2, _fill_diagonal),
     "histogram": ("a bins range", 1, _histogram),
     "bincount": ("x weights minlength", 1, _bincount),
 }
 WIDE: dict[str, Any] = {name: primitive(name, *row) for name, row in _WIDE.items()}
+WIDE |= SELECTION
 WIDE |= {"r_": Gather("r_"), "c_": Gather("c_")}
 WIDE["ix_"] = Primitive(
     "ix_", lambda evaluator, args, kwargs: tuple(np.ix_(*(to_array(a) for a in args)))

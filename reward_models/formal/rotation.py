@@ -11,15 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from core_jax.reward_models.formal import safe_math
+from core_jax.reward_models.formal.conversions import to_array, to_jax
 from core_jax.reward_models.formal.entries import bind
-from core_jax.reward_models.formal.values import (
-    Primitive,
-    PythonRaises,
-    Record,
-    ValueProblem,
-    to_array,
-    to_jax,
-)
+from core_jax.reward_models.formal.values import Primitive, PythonRaises, Record, ValueProblem
 
 
 @dataclass(frozen=True, eq=False)

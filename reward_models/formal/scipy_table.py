@@ -10,16 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from core_jax.reward_models.formal import safe_math
+from core_jax.reward_models.formal.conversions import to_array, to_jax
 from core_jax.reward_models.formal.entries import bind, entry
 from core_jax.reward_models.formal.rotation import ROTATION
-from core_jax.reward_models.formal.values import (
-    MAX_ELEMENTS,
-    Primitive,
-    PythonRaises,
-    ValueProblem,
-    to_array,
-    to_jax,
-)
+from core_jax.reward_models.formal.values import MAX_ELEMENTS, Primitive, PythonRaises, ValueProblem
 
 
 def _euclidean(a: Any, b: Any) -> Any:

@@ -10,36 +10,28 @@ import numpy as np
 
 from core_jax.reward_models.formal import indexing, merge
 from core_jax.reward_models.formal.choices import Choice, Masked, depends
-from core_jax.reward_models.formal.entries import scalar
-from core_jax.reward_models.formal.expressions import Expressions
+from core_jax.reward_models.formal.conversions import to_jax
 from core_jax.reward_models.formal.kinds import known
 from core_jax.reward_models.formal.memory import fresh
 from core_jax.reward_models.formal.modules import MODULES
+from core_jax.reward_models.formal.results import Results
 from core_jax.reward_models.formal.values import (
     Frame,
     Function,
-    Missing,
     Module,
     Namespace,
     PythonRaises,
     ValueProblem,
     describe,
     is_array,
-    is_number,
     is_traced,
-    to_jax,
 )
-from core_jax.reward_models.formal.varied import kept_of
-
-RETURN = "return the total reward and a dict of its named components: `return total, {...}`"
-EITHER = "return the total reward, or a pair: the total and a dict of its named components"
 
 
-class Statements(Expressions):
+class Statements(Results):
     """Statement half of the evaluator, without control flow."""
 
     torch: bool  # whether the program is written for tensors with a batch axis
-    bare: bool  # whether the reward may be a total without components
 
     def _arguments(self, node: ast.AST, function: Function, args: tuple, kwargs: dict) -> dict:
         parameters = function.node.args
@@ -242,47 +234,3 @@ class Statements(Expressions):
         if len(items) != len(targets):
             raise PythonRaises(f"{len(items)} values for {len(targets)} names")
         return tuple(items)
-
-    def _reward(self, node: ast.Return, value: Any) -> tuple[Any, dict[str, Any]]:
-        """The reward and its components, checked at the `return` that gave them."""
-        if self.bare and (is_number(value) or is_array(value)):
-            return self._scalar(node, "the reward", value), {}
-        hint = EITHER if self.bare else RETURN
-        if not isinstance(value, tuple | list) or len(value) != 2:
-            count = f"{len(value)} values" if isinstance(value, tuple) else describe(value)
-            self.fail(node, f"the reward function returns {count}, not two values", hint)
-        total, components = value
-        if not isinstance(components, dict):
-            self.fail(node, f"the second value is {describe(components)}, not a dict", hint)
-        kept = kept_of(components)
-        for name, there in kept.present.items():
-            if there is not True:
-                message = f"the component {name!r} is returned on one path only"
-                self.fail(node, message, "return the same components, by name, on every path")
-        components = kept.values
-        total = self._scalar(node, "the reward", total)
-        named = {}
-        for name, component in components.items():
-            if not isinstance(name, str):
-                self.fail(node, f"the component name {name!r} is not a string", RETURN)
-            named[name] = self._scalar(node, f"the component {name!r}", component)
-        return total, named
-
-    def _scalar(self, node: ast.AST, what: str, value: Any) -> Any:
-        if isinstance(value, Missing):
-            self.fail(node, value.reason, value.hint)
-        if isinstance(value, Choice) and any(is_number(v) or is_array(v) for v in value.values):
-            self.at(node, lambda: value.options())
-            return self.at(
-                node, lambda: self.over(value, lambda one: self._scalar(node, what, one), True)
-            )
-        shape = value.shape if is_array(value) else ()
-        if self.torch and is_array(value) and shape and value.size == 1:
-            value, shape = value.reshape(()), ()
-        try:
-            if shape == () and not isinstance(value, list | tuple):
-                return to_jax(scalar(value)).astype(jnp.float32)
-        except ValueProblem:
-            pass
-        hint = "reduce it with np.sum, np.mean or np.linalg.norm"
-        return self.fail(node, f"{what} is {describe(value)}, not a single number", hint)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from core_jax.reward_models.formal import indexing
+from core_jax.reward_models.formal.arithmetic import Arithmetic
 from core_jax.reward_models.formal.choices import (
     Choice,
     Masked,
@@ -16,8 +17,8 @@ from core_jax.reward_models.formal.choices import (
     first_dependent,
     replaced,
 )
+from core_jax.reward_models.formal.conversions import to_array, to_jax
 from core_jax.reward_models.formal.numpy_wide import Gather
-from core_jax.reward_models.formal.operations import Operations
 from core_jax.reward_models.formal.values import (
     PythonRaises,
     ValueProblem,
@@ -27,14 +28,12 @@ from core_jax.reward_models.formal.values import (
     is_array,
     is_number,
     is_traced,
-    to_array,
-    to_jax,
 )
 
 _BOUNDS = "limit it first: min(max(i, 0), n - 1)"
 
 
-class Subscripts(Operations):
+class Subscripts(Arithmetic):
     """The part of the evaluator for `owner[key]`."""
 
     def may_change(self, owner: Any) -> None:

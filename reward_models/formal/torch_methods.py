@@ -7,16 +7,11 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from core_jax.reward_models.formal.conversions import to_array, to_jax
 from core_jax.reward_models.formal.entries import cast, sizes_of
 from core_jax.reward_models.formal.numpy_table import NUMPY
 from core_jax.reward_models.formal.torch_table import TORCH
-from core_jax.reward_models.formal.values import (
-    Primitive,
-    PythonRaises,
-    is_traced,
-    to_array,
-    to_jax,
-)
+from core_jax.reward_models.formal.values import Primitive, PythonRaises, is_traced
 
 _METHODS = (
     "norm unsqueeze clamp abs exp pow sqrt square sin cos tanh sigmoid log round sign floor "

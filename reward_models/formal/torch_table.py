@@ -9,21 +9,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from core_jax.reward_models.formal import safe_math
-from core_jax.reward_models.formal.entries import bind, cast, cast_entry, sizes_of
-from core_jax.reward_models.formal.modules_table import LINALG, MATH
+from core_jax.reward_models.formal.conversions import to_array, to_jax
+from core_jax.reward_models.formal.entries import cast, cast_entry, sizes_of
+from core_jax.reward_models.formal.modules_table import MATH
 from core_jax.reward_models.formal.numpy_table import NUMPY
-from core_jax.reward_models.formal.values import (
-    Primitive,
-    ValueProblem,
-    is_traced,
-    to_array,
-    to_jax,
+from core_jax.reward_models.formal.torch_entries import floats, norm, numpy_entry, torch_entry
+from core_jax.reward_models.formal.torch_functional import (
+    FUNCTIONAL,
+    relu,
+    sigmoid,
+    similarity,
+    softmax,
 )
+from core_jax.reward_models.formal.values import Primitive, ValueProblem, is_traced
 
 _SAME = (
     "abs exp expm1 sin cos tan sinh cosh tanh sqrt square log log2 log10 log1p sign floor ceil "
@@ -36,32 +38,6 @@ _OTHER = {"clip": "clamp", "true_divide": "div", "power": "pow", "negative": "ne
           "multiply": "mul", "subtract": "sub", "divide": "divide", "greater_equal": "ge",
           "less_equal": "le", "greater": "gt", "less": "lt", "equal": "eq", "not_equal": "ne",
           "reciprocal": "reciprocal"}  # fmt: skip
-
-
-def _float(value: Any) -> Any:
-    return to_jax(to_array(value)).astype(jnp.float32)
-
-
-def _function(name: str, parameters: str, function: Callable[..., Any]) -> Primitive:
-    def call(evaluator: Any, args: tuple, kwargs: dict) -> Any:
-        kwargs = {"dim" if k == "axis" else k: v for k, v in kwargs.items() if k != "device"}
-        bound = bind(f"torch.{name}", (*parameters.split(), "dtype", "requires_grad"), args, kwargs)
-        dtype = bound.pop("dtype", None)
-        bound.pop("requires_grad", None)
-        result = function(evaluator, **bound)
-        return cast(result, dtype) if dtype is not None else result
-
-    return Primitive(name, call, "array")
-
-
-def _plain(name: str) -> Primitive:
-    def call(evaluator: Any, args: tuple, kwargs: dict) -> Any:
-        known = {"input": "x", "other": "y", "device": None, "dtype": None}
-        kept = [value for key, value in kwargs.items() if known.get(key)]
-        rest = {key: value for key, value in kwargs.items() if key not in known}
-        return NUMPY[name].call(evaluator, (*args, *kept), rest)
-
-    return Primitive(name, call, "array")
 
 
 def _reduction(name: str) -> Callable[..., Any]:
@@ -98,20 +74,9 @@ def _spread(name: str) -> Callable[..., Any]:
     return spread
 
 
-def _norm(evaluator: Any, input: Any, p: Any = 2, dim: Any = None, keepdim: Any = False) -> Any:
-    array = to_array(input)
-    order = 2 if p in ("fro", None) else float(p) if isinstance(p, str) else p
-    if dim is None:
-        array, dim = array.reshape(-1), -1
-    dim = dim[0] if isinstance(dim, list | tuple) and len(dim) == 1 else dim
-    return LINALG["norm"].call(
-        evaluator, (array,), {"ord": order, "axis": dim, "keepdims": bool(keepdim)}
-    )
-
-
 def _linalg_norm(evaluator: Any, input: Any, ord: Any = None, dim: Any = None,
                  keepdim: Any = False) -> Any:  # fmt: skip
-    return _norm(evaluator, input, 2 if ord is None else ord, dim, keepdim)
+    return norm(evaluator, input, 2 if ord is None else ord, dim, keepdim)
 
 
 def _tensor(evaluator: Any, data: Any) -> Any:
@@ -167,10 +132,6 @@ def _clamped(side: str) -> Callable[..., Any]:
     return lambda evaluator, input, bound: _clamp(evaluator, input, **{side: bound})
 
 
-def _sigmoid(evaluator: Any, input: Any) -> Any:
-    return jax.nn.sigmoid(_float(input))
-
-
 def _squeeze(evaluator: Any, input: Any, dim: Any = None) -> Any:
     array = to_array(input)
     if dim is not None and np.shape(array)[dim] != 1:
@@ -186,51 +147,8 @@ def _unsqueeze(evaluator: Any, input: Any, dim: Any) -> Any:
     return evaluator.memory.viewed(array, library.expand_dims(array, dim), view)
 
 
-def _normalize(evaluator: Any, input: Any, p: Any = 2, dim: Any = 1, eps: Any = 1e-12) -> Any:
-    size = _norm(evaluator, input, p, dim, True)
-    return _float(input) / jnp.maximum(to_jax(size), eps)
-
-
-def _similarity(evaluator: Any, x1: Any, x2: Any, dim: Any = 1, eps: Any = 1e-8) -> Any:
-    a, b = _float(x1), _float(x2)
-    sizes = [jnp.maximum(safe_math.norm(x, axis=dim), eps) for x in (a, b)]
-    return jnp.sum(a * b, axis=dim) / (sizes[0] * sizes[1])
-
-
-def _mean_of(value: Any, reduction: str) -> Any:
-    if reduction not in ("mean", "sum", "none"):
-        raise ValueProblem("a reduction is 'mean', 'sum' or 'none'")
-    return value if reduction == "none" else getattr(jnp, reduction)(value)
-
-
-def _mse(evaluator: Any, input: Any, target: Any, reduction: Any = "mean") -> Any:
-    return _mean_of(jnp.square(_float(input) - _float(target)), reduction)
-
-
-def _l1(evaluator: Any, input: Any, target: Any, reduction: Any = "mean") -> Any:
-    return _mean_of(jnp.abs(_float(input) - _float(target)), reduction)
-
-
-def _smooth_l1(evaluator: Any, input: Any, target: Any, reduction: Any = "mean",
-               beta: Any = 1.0) -> Any:  # fmt: skip
-    away = jnp.abs(_float(input) - _float(target))
-    return _mean_of(jnp.where(away < beta, 0.5 * away**2 / beta, away - 0.5 * beta), reduction)
-
-
-def _softplus(evaluator: Any, input: Any, beta: Any = 1) -> Any:
-    return jax.nn.softplus(beta * _float(input)) / beta
-
-
-def _relu(evaluator: Any, input: Any) -> Any:
-    return jnp.maximum(to_jax(to_array(input)), 0)
-
-
-def _softmax(evaluator: Any, input: Any, dim: Any = -1) -> Any:
-    return jax.nn.softmax(_float(input), axis=dim)
-
-
 def _bmm(evaluator: Any, input: Any, mat2: Any) -> Any:
-    return jnp.matmul(_float(input), _float(mat2))
+    return jnp.matmul(floats(input), floats(mat2))
 
 
 def _cross(evaluator: Any, input: Any, other: Any, dim: Any = -1) -> Any:
@@ -240,11 +158,11 @@ def _cross(evaluator: Any, input: Any, other: Any, dim: Any = -1) -> Any:
 
 
 def _lerp(evaluator: Any, input: Any, end: Any, weight: Any) -> Any:
-    return _float(input) + to_jax(to_array(weight)) * (_float(end) - _float(input))
+    return floats(input) + to_jax(to_array(weight)) * (floats(end) - floats(input))
 
 
 def _cdist(evaluator: Any, x1: Any, x2: Any, p: Any = 2.0) -> Any:
-    a, b = _float(x1), _float(x2)
+    a, b = floats(x1), floats(x2)
     return safe_math.norm(a[..., :, None, :] - b[..., None, :, :], ord=p, axis=-1)
 
 
@@ -266,7 +184,7 @@ _FUNCTIONS = {
     "cumsum": ("input dim", _reduction("cumsum")),
     "std": ("input dim unbiased keepdim", _spread("std")),
     "var": ("input dim unbiased keepdim", _spread("var")),
-    "norm": ("input p dim keepdim", _norm), "tensor": ("data", _tensor),
+    "norm": ("input p dim keepdim", norm), "tensor": ("data", _tensor),
     "as_tensor": ("data", _tensor), "full": ("size fill_value", _full),
     "full_like": ("input fill_value", _full_like), "zeros_like": ("input", _like(0.0)),
     "ones_like": ("input", _like(1.0)), "empty_like": ("input", _like(0.0)),
@@ -275,15 +193,15 @@ _FUNCTIONS = {
     "stack": ("tensors dim", _joined("stack")), "where": ("condition input other", _where),
     "clamp": ("input min max", _clamp), "clip": ("input min max", _clamp),
     "clamp_min": ("input bound", _clamped("min")), "clamp_max": ("input bound", _clamped("max")),
-    "sigmoid": ("input", _sigmoid), "squeeze": ("input dim", _squeeze),
-    "unsqueeze": ("input dim", _unsqueeze), "softmax": ("input dim", _softmax),
+    "sigmoid": ("input", sigmoid), "squeeze": ("input dim", _squeeze),
+    "unsqueeze": ("input dim", _unsqueeze), "softmax": ("input dim", softmax),
     "bmm": ("input mat2", _bmm), "mm": ("input mat2", _bmm), "cross": ("input other dim", _cross),
-    "lerp": ("input end weight", _lerp), "cdist": ("x1 x2 p", _cdist), "relu": ("input", _relu),
-    "cosine_similarity": ("x1 x2 dim eps", _similarity),
+    "lerp": ("input end weight", _lerp), "cdist": ("x1 x2 p", _cdist), "relu": ("input", relu),
+    "cosine_similarity": ("x1 x2 dim eps", similarity),
 }  # fmt: skip
-TORCH: dict[str, Any] = {name: _plain(name) for name in _SAME.split() if name in NUMPY}
-TORCH |= {torch: _plain(name) for name, torch in _OTHER.items() if name in NUMPY}
-TORCH |= {name: _function(name, *row) for name, row in _FUNCTIONS.items()}
+TORCH: dict[str, Any] = {name: numpy_entry(name) for name in _SAME.split() if name in NUMPY}
+TORCH |= {torch: numpy_entry(name) for name, torch in _OTHER.items() if name in NUMPY}
+TORCH |= {name: torch_entry(name, *row) for name, row in _FUNCTIONS.items()}
 TORCH |= {"zeros": _filled(0.0), "ones": _filled(1.0), "empty": _filled(0.0)}
 TORCH |= {"arange": Primitive("arange", _arange, "array"), "pi": MATH["pi"], "inf": MATH["inf"],
           "erf": MATH["erf"]}  # fmt: skip
@@ -291,18 +209,9 @@ for _new, _old in {"float": "float32", "float32": "float32", "float64": "float64
                    "int32": "int32", "int64": "int64", "long": "int64", "bool": "bool",
                    "double": "float64"}.items():  # fmt: skip
     TORCH[_new] = cast_entry(_old)
-_DISTANCES = {"normalize": ("input p dim eps", _normalize),
-    "mse_loss": ("input target reduction", _mse),
-              "l1_loss": ("input target reduction", _l1), "softplus": ("input beta", _softplus),
-              "smooth_l1_loss": ("input target reduction beta", _smooth_l1),
-              "sigmoid": ("input", _sigmoid), "relu": ("input", _relu),
-              "softmax": ("input dim", _softmax),
-              "cosine_similarity": ("x1 x2 dim eps", _similarity)}  # fmt: skip
-FUNCTIONAL: dict[str, Any] = {name: _function(name, *row) for name, row in _DISTANCES.items()}
-FUNCTIONAL["tanh"] = TORCH["tanh"]
 TORCH_MODULES: dict[str, dict[str, Any]] = {
     "torch": TORCH,
     "torch.nn": {},
     "torch.nn.functional": FUNCTIONAL,
-    "torch.linalg": {"norm": _function("linalg.norm", "input ord dim keepdim", _linalg_norm)},
+    "torch.linalg": {"norm": torch_entry("linalg.norm", "input ord dim keepdim", _linalg_norm)},
 }

@@ -7,14 +7,9 @@ from typing import Any
 import jax
 import numpy as np
 
+from core_jax.reward_models.formal.conversions import to_array
 from core_jax.reward_models.formal.entries import as_of, library_of
-from core_jax.reward_models.formal.values import (
-    MAX_ELEMENTS,
-    Primitive,
-    ValueProblem,
-    is_traced,
-    to_array,
-)
+from core_jax.reward_models.formal.values import MAX_ELEMENTS, Primitive, ValueProblem, is_traced
 
 # Methods of NumPy's ufuncs, and the functions that are the same.
 REDUCTIONS = {

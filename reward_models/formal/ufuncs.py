@@ -7,14 +7,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from core_jax.reward_models.formal.values import (
-    Primitive,
-    ValueProblem,
-    is_array,
-    to_array,
-    to_jax,
-    weak,
-)
+from core_jax.reward_models.formal.conversions import to_array, to_jax, weak
+from core_jax.reward_models.formal.values import Primitive, ValueProblem, is_array
 
 OPTIONS = frozenset({"where", "out", "initial"})
 REDUCTIONS = frozenset("sum mean prod max min amax amin any all".split())

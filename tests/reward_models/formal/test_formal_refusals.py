@@ -1,149 +1,14 @@
 """What a formal reward may not be: every refusal is located and says what to write instead."""
 
 import math
-import pickle
 import random
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
-from formal_sources import PLAIN, SOURCES
+from formal_bodies import HEAD, body, refusal
+from formal_sources import SOURCES
 
-from core_jax.reward_models.formal import FormalReward, RewardError, compile_reward, extract_code
-
-HEAD = "import numpy as np\ndef compute_reward(observation, action, target_pos):\n"
-TAIL = "\n    return x, {'x': x}\n"
-
-
-def body(text: str) -> str:
-    lines = "\n".join("    " + line for line in text.strip().splitlines())
-    return HEAD + lines + TAIL
-
-
-def refusal(source: str) -> RewardError:
-    with pytest.raises(RewardError) as caught:
-        compile_reward(source)
-    return caught.value
-
-
-ESCAPES = [
-    "x = ().__class__.__bases__[0].__subclasses__()",
-    "x = ().__class__",
-    "x = (1).__class__",
-    "x = observation.__class__",
-    "x = observation.__array_interface__",
-    "x = observation._value",
-    "x = np.__builtins__",
-    "x = np.__dict__['load']",
-    "x = np.load('/etc/passwd')",
-    "x = np.fromfile('/etc/passwd')",
-    "x = np.genfromtxt('/etc/passwd')",
-    "x = np.save('/tmp/x', action)",
-    "x = np.memmap('/tmp/x')",
-    "x = np.lib.format.open_memmap('/tmp/x')",
-    "x = np.core.multiarray",
-    "x = np.ctypeslib.load_library('c', '/')",
-    "x = np.f2py",
-    "x = np.testing.runstring('1', {})",
-    "x = np.random.rand()",
-    "x = np.vectorize(len)",
-    "x = np.frompyfunc(len, 1, 1)",
-    "x = np.apply_along_axis(len, 0, action)",
-    "x = np.fromiter(open('x'), float)",
-    "x = np.array(['a'])",
-    "x = np.array([1], dtype='object')",
-    "x = np.array([1], dtype=object)",
-    "x = np.zeros(3, dtype='O')",
-    "x = action.astype('object')",
-    "x = action.tofile('/tmp/x')",
-    "x = action.dump('/tmp/x')",
-    "x = action.at[0].set(1)",
-    "x = action.addressable_data(0)",
-    "x = action.view('int8')",
-    "x = action.data",
-    "x = open('/etc/passwd').read()",
-    "x = eval('1')",
-    "exec('import os')\nx = 1",
-    "x = compile('1', '', 'eval')",
-    "x = __import__('os').system('true')",
-    "import os\nx = os",
-    "import os.path as np\nx = np",
-    "import jax\nx = jax",
-    "from os import system\nx = system",
-    "from numpy import *\nx = 1",
-    "from numpy import load\nx = load",
-    "from numpy.lib import format\nx = format",
-    "from . import reward\nx = reward",
-    "from .. import reward as r\nx = r",
-    "import importlib\nx = importlib",
-    "x = getattr(np, 'load')",
-    "x = setattr(np, 'pi', 3)",
-    "x = vars(np)",
-    "x = dir(np)",
-    "x = globals()['np']",
-    "x = locals()",
-    "x = type(action)",
-    "x = object()",
-    "x = isinstance(action[0], float)",
-    "x = isinstance(action, object)",
-    "x = input()",
-    "x = breakpoint()",
-    "x = help()",
-    "x = memoryview(action)",
-    "x = '{0.__class__}'.format(action)",
-    "x = f'{action.__class__}'",
-    "x = f'{action!r:{action.__class__}}'",
-    "x = '%s' % action",
-    "x = (lambda *a: a.__class__)()",
-    "x = [c for c in ().__class__.__mro__]",
-    "x = (g for g in [1]).gi_frame",
-    "class A:\n    def f(self): pass\nx = 1",
-    "def f(): yield 1\nx = f()",
-    "async def f(): pass\nx = 1",
-    "@print\ndef f(): pass\nx = 1",
-    "def f(a=().__class__): return a\nx = f()",
-    "def f(a: __import__('os')): return a\nx = f(1)",
-    "def f(): return f.__globals__\nx = f()",
-    "def f(): return 1\nx = f.func_globals",
-    "def f(): return 1\nf.attribute = 1\nx = f()",
-    "np.pi = 3\nx = 1",
-    "x = print.__self__",
-    "x = sum.__call__",
-    "try:\n    x = 1 / 0\nexcept Exception as e:\n    x = e.__traceback__",
-    "with open('x') as f:\n    x = 1",
-    "global np\nx = 1",
-    "raise SystemExit",
-    "x = [y := 1 for a in action][0]",
-    "a = np.asarray(action, dtype=float)\na[0] = 1\nx = a[0]",
-    "match action:\n    case _:\n        x = 1",
-    "while True:\n    x = 1",
-    "with np.errstate(all=open('x')):\n    x = 1",
-    "with np.errstate(all='ignore') as x:\n    pass",
-    "try:\n    x = 1\nexcept Exception as e:\n    x = e.__traceback__",
-    "if action[0] > 0:\n    x = 1\nelse:\n    raise ValueError('x')",
-    "x = ValueError",
-    "x = max(**action)",
-    "x = {'a': 1}.keys() == {'a': 1}.keys()",
-    "x = dict(**{'a': 1})",
-    "x = {1, 2}",
-    "x = b'abc'",
-    "x = 1j",
-    "x = [__name__ for __name__ in range(2)]",
-    "__x = 1\nx = __x",
-    "x = np.array(__file__)",
-]
-
-
-@pytest.mark.parametrize("trick", ESCAPES)
-def test_escapes_are_refused(trick):
-    error = refusal(body(trick))
-    first = error.diagnostics[0]
-    lines = body(trick).split("\n")
-    assert 3 <= first.line < 3 + len(trick.splitlines()) or "return x" in first.source_line
-    assert first.source_line == lines[first.line - 1] and 1 <= first.column <= len(lines[0]) + 99
-    assert first.message and first.message in str(error) and "^" in str(error)
-
+from core_jax.reward_models.formal import RewardError, compile_reward
 
 LOCATED = [
     ("while True:\n    x = 1", 3, 5, "`while`", "range(N)"),
@@ -213,24 +78,6 @@ def test_non_finite_values_name_the_component_and_the_operation():
     assert "non-finite value" in str(error) and "'bad'" in str(error)
     assert len(error.diagnostics) == 1 and "`np.log(action[0])`" in str(error)
     assert error.diagnostics[0].line == 3
-
-
-def test_what_fails_when_all_inputs_are_zero_is_a_warning():
-    reward = compile_reward(body("x = 1 / action[0]"))
-    assert len(reward.warnings) == 1 and "when all inputs are zero" in reward.warnings[0]
-    sane = "d = target_pos - observation[:3]\nx = (d / np.linalg.norm(d))[0]"
-    assert "when all inputs are zero" in compile_reward(body(sane)).warnings[0]
-
-
-def test_recorded_states_decide_where_there_are_some():
-    source = body("x = np.sqrt(observation[2])")
-    with pytest.raises(RewardError, match="on an ordinary state"):
-        compile_reward(source)
-    high = np.full(11, 0.2, np.float32)
-    reward = compile_reward(source, states=[(high, np.zeros(4), np.zeros(3))])
-    assert any("on an ordinary state" in text for text in reward.warnings)
-    with pytest.raises(RewardError, match="recorded state"):
-        compile_reward(source, states=[(-high, np.zeros(4), np.zeros(3))])
 
 
 def test_several_diagnostics_at_once():
@@ -310,67 +157,6 @@ def test_fuzz_raises_nothing_else():
             refused += 1
             assert str(error) and error.diagnostics
     assert refused > 100
-
-
-def test_reward_is_a_value():
-    first, second = compile_reward(PLAIN), compile_reward(PLAIN)
-    assert isinstance(first, FormalReward) and first == second and hash(first) == hash(second)
-    assert first.name == "compute_reward" and first.source == PLAIN
-    assert pickle.loads(pickle.dumps(first)) == first
-    jitted = jax.jit(lambda reward, *x: reward(*x)[0], static_argnums=0)
-    assert jitted(first, jnp.ones(11), jnp.ones(4), jnp.zeros(3)).shape == ()
-    with pytest.raises(ValueError, match="shapes"):
-        first(jnp.ones(5), jnp.ones(4), jnp.zeros(3))
-
-
-def test_other_sizes():
-    reward = compile_reward(
-        body("x = observation[20] + action[5] + target_pos[1, 1]"),
-        observation_size=21,
-        action_size=6,
-        target_shape=(2, 2),
-    )
-    value, _ = reward(jnp.ones(21), jnp.ones(6), jnp.ones((2, 2)))
-    assert value == 3.0
-
-
-def test_code_may_divide_by_a_target_that_never_varies():
-    source = body("x = observation[0] / target_pos[0]")
-    sizes = {"observation_size": 7, "action_size": 1, "target_shape": (1,)}
-    assert "when all inputs are zero" in compile_reward(source, **sizes).warnings[0]
-    reward = compile_reward(source, **sizes, target=(1.2,))
-    assert reward(jnp.full(7, 0.6), jnp.zeros(1), jnp.full(1, 1.2))[0] == 0.5
-    assert not reward.warnings
-
-
-def test_an_assertion_that_fails_on_a_sample_state_is_refused():
-    error = refusal(body("assert action[0] > 0, 'no'\nx = action[0]"))
-    assert error.diagnostics[0].line == 3 and "this assertion fails" in str(error)
-
-
-def test_dropped_handlers_are_told():
-    reward = compile_reward(body("try:\n    x = action[0]\nexcept ValueError:\n    x = 0.0"))
-    assert len(reward.warnings) == 1 and "line 5: the handler was dropped" in reward.warnings[0]
-
-
-def test_the_named_function_is_preferred():
-    text = PLAIN + "\ndef other(a, b, c):\n    return 0.0, {}\n"
-    assert compile_reward(text).name == "compute_reward"
-    assert compile_reward(text.replace("compute_reward", "first")).name == "other"
-
-
-def test_extract_code():
-    reply = f"Here:\n```\nno code\n```\n1. so\n```python\nK = 2\n{PLAIN}```\nand\n```python\nx\n```"
-    code = extract_code(reply)
-    assert code.startswith("K = 2\n") and compile_reward(code).name == "compute_reward"
-    assert extract_code(PLAIN).strip() == PLAIN.strip()
-    assert "def compute_reward" in extract_code(f"```\n{PLAIN}\n```")
-    assert "def compute_reward" in extract_code(f"Sure.\n```python\n{PLAIN}")
-    indented = "\n".join("   " + line for line in f"```python\n{PLAIN}\n```".splitlines())
-    assert compile_reward(extract_code("1. reward\n" + indented)).name == "compute_reward"
-    for empty in ("", "I cannot help.", "```python\nx = 1\n```", "```"):
-        with pytest.raises(RewardError, match="no Python code"):
-            extract_code(empty)
 
 
 @pytest.mark.parametrize("text, message", [
