@@ -19,6 +19,7 @@ from core_jax.reward_models.formal.choices import (
     replaced,
 )
 from core_jax.reward_models.formal.container_methods import ContainerMethods
+from core_jax.reward_models.formal.errors import PythonError, RewardError
 from core_jax.reward_models.formal.iterables import View
 from core_jax.reward_models.formal.memory import fresh
 from core_jax.reward_models.formal.methods_table import MUTATORS, SHAPERS, VIEWS, call_method
@@ -76,7 +77,7 @@ class Calls(ContainerMethods):
     def eval_Call(self, node: ast.Call) -> Any:
         function = self.value(node.func)
         if isinstance(function, Primitive) and function.name == "print":
-            return None
+            return self._print(node)
         if node.args and isinstance(node.args[0], ast.GeneratorExp) and not node.keywords:
             if any(function is one for one in SHORT_CUTS) and len(node.args) == 1:
                 return self.short_cut(function.name, node.args[0])
@@ -87,6 +88,21 @@ class Calls(ContainerMethods):
         args = tuple(values[: len(values) - len(node.keywords)])
         named = values[len(args) :]
         return self.apply(node, function, args, self._named_arguments(node, named))
+
+    def _print(self, node: ast.Call) -> None:
+        """`print(...)`: its arguments may raise or change something; what it shows is not needed.
+
+        An argument that has no meaning here, such as a text made from the state, is passed over
+        unless it calls something that could change a value.
+        """
+        for part in (*node.args, *(keyword.value for keyword in node.keywords)):
+            try:
+                self.value(part.value if isinstance(part, ast.Starred) else part)
+            except PythonError:
+                raise
+            except RewardError:
+                if any(isinstance(one, ast.NamedExpr) or _may_change(one) for one in ast.walk(part)):
+                    raise
 
     def _named_arguments(self, node: ast.Call, values: list) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -242,3 +258,12 @@ class Calls(ContainerMethods):
             found = ast.FunctionDef("lambda", node.args, body, [], None)
             self.lambdas[id(node)] = ast.copy_location(found, node)
         return self.lambdas[id(node)]
+
+
+def _may_change(node: ast.AST) -> bool:
+    """Whether a node is a call that may change one of its operands."""
+    if not isinstance(node, ast.Call):
+        return False
+    function = node.func
+    return function.attr in MUTATORS if isinstance(function, ast.Attribute) else not (
+        isinstance(function, ast.Name) and function.id in BUILTINS)  # fmt: skip

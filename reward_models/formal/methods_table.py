@@ -53,7 +53,10 @@ MUTATORS = frozenset(
 # run on positions, which tell whether it does.
 VIEWS: dict[str, Callable[..., Any]] = {
     name: getattr(np, name)
-    for name in "asarray ravel reshape transpose squeeze expand_dims atleast_1d flip diag".split()
+    for name in (
+        "asarray ravel reshape transpose squeeze expand_dims atleast_1d atleast_2d atleast_3d flip "
+        "flipud fliplr rot90 swapaxes moveaxis diag diagonal broadcast_to real"
+    ).split()
 }
 SHAPERS = ("astype", "copy", "reshape", "squeeze", "transpose")
 PROPERTIES = ("shape", "size", "T", "ndim", "flat")
