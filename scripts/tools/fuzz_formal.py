@@ -34,7 +34,7 @@ from formal_fuzz.judge import judge
 from formal_fuzz.watch import Values, Watch
 
 BLOCK = 250
-XLA_EVERY = 100  # programs, of which one is evaluated by XLA, the others by NumPy
+XLA_EVERY = 500  # programs, of which one is evaluated by XLA, the others by NumPy
 
 
 @dataclass(frozen=True)

@@ -113,9 +113,10 @@ def plain(value: Any) -> Any:
 
 
 def code_of(program: Program, dtype: type) -> Any:
-    """The program as Python's code; what its function does not need is left out."""
+    """The program as Python's code; what a mutant's function does not need is left out."""
     tree = ast.parse(program.source)
-    tree = needed(tree, program.signature.find(program.source, tree))
+    if program.origin:
+        tree = needed(tree, program.signature.find(program.source, tree))
     return compile(Single().visit(tree) if dtype is np.float32 else tree, "<fuzz>", "exec")
 
 
