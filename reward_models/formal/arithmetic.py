@@ -59,7 +59,7 @@ _TRACED = {
 }
 
 
-_GROWING = frozenset({"Add", "Sub", "Mult", "Pow"})
+_GROWING = frozenset({"Add", "Sub", "Mult", "Pow", "MatMult"})
 
 
 UNKNOWN = 2**30  # int() gives no larger one
@@ -169,7 +169,8 @@ class Arithmetic(Operations):
         if name == "Pow":
             most = a**b if b < 64 else 2**64
         else:
-            most = a * b if name == "Mult" else a + b
+            most = {"Mult": a * b, "MatMult": a * b * np.shape(left)[-1:][0] if np.ndim(left) else 0
+                    }.get(name, a + b)  # fmt: skip
         if most >= 2**31:
             wide = [jnp.asarray(weak(side), jnp.float32) for side in (left, right)]
             beyond = jnp.any(jnp.abs(_TRACED[name](*wide)) >= 2.0**31)

@@ -38,6 +38,7 @@ from core_jax.reward_models.formal.values import (
     is_number,
     is_traced,
 )
+from core_jax.reward_models.formal.whole_numbers import check_growth
 
 # Functions that take the items of an argument as they are, lists in them included.
 SHALLOW = frozenset(
@@ -101,7 +102,7 @@ class Calls(ContainerMethods):
             except PythonError:
                 raise
             except RewardError:
-                if any(isinstance(one, ast.NamedExpr) or _may_change(one) for one in ast.walk(part)):
+                if any(map(may_change, ast.walk(part))):
                     raise
 
     def _named_arguments(self, node: ast.Call, values: list) -> dict[str, Any]:
@@ -130,6 +131,7 @@ class Calls(ContainerMethods):
             if function.name in COSTLY and args and is_array(args[0]):
                 self.work(COSTLY[function.name] * args[0].size)
             result = function.call(self, args, kwargs)
+            check_growth(self, function, args, kwargs, result)
             if function.name in COUNTING and is_traced(result) and args:
                 self._note_count(function.name, args[0], result)
             if function.name == "asarray" and args and (args[1:] or kwargs):
@@ -260,10 +262,10 @@ class Calls(ContainerMethods):
         return self.lambdas[id(node)]
 
 
-def _may_change(node: ast.AST) -> bool:
-    """Whether a node is a call that may change one of its operands."""
+def may_change(node: ast.AST) -> bool:
+    """Whether a node is a call, or an assignment, that may change a value."""
     if not isinstance(node, ast.Call):
-        return False
+        return isinstance(node, ast.NamedExpr)
     function = node.func
     return function.attr in MUTATORS if isinstance(function, ast.Attribute) else not (
         isinstance(function, ast.Name) and function.id in BUILTINS)  # fmt: skip

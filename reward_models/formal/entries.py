@@ -26,6 +26,7 @@ from core_jax.reward_models.formal.values import (
     is_number,
     is_traced,
 )
+from core_jax.reward_models.formal.whole_numbers import check_cast
 
 _FOLD_ELEMENTS = 256
 _DTYPE_NOTE = "dtype"
@@ -153,7 +154,10 @@ def creator(name: str, parameters: str, create: Callable[..., Any]) -> Primitive
         bound = bind(f"np.{name}", (*names, _DTYPE_NOTE), args, kwargs)
         dtype = bound.pop(_DTYPE_NOTE, None)
         result = create(**bound)
-        return result if dtype is None else cast(result, dtype)
+        if dtype is None:
+            return result
+        check_cast(evaluator, result, dtype)
+        return cast(result, dtype)
 
     return Primitive(name, call, gives="array")
 
@@ -228,6 +232,7 @@ def cast_entry(name: str) -> Primitive:
 
     def call(evaluator: Any, args: tuple, kwargs: dict) -> Any:
         (value,) = args or (0.0,)
+        check_cast(evaluator, value, name)
         return cast(value, name, scalars=True)
 
     return Primitive(name, call)

@@ -21,6 +21,7 @@ from core_jax.reward_models.formal.values import (
     is_number,
     is_traced,
 )
+from core_jax.reward_models.formal.whole_numbers import check_cast
 
 _FROM_NUMPY = (
     "sum mean std var min max prod any all argmax argmin dot clip round cumsum ravel squeeze "
@@ -99,7 +100,9 @@ def call_method(evaluator: Any, owner: Any, name: str, args: tuple, kwargs: dict
             raise PythonRaises(f"index {args[0]} is out of range for {np.size(owner)} elements")
         return kinds.as_python(fresh(to_array(owner).reshape(-1)[args[0]], (owner,)))
     if name == "astype":
-        return cast(owner, bind("astype", ("dtype",), args, kwargs)["dtype"])
+        dtype = bind("astype", ("dtype",), args, kwargs)["dtype"]
+        check_cast(evaluator, owner, dtype)
+        return cast(owner, dtype)
     if name == "tolist" and not args:
         return [row if np.ndim(row) else kinds.as_python(row) for row in evaluator.items(owner)]
     if name == "flatten":

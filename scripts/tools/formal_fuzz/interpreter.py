@@ -144,6 +144,8 @@ def _reduction(function: Callable, start: Any = None) -> Callable:
         if start is None:
             return lambda x: np.asarray(function(x, axis=axes))
         kind = eqn.invars[0].aval.dtype
+        if kind.kind == "b":
+            return lambda x: np.asarray(function(x, axis=axes))
         first = (np.finfo(kind).dtype.type(start) if kind.kind == "f" else
                  np.iinfo(kind).min if start < 0 else np.iinfo(kind).max)  # fmt: skip
         return lambda x: np.asarray(function(x, axis=axes, initial=first))

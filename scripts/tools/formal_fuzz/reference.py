@@ -32,6 +32,7 @@ def single(function: Any) -> Any:
 
     @functools.wraps(function)
     def rounded(*args: Any, **kwargs: Any) -> Any:
+        args = tuple(float(x) if isinstance(x, np.floating) else x for x in args)
         value = function(*args, **kwargs)
         if not isinstance(value, float):
             return value
@@ -91,11 +92,17 @@ SINGLE_BUILTINS = vars(builtins) | {"float": np.float32, "__import__": _import_s
 
 
 class Single(ast.NodeTransformer):
-    """Makes a program's constants float32."""
+    """Makes a program's constants float32, and moves them a little."""
+
+    def __init__(self, single: bool, scale: float):
+        self.single, self.scale = single, scale
 
     def visit_Constant(self, node: ast.Constant) -> ast.expr:
         """`0.1` becomes `float(0.1)`, which is one of SINGLE_BUILTINS."""
         if not isinstance(node.value, float):
+            return node
+        node = ast.copy_location(ast.Constant(node.value * self.scale), node)
+        if not self.single:
             return node
         name = ast.Name("float", ast.Load())
         return ast.fix_missing_locations(ast.copy_location(ast.Call(name, [node], []), node))
@@ -112,20 +119,23 @@ def plain(value: Any) -> Any:
     return value.copy() if isinstance(value, np.ndarray) else value
 
 
-def code_of(program: Program, dtype: type) -> Any:
+def code_of(program: Program, dtype: type, scale: float) -> Any:
     """The program as Python's code; what a mutant's function does not need is left out."""
     tree = ast.parse(program.source)
     if program.origin:
         tree = needed(tree, program.signature.find(program.source, tree))
-    return compile(Single().visit(tree) if dtype is np.float32 else tree, "<fuzz>", "exec")
+    if dtype is np.float32 or scale != 1.0:
+        tree = Single(dtype is np.float32, scale).visit(tree)
+    return compile(tree, "<fuzz>", "exec")
 
 
 def under_numpy(
-    program: Program, reward: FormalReward, batch: list[np.ndarray], dtype: type = np.float64
-) -> np.ndarray:
+    program: Program, reward: FormalReward, batch: list[np.ndarray], dtype: type = np.float64,
+    scale: float = 1.0,
+) -> np.ndarray:  # fmt: skip
     """Total and the reward's components of each state, from arrays of `dtype`: [state, 1 + C].
 
-    With float32, constants, `math`, `float` and what NumPy makes are float32 as well. A row is NaN
+    The program's float constants are multiplied by `scale`. With float32, constants, `math`, `float` and what NumPy makes are float32 as well. A row is NaN
     where Python raises, and with float32 where a number is too large or too small for it.
 
     Raises:
@@ -140,7 +150,7 @@ def under_numpy(
     with ignore, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", COMPLEX)  # a reward is no complex number
-        code = code_of(program, dtype)
+        code = code_of(program, dtype, scale)
         for state in zip(*batch, strict=True):
             namespace: dict[str, Any] = {"np": numpy, "numpy": numpy, "print": lambda *a, **k: None}
             narrowed = dtype is np.float32

@@ -56,6 +56,7 @@ class Values:
 
     def __init__(self) -> None:
         self.result: Any = None
+        self.beyond = np.zeros((), bool)  # the states on which a whole number leaves int32
         self.xla = False
         names = "_check_finite", "_check_raised", "_sample_states", "_on_batch"
         self.own = {name: getattr(library, name) for name in names}
@@ -76,6 +77,9 @@ class Values:
         return self.own["_check_finite"](source, function, own, covered)
 
     def _raised(self, source: str, places: list, conditions: list) -> Any:
+        beyond = [np.asarray(condition) for place, condition in zip(places, conditions, strict=True)
+                  if place.message.startswith("a whole number beyond")]  # fmt: skip
+        self.beyond = np.any(beyond, axis=0) if beyond else np.zeros((), bool)
         return self.own["_check_raised"](source, places, [one[:OWN] for one in conditions])
 
     def states(self, shapes: Any = SIZES, target: Any = None, recorded: Any = ()) -> list:
