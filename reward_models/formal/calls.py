@@ -19,6 +19,7 @@ from core_jax.reward_models.formal.choices import (
     replaced,
 )
 from core_jax.reward_models.formal.container_methods import ContainerMethods
+from core_jax.reward_models.formal.conversions import tidy
 from core_jax.reward_models.formal.errors import PythonError, RewardError
 from core_jax.reward_models.formal.iterables import View
 from core_jax.reward_models.formal.memory import fresh
@@ -131,6 +132,7 @@ class Calls(ContainerMethods):
             if function.name in COSTLY and args and is_array(args[0]):
                 self.work(COSTLY[function.name] * args[0].size)
             result = function.call(self, args, kwargs)
+            result = tidy(result) if isinstance(result, np.generic) else result
             check_growth(self, function, args, kwargs, result)
             if function.name in COUNTING and is_traced(result) and args:
                 self._note_count(function.name, args[0], result)

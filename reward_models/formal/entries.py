@@ -67,6 +67,15 @@ def entry(
     positional = names + tuple(key for key in option_names if key not in _ONLY_BY_NAME)
 
     def call(evaluator: Any, args: tuple, kwargs: dict) -> Any:
+        dtype = kwargs.get(_DTYPE_NOTE)
+        result = plain(evaluator, args, kwargs)
+        if dtype is None:
+            return result
+        if not getattr(dtype, "name", dtype).startswith(("float", "double", "single", "half")):
+            raise ValueProblem(f"np.{name} gives floats only here", "use .astype on its result")
+        return cast(result.item() if isinstance(result, np.generic) else result, dtype)
+
+    def plain(evaluator: Any, args: tuple, kwargs: dict) -> Any:
         if len(args) > len(positional):
             raise ValueProblem(
                 f"np.{name} takes at most {len(positional)} arguments in order here", _OPTIONS

@@ -82,6 +82,8 @@ def call_method(evaluator: Any, owner: Any, name: str, args: tuple, kwargs: dict
             return evaluator._found_in(owner, name, *args)
         return _text_method(evaluator, owner, name, args, kwargs)
     kinds = evaluator.memory.kinds
+    if name in SHAPERS or name in ("flatten", "tolist", "conj"):
+        _check_options(name, args, kwargs)
     if name == "item" and not args and not kwargs:
         return kinds.as_python(fresh(scalar(owner), (owner,)))
     if name == "clip":
@@ -115,6 +117,15 @@ def call_method(evaluator: Any, owner: Any, name: str, args: tuple, kwargs: dict
             return owner.reshape(tuple(shape))
         return owner.transpose(*shape)
     return NUMPY[name].call(evaluator, (owner, *args), kwargs)
+
+
+def _check_options(name: str, args: tuple, kwargs: dict) -> None:
+    """Refuse the options of a change of shape that would be passed over."""
+    given = {key: value for key, value in kwargs.items() if key not in ("dtype", "axis", "axes")}
+    order = given.pop("order", args[0] if name in ("flatten", "copy") and args else "C")
+    if order not in ("C", "K", "A") or given:
+        option = f"order={order!r}" if not given else next(iter(given))
+        raise ValueProblem(f".{name}() has no option {option} here", "use .T, or an index")
 
 
 def _text_method(evaluator: Any, owner: str, name: str, args: tuple, kwargs: dict) -> Any:

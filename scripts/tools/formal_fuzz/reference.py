@@ -101,7 +101,8 @@ class Single(ast.NodeTransformer):
         """`0.1` becomes `float(0.1)`, which is one of SINGLE_BUILTINS."""
         if not isinstance(node.value, float):
             return node
-        node = ast.copy_location(ast.Constant(node.value * self.scale), node)
+        node = ast.copy_location(ast.Constant(node.value * (1 + self.scale)), node)
+        self.scale = -self.scale
         if not self.single:
             return node
         name = ast.Name("float", ast.Load())
@@ -124,18 +125,18 @@ def code_of(program: Program, dtype: type, scale: float) -> Any:
     tree = ast.parse(program.source)
     if program.origin:
         tree = needed(tree, program.signature.find(program.source, tree))
-    if dtype is np.float32 or scale != 1.0:
+    if dtype is np.float32 or scale:
         tree = Single(dtype is np.float32, scale).visit(tree)
     return compile(tree, "<fuzz>", "exec")
 
 
 def under_numpy(
     program: Program, reward: FormalReward, batch: list[np.ndarray], dtype: type = np.float64,
-    scale: float = 1.0,
+    scale: float = 0.0,
 ) -> np.ndarray:  # fmt: skip
     """Total and the reward's components of each state, from arrays of `dtype`: [state, 1 + C].
 
-    The program's float constants are multiplied by `scale`. With float32, constants, `math`, `float` and what NumPy makes are float32 as well. A row is NaN
+    The program's float constants are moved by `scale`, relatively, by turns up and down. With float32, constants, `math`, `float` and what NumPy makes are float32 as well. A row is NaN
     where Python raises, and with float32 where a number is too large or too small for it.
 
     Raises:

@@ -123,3 +123,26 @@ def test_small_differences_between_libraries():
     head = "from scipy.special import erf, xlogy\n"
     assert difference(program(head + "r = erf(0.5) + xlogy(0.0, 0.0) + action[0]")) == ""
     assert "a text made from" in difference(program("r = f'{np.sqrt(2.0)!r}' == '1.4'"))
+
+
+@pytest.mark.parametrize("value, message", [
+    ("m.reshape(9, order='F')[1]", "has no option order='F'"),
+    ("m.flatten('F')[1]", "has no option order='F'"),
+    ("np.sum(action, dtype=int)", "np.sum gives floats only"),
+    ("np.vectorize(lambda x: x if x > 0 else 0)(action).sum()", "the type of the first one"),
+    ("np.vectorize(lambda x: x, otypes=[int])(action).sum()", "np.vectorize makes floats only"),
+    ("np.apply_along_axis(lambda v: 0 if v[0] > 0 else v[1], 1, m).sum()", "the type of the first"),
+    ("np.trapezoid(action > 0)", "does not take truth values"),
+])  # fmt: skip
+def test_an_option_that_would_be_passed_over_is_refused(value, message):
+    assert message in difference(program(f"{MATRIX}r = {value}"))
+
+
+@pytest.mark.parametrize("value", [
+    "np.maximum.accumulate(m, axis=1)[2, 1] + np.minimum.accumulate(m)[2, 1]",
+    "np.add.accumulate(m)[2, 1] + np.multiply.accumulate(m, 1)[1, 1]",
+    "np.sum(m > 0, dtype=float) / 2 + np.add(2, 3, dtype=float) / 2",
+    "np.trapezoid(action, dx=0.5) + np.vectorize(lambda x: x if x > 0 else 0.0)(action).sum()",
+])  # fmt: skip
+def test_options_of_numpy(value):
+    assert difference(program(f"{MATRIX}r = {value}")) == ""
