@@ -143,7 +143,9 @@ class _Checker:
 
     def check_Try(self, node: ast.Try) -> None:
         """What `finally` holds is run after the block, so nothing may jump over it."""
-        body = [part for block in (node.body, node.orelse) for one in block for part in ast.walk(one)]
+        body = [
+            part for block in (node.body, node.orelse) for one in block for part in ast.walk(one)
+        ]
         jumps = [one for one in body if isinstance(one, ast.Return | ast.Break | ast.Continue)]
         if node.finalbody and jumps:
             message = "a jump out of a `try` with `finally`"

@@ -136,8 +136,9 @@ def under_numpy(
 ) -> np.ndarray:  # fmt: skip
     """Total and the reward's components of each state, from arrays of `dtype`: [state, 1 + C].
 
-    The program's float constants are moved by `scale`, relatively, by turns up and down. With float32, constants, `math`, `float` and what NumPy makes are float32 as well. A row is NaN
-    where Python raises, and with float32 where a number is too large or too small for it.
+    The program's float constants are moved by `scale`, relatively, by turns up and down. With
+    float32, constants, `math`, `float` and what NumPy makes are float32 as well. A row is NaN where
+    Python raises, and with float32 where a number is too large or too small for it.
 
     Raises:
         Exception: what Python raises on all states, if no number can be the cause.

@@ -177,4 +177,3 @@ def uses_torch(tree: ast.Module) -> bool:
     """Whether a program is written for tensors, with a batch axis."""
     names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     return not names.isdisjoint({"torch", "Tensor"})
-
