@@ -59,7 +59,7 @@ _TRACED = {
 }
 
 
-_GROWING = frozenset({"Add", "Sub", "Mult", "Pow"})
+_GROWING = frozenset({"Add", "Sub", "Mult", "Pow", "MatMult"})
 
 
 UNKNOWN = 2**30  # int() gives no larger one
@@ -95,7 +95,7 @@ class Arithmetic(Operations):
             if all(isinstance(side, str | Text) for side in (left, right)):
                 return Text()
         if isinstance(left, Rotation) and isinstance(right, Rotation) and name == "Mult":
-            return left.times(right)
+            return left.times(self, right)
         if name == "Mod" and isinstance(left, str):
             return percent(left, right)
         whole = is_traced(left) and left.dtype == np.int32 and not left.ndim
@@ -118,6 +118,9 @@ class Arithmetic(Operations):
         left, right = to_array(left), to_array(right)
         self.spend(4 if is_traced(left) or is_traced(right) else 1)
         if not is_traced(left) and not is_traced(right):
+            if isinstance(left, bool) and isinstance(right, bool) and name in ("Add", "Sub"):
+                message = "constant truth values of Python and of NumPy add up to other numbers"
+                raise ValueProblem(message, "make numbers of them: int(a) + int(b)")
             if is_number(left) and is_number(right):
                 if name == "Pow" and (abs(right) > 1_000 or abs(left) > 1e6 and abs(right) > 50):
                     raise ValueProblem("the exponent is too large")
@@ -166,7 +169,8 @@ class Arithmetic(Operations):
         if name == "Pow":
             most = a**b if b < 64 else 2**64
         else:
-            most = a * b if name == "Mult" else a + b
+            most = {"Mult": a * b, "MatMult": a * b * np.shape(left)[-1:][0] if np.ndim(left) else 0
+                    }.get(name, a + b)  # fmt: skip
         if most >= 2**31:
             wide = [jnp.asarray(weak(side), jnp.float32) for side in (left, right)]
             beyond = jnp.any(jnp.abs(_TRACED[name](*wide)) >= 2.0**31)

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 
 from core_jax.reward_models.formal.builtins_iteration import ITERATION
 from core_jax.reward_models.formal.choices import Choice
+from core_jax.reward_models.formal.conversions import tidy, weak
 from core_jax.reward_models.formal.entries import cast, number, scalar
 from core_jax.reward_models.formal.indexing import constant
 from core_jax.reward_models.formal.iterables import Lazy, View
@@ -31,6 +32,7 @@ from core_jax.reward_models.formal.values import (
     is_number,
     is_traced,
 )
+from core_jax.reward_models.formal.whole_numbers import check_cast
 
 _CONTAINERS, _SCALARS = ("list", "tuple", "dict", "str"), ("float", "int", "bool")
 _NO_INT = "guard the operation that made it, as in `x / (y + 1e-6)`"
@@ -57,7 +59,6 @@ def _number(kind: str) -> Callable[..., Any]:
 
 
 def _extreme(name: str) -> Callable[..., Any]:
-    joined = NUMPY[{"max": "maximum", "min": "minimum"}[name]]
     python = {"max": max, "min": min}[name]
 
     def call(evaluator: Any, *args: Any, default: Any = _NONE, key: Any = None) -> Any:
@@ -88,9 +89,12 @@ def _extreme(name: str) -> Callable[..., Any]:
         return found
 
     def chosen(evaluator: Any, a: Any, b: Any) -> Any:
-        result = fresh(joined.call(evaluator, (a, b), {}), (a, b))
-        first = lambda: jnp.logical_not(b > a if name == "max" else b < a)
-        return evaluator.memory.kinds.chosen(first, result, a, b)
+        """The first, unless the second is beyond it: also where one of them is NaN."""
+        later = b > a if name == "max" else b < a
+        if not is_traced(later):
+            return b if later else a
+        result = tidy(fresh(jnp.where(later, weak(b), weak(a)), (a, b)))
+        return evaluator.memory.kinds.chosen(lambda: jnp.logical_not(later), result, a, b)
 
     return call
 
@@ -104,6 +108,7 @@ def _truth(name: str) -> Callable[..., Any]:
 
     def call(evaluator: Any, values: Any) -> Any:
         truths = []
+        before = evaluator.noted() if isinstance(values, Lazy) else []
         with evaluator.passing() as passed:  # Python looks no further than it must
             for value in _each(evaluator, values):
                 truths.append(evaluator.truth(value))
@@ -112,6 +117,7 @@ def _truth(name: str) -> Callable[..., Any]:
                 elif truths[-1] == (name == "any"):
                     break
         if holds_traced(truths):
+            evaluator.check_unchanged(evaluator.place, before)
             return fresh(reduce(join, truths), truths)
         return any(truths) if name == "any" else all(truths)
 
@@ -141,6 +147,7 @@ def _round(evaluator: Any, x: Any, ndigits: int | None = None) -> Any:
     if not is_traced(value):
         return round(value, ndigits)
     if ndigits is None:
+        check_cast(evaluator, value, "int")
         if jnp.issubdtype(value.dtype, jnp.floating):
             evaluator.raises(~jnp.isfinite(value), "round() of NaN or infinity", _NO_INT)
         return kinds.as_python(jnp.round(value).astype(jnp.int32))

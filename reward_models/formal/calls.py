@@ -19,6 +19,8 @@ from core_jax.reward_models.formal.choices import (
     replaced,
 )
 from core_jax.reward_models.formal.container_methods import ContainerMethods
+from core_jax.reward_models.formal.conversions import tidy
+from core_jax.reward_models.formal.errors import PythonError, RewardError
 from core_jax.reward_models.formal.iterables import View
 from core_jax.reward_models.formal.memory import fresh
 from core_jax.reward_models.formal.methods_table import MUTATORS, SHAPERS, VIEWS, call_method
@@ -37,6 +39,7 @@ from core_jax.reward_models.formal.values import (
     is_number,
     is_traced,
 )
+from core_jax.reward_models.formal.whole_numbers import check_growth
 
 # Functions that take the items of an argument as they are, lists in them included.
 SHALLOW = frozenset(
@@ -76,7 +79,7 @@ class Calls(ContainerMethods):
     def eval_Call(self, node: ast.Call) -> Any:
         function = self.value(node.func)
         if isinstance(function, Primitive) and function.name == "print":
-            return None
+            return self._print(node)
         if node.args and isinstance(node.args[0], ast.GeneratorExp) and not node.keywords:
             if any(function is one for one in SHORT_CUTS) and len(node.args) == 1:
                 return self.short_cut(function.name, node.args[0])
@@ -87,6 +90,21 @@ class Calls(ContainerMethods):
         args = tuple(values[: len(values) - len(node.keywords)])
         named = values[len(args) :]
         return self.apply(node, function, args, self._named_arguments(node, named))
+
+    def _print(self, node: ast.Call) -> None:
+        """`print(...)`: its arguments may raise or change something; what it shows is not needed.
+
+        An argument that has no meaning here, such as a text made from the state, is passed over
+        unless it calls something that could change a value.
+        """
+        for part in (*node.args, *(keyword.value for keyword in node.keywords)):
+            try:
+                self.value(part.value if isinstance(part, ast.Starred) else part)
+            except PythonError:
+                raise
+            except RewardError:
+                if any(map(may_change, ast.walk(part))):
+                    raise
 
     def _named_arguments(self, node: ast.Call, values: list) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -114,6 +132,8 @@ class Calls(ContainerMethods):
             if function.name in COSTLY and args and is_array(args[0]):
                 self.work(COSTLY[function.name] * args[0].size)
             result = function.call(self, args, kwargs)
+            result = tidy(result) if isinstance(result, np.generic) else result
+            check_growth(self, function, args, kwargs, result)
             if function.name in COUNTING and is_traced(result) and args:
                 self._note_count(function.name, args[0], result)
             if function.name == "asarray" and args and (args[1:] or kwargs):
@@ -242,3 +262,12 @@ class Calls(ContainerMethods):
             found = ast.FunctionDef("lambda", node.args, body, [], None)
             self.lambdas[id(node)] = ast.copy_location(found, node)
         return self.lambdas[id(node)]
+
+
+def may_change(node: ast.AST) -> bool:
+    """Whether a node is a call, or an assignment, that may change a value."""
+    if not isinstance(node, ast.Call):
+        return isinstance(node, ast.NamedExpr)
+    function = node.func
+    return function.attr in MUTATORS if isinstance(function, ast.Attribute) else not (
+        isinstance(function, ast.Name) and function.id in BUILTINS)  # fmt: skip

@@ -141,6 +141,16 @@ class _Checker:
             message = "`with` statements cannot be used in a formal reward"
             self.report(node, message, "only `with np.errstate(all='ignore')` can; remove it")
 
+    def check_Try(self, node: ast.Try) -> None:
+        """What `finally` holds is run after the block, so nothing may jump over it."""
+        body = [
+            part for block in (node.body, node.orelse) for one in block for part in ast.walk(one)
+        ]
+        jumps = [one for one in body if isinstance(one, ast.Return | ast.Break | ast.Continue)]
+        if node.finalbody and jumps:
+            message = "a jump out of a `try` with `finally`"
+            self.report(jumps[0], message, "leave out the `finally`")
+
     def check_ExceptHandler(self, node: ast.ExceptHandler) -> None:
         self.check_identifier(node, node.name or "")
         kinds = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type or ast.Name("")]

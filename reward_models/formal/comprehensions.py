@@ -8,11 +8,12 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from core_jax.reward_models.formal.calls import Calls
+from core_jax.reward_models.formal.calls import Calls, may_change
 from core_jax.reward_models.formal.choices import Varied, content_of
 from core_jax.reward_models.formal.iterables import Turns
 from core_jax.reward_models.formal.memory import fresh
-from core_jax.reward_models.formal.values import Frame, PythonRaises, is_traced
+from core_jax.reward_models.formal.merge import same_items
+from core_jax.reward_models.formal.values import Frame, PythonRaises, containers, is_traced
 
 
 class Comprehensions(Calls):
@@ -36,12 +37,25 @@ class Comprehensions(Calls):
         else:
             self.append(values, item)
 
+    def noted(self, *nodes: ast.AST) -> list[tuple[Any, Any]]:
+        """All lists and dicts that the program knows, and what they hold; none of them if `nodes`
+        (where there are any) call nothing that could change a value."""
+        if nodes and not any(may_change(one) for node in nodes for one in ast.walk(node)):
+            return []
+        return [(one, one.copy()) for one in containers([*self.name_dicts()])]
+
+    def check_unchanged(self, node: ast.AST, before: list[tuple[Any, Any]]) -> None:
+        """Refuse what changed a value where Python evaluates no more than it must."""
+        if not all(same_items(one, old) for one, old in before):
+            message = "what Python may leave out here, as the result is known, changes a value"
+            self.fail(node, message, "use a `for` loop, or `if`")
+
     def short_cut(self, name: str, node: ast.GeneratorExp) -> Any:
         """The truths of a generator in `any` or `all`, of which Python looks at no more than it
         must.
         """
         total: Any = name == "all"
-        found = [total]
+        found, before = [total], self.noted(node)
         with self.passing() as passed, self.holding(found):
             passed.append((lambda: found[0], total))
 
@@ -56,10 +70,13 @@ class Comprehensions(Calls):
                     found[0] = truth
 
             self._comprehend(node.generators, body)
+        if is_traced(found[0]):
+            self.check_unchanged(node, before)
         return self.memory.kinds.as_python(fresh(found[0], ()))
 
     def first_of(self, node: ast.GeneratorExp, default: Any, has_default: bool) -> Any:
         """`next(generator, default)`."""
+        before = self.noted(node)
         with self.passing() as passed, self.holding([]) as values:
 
             def body() -> None:
@@ -73,6 +90,7 @@ class Comprehensions(Calls):
             if not values and not has_default:
                 raise PythonRaises("next() of nothing", "give it a default: next(..., 0.0)")
             return values[0] if values else default
+        self.check_unchanged(node, before)
         if not has_default:
             return self.list_item(values, 0)
         there = self.size(values) > 0

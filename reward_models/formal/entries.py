@@ -26,6 +26,7 @@ from core_jax.reward_models.formal.values import (
     is_number,
     is_traced,
 )
+from core_jax.reward_models.formal.whole_numbers import check_cast
 
 _FOLD_ELEMENTS = 256
 _DTYPE_NOTE = "dtype"
@@ -66,6 +67,15 @@ def entry(
     positional = names + tuple(key for key in option_names if key not in _ONLY_BY_NAME)
 
     def call(evaluator: Any, args: tuple, kwargs: dict) -> Any:
+        dtype = kwargs.get(_DTYPE_NOTE)
+        result = plain(evaluator, args, kwargs)
+        if dtype is None:
+            return result
+        if not getattr(dtype, "name", dtype).startswith(("float", "double", "single", "half")):
+            raise ValueProblem(f"np.{name} gives floats only here", "use .astype on its result")
+        return cast(result.item() if isinstance(result, np.generic) else result, dtype)
+
+    def plain(evaluator: Any, args: tuple, kwargs: dict) -> Any:
         if len(args) > len(positional):
             raise ValueProblem(
                 f"np.{name} takes at most {len(positional)} arguments in order here", _OPTIONS
@@ -153,7 +163,10 @@ def creator(name: str, parameters: str, create: Callable[..., Any]) -> Primitive
         bound = bind(f"np.{name}", (*names, _DTYPE_NOTE), args, kwargs)
         dtype = bound.pop(_DTYPE_NOTE, None)
         result = create(**bound)
-        return result if dtype is None else cast(result, dtype)
+        if dtype is None:
+            return result
+        check_cast(evaluator, result, dtype)
+        return cast(result, dtype)
 
     return Primitive(name, call, gives="array")
 
@@ -228,6 +241,7 @@ def cast_entry(name: str) -> Primitive:
 
     def call(evaluator: Any, args: tuple, kwargs: dict) -> Any:
         (value,) = args or (0.0,)
+        check_cast(evaluator, value, name)
         return cast(value, name, scalars=True)
 
     return Primitive(name, call)

@@ -84,7 +84,7 @@ def plain_error(error: Exception) -> tuple[str, bool]:
     text = (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
     if isinstance(error, ZeroDivisionError):
         return "division by zero", True
-    if "zero-size array" in text:
+    if "zero-size array" in text or "empty sequence" in text:
         return "the maximum, minimum or argmax of an empty array", True
     if "contracting dim" in text or "not aligned" in text or "mismatch in its core" in text:
         return "arrays of shapes that do not fit each other", True

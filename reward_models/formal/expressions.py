@@ -188,6 +188,7 @@ class Expressions(Attributes):
             return self.compare(type(node.ops[0]).__name__, left, right)
         result: Any = True
         with self.holding([self.value(node.left)]) as values, self.passing() as passed:
+            before = self.noted(*node.comparators[1:])
             for op, comparator in zip(node.ops, node.comparators, strict=True):
                 values.append(self.value(comparator))
                 one = self.truth(self.compare(type(op).__name__, *values[-2:]))
@@ -196,6 +197,8 @@ class Expressions(Attributes):
                 if is_traced(one):
                     passed.append((one, True))
                     result = jnp.logical_and(result, one)
+        if is_traced(result):
+            self.check_unchanged(node, before)
         return result
 
     def eval_Tuple(self, node: ast.Tuple) -> Any:

@@ -48,6 +48,8 @@ def read(owner: Any, key: Any) -> Any:
             table = to_array(owner)
             return to_jax(table)[_index(to_jax(table), key)]
         key = constant(key)
+        if isinstance(key, bool):  # Python's is an index, NumPy's is none
+            raise ValueProblem("a constant truth value cannot be an index", "use int(...)")
         if isinstance(key, int) and not -len(owner) <= key < len(owner):
             raise PythonRaises(f"index {key} is out of range for {len(owner)} items")
         return owner[key]

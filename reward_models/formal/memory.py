@@ -29,6 +29,7 @@ from core_jax.reward_models.formal.values import (
 )
 
 _MAYBE = "this array may or may not share its memory with another one that is in use"
+_READ_ONLY = "this array is read-only, as NumPy's broadcasts and diagonals are"
 _COPY = "write into a copy: `name = name.copy()` first"
 
 
@@ -129,9 +130,12 @@ class Memory:
             What this cost, in operations.
 
         Raises:
-            ValueProblem: which arrays share this memory is only known at run time.
+            ValueProblem: NumPy does not let this array be written, or which arrays share its memory
+                is only known at run time.
         """
         place, seen, updated = self._place(owner), set(), []
+        if place.positions is not None and not place.positions.flags.writeable:
+            raise ValueProblem(_READ_ONLY, _COPY)
         self._set(new, place.cells, place.positions)
 
         def replaced(value: Any) -> Any:

@@ -248,7 +248,7 @@ class Snapshot:
         """The joined contents of all containers."""
         found = []
         for container, a, b in zip(self._containers, yes, no, strict=True):
-            if _same_items(a, b):
+            if same_items(a, b):
                 found.append(a)
             elif id(container) in self._names:
                 found.append(merger.names(a, b))
@@ -258,7 +258,8 @@ class Snapshot:
         return found
 
 
-def _same_items(a: Any, b: Any) -> bool:
+def same_items(a: Any, b: Any) -> bool:
+    """Whether two lists, or two dicts, hold the very same objects in one order."""
     if len(a) != len(b):
         return False
     if isinstance(a, dict):

@@ -21,6 +21,7 @@ from core_jax.reward_models.formal.values import (
     is_number,
     is_traced,
 )
+from core_jax.reward_models.formal.whole_numbers import check_cast
 
 _FROM_NUMPY = (
     "sum mean std var min max prod any all argmax argmin dot clip round cumsum ravel squeeze "
@@ -53,7 +54,10 @@ MUTATORS = frozenset(
 # run on positions, which tell whether it does.
 VIEWS: dict[str, Callable[..., Any]] = {
     name: getattr(np, name)
-    for name in "asarray ravel reshape transpose squeeze expand_dims atleast_1d flip diag".split()
+    for name in (
+        "asarray ravel reshape transpose squeeze expand_dims atleast_1d atleast_2d atleast_3d flip "
+        "flipud fliplr rot90 swapaxes moveaxis diag diagonal broadcast_to real"
+    ).split()
 }
 SHAPERS = ("astype", "copy", "reshape", "squeeze", "transpose")
 PROPERTIES = ("shape", "size", "T", "ndim", "flat")
@@ -78,6 +82,8 @@ def call_method(evaluator: Any, owner: Any, name: str, args: tuple, kwargs: dict
             return evaluator._found_in(owner, name, *args)
         return _text_method(evaluator, owner, name, args, kwargs)
     kinds = evaluator.memory.kinds
+    if name in SHAPERS or name in ("flatten", "tolist", "conj"):
+        _check_options(name, args, kwargs)
     if name == "item" and not args and not kwargs:
         return kinds.as_python(fresh(scalar(owner), (owner,)))
     if name == "clip":
@@ -96,7 +102,9 @@ def call_method(evaluator: Any, owner: Any, name: str, args: tuple, kwargs: dict
             raise PythonRaises(f"index {args[0]} is out of range for {np.size(owner)} elements")
         return kinds.as_python(fresh(to_array(owner).reshape(-1)[args[0]], (owner,)))
     if name == "astype":
-        return cast(owner, bind("astype", ("dtype",), args, kwargs)["dtype"])
+        dtype = bind("astype", ("dtype",), args, kwargs)["dtype"]
+        check_cast(evaluator, owner, dtype)
+        return cast(owner, dtype)
     if name == "tolist" and not args:
         return [row if np.ndim(row) else kinds.as_python(row) for row in evaluator.items(owner)]
     if name == "flatten":
@@ -109,6 +117,15 @@ def call_method(evaluator: Any, owner: Any, name: str, args: tuple, kwargs: dict
             return owner.reshape(tuple(shape))
         return owner.transpose(*shape)
     return NUMPY[name].call(evaluator, (owner, *args), kwargs)
+
+
+def _check_options(name: str, args: tuple, kwargs: dict) -> None:
+    """Refuse the options of a change of shape that would be passed over."""
+    given = {key: value for key, value in kwargs.items() if key not in ("dtype", "axis", "axes")}
+    order = given.pop("order", args[0] if name in ("flatten", "copy") and args else "C")
+    if order not in ("C", "K", "A") or given:
+        option = f"order={order!r}" if not given else next(iter(given))
+        raise ValueProblem(f".{name}() has no option {option} here", "use .T, or an index")
 
 
 def _text_method(evaluator: Any, owner: str, name: str, args: tuple, kwargs: dict) -> Any:

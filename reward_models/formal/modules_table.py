@@ -17,6 +17,7 @@ from core_jax.reward_models.formal.memory import fresh
 from core_jax.reward_models.formal.numpy_linalg import WIDE_LINALG
 from core_jax.reward_models.formal.numpy_table import NUMPY
 from core_jax.reward_models.formal.values import Primitive, PythonRaises, ValueProblem, is_traced
+from core_jax.reward_models.formal.whole_numbers import check_cast
 
 _MAX_SIDE = 16
 
@@ -92,7 +93,9 @@ def _on_numbers(name: str, function: Primitive) -> Primitive:
 
 def _to_int(name: str) -> Primitive:
     def call(evaluator: Any, args: tuple, kwargs: dict) -> Any:
-        return cast(NUMPY[name].call(evaluator, args, kwargs), "int")
+        result = NUMPY[name].call(evaluator, args, kwargs)
+        check_cast(evaluator, result, "int")
+        return cast(result, "int")
 
     return _on_numbers(name, Primitive(name, call))
 

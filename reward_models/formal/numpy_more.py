@@ -21,6 +21,7 @@ from core_jax.reward_models.formal.values import (
     is_number,
     is_traced,
 )
+from core_jax.reward_models.formal.whole_numbers import check_cast
 
 
 def nonzero(condition: Any) -> tuple:
@@ -142,7 +143,9 @@ def _fromiter(evaluator: Any, args: tuple, kwargs: dict) -> Any:
     bound = bind("np.fromiter", ("iter", "dtype", "count"), args, kwargs)
     if "dtype" not in bound or bound.get("count", -1) != -1:
         raise ValueProblem("np.fromiter needs the arguments iter, dtype")
-    return cast(to_array(list(evaluator.items(bound["iter"]))), bound["dtype"])
+    value = to_array(list(evaluator.items(bound["iter"])))
+    check_cast(evaluator, value, bound["dtype"])
+    return cast(value, bound["dtype"])
 
 
 def _split(evaluator: Any, args: tuple, kwargs: dict) -> Any:
@@ -190,7 +193,10 @@ def _array(evaluator: Any, args: tuple, kwargs: dict) -> Any:
     if bound.get("copy", True) is not True or bound.get("ndmin", 0) > np.ndim(value):
         raise ValueProblem("np.array takes an object and a dtype here", "use np.asarray")
     value = value if is_traced(value) else np.array(value)
-    return value if bound.get("dtype") is None else cast(value, bound["dtype"])
+    if bound.get("dtype") is None:
+        return value
+    check_cast(evaluator, value, bound["dtype"])
+    return cast(value, bound["dtype"])
 
 
 FINFO = ("eps", "tiny", "max", "min")

@@ -66,7 +66,18 @@ def _ranks(name: str, most: float) -> Primitive:
             raise ValueProblem(f"np.{name} does not take truth values", hint)
         return found.call(evaluator, args, kwargs)
 
-    return Primitive(name, call)
+    return _of_some(Primitive(name, call))
+
+
+def _of_some(function: Primitive) -> Primitive:
+    """A function whose value of an empty array is NaN, as in NumPy; JAX has none."""
+
+    def call(evaluator: Any, args: tuple, kwargs: dict) -> Any:
+        if args and not kwargs and not np.size(to_array(args[0])):
+            return np.float64(np.nan)
+        return function.call(evaluator, args, kwargs)
+
+    return Primitive(function.name, call, function.gives)
 
 
 _POWER = entry("power", safe_math.power, np.power, "x y", guards={0: 1.0})
@@ -154,6 +165,7 @@ def _reductions() -> dict[str, Any]:
     table |= _same("dot inner outer matmul vdot searchsorted polyval", "x y")
     table |= _same("trace diag", "a") | _same("diff", "a", "n axis")
     table["cross"] = entry("cross", safe_math.cross, safe_math.cross, "a b", gives="array")
+    table["median"] = _of_some(table["median"])
     return table | {"quantile": _ranks("quantile", 1.0), "percentile": _ranks("percentile", 100.0)}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import math
 from collections.abc import Callable
 from typing import Any
@@ -148,9 +149,38 @@ def _vectorize(evaluator: Any, pyfunc: Any, otypes: Any = None) -> Any:
         rows = [
             to_array(inner.apply_to(pyfunc, *(a[i] for a in wide))) for i in range(len(wide[0]))
         ]
+        _check_first_type(pyfunc, rows, otypes)
         return to_array(rows).reshape(shape) if shape else rows[0]
 
     return Primitive("vectorized", call)
+
+
+def _check_first_type(function: Any, values: list[Any], otypes: Any = None) -> None:
+    """NumPy gives all results of a function the type of the first, so that 0 makes them whole."""
+    hint = "return floats only: 0.0 instead of 0"
+    if otypes is not None:
+        kinds = otypes if isinstance(otypes, list | tuple) else [otypes]
+        if not all(getattr(kind, "name", "").startswith("float") for kind in kinds):
+            raise ValueProblem("np.vectorize makes floats only here", "use otypes=[float]")
+        return
+    fraction = any(np.dtype(getattr(v, "dtype", type(v))).kind == "f" for v in values)
+    if fraction and isinstance(function, Function) and _returns_whole(function.node):
+        message = "all results of this function get the type of the first one in NumPy"
+        raise ValueProblem(message, hint)
+
+
+def _returns_whole(function: ast.FunctionDef) -> bool:
+    """Whether a function returns a whole number or truth value that it spells out."""
+    stack: list[ast.AST | None] = [n.value for n in ast.walk(function) if isinstance(n, ast.Return)]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, ast.IfExp):
+            stack += [node.body, node.orelse]
+        elif isinstance(node, ast.UnaryOp):
+            stack.append(node.operand)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, int):
+            return True
+    return False
 
 
 def _along(evaluator: Any, func1d: Any, axis: Any, arr: Any) -> Any:
@@ -162,8 +192,15 @@ def _along(evaluator: Any, func1d: Any, axis: Any, arr: Any) -> Any:
     if rows.ndim == 1:
         return to_array(evaluator.apply_to(func1d, rows))
     found = [to_array(evaluator.apply_to(func1d, row)) for row in evaluator.items(rows)]
+    _check_first_type(func1d, found)
     made = to_array(found)
     return made if axis % array.ndim == 1 or made.ndim == 1 else made.T
+
+
+def _trapezoid(y: Any, x: Any = None, **options: Any) -> Any:
+    if jnp.asarray(y).dtype == jnp.bool_:
+        raise ValueProblem("np.trapezoid does not take truth values here", "use x.astype(float)")
+    return jnp.trapezoid(y, x, **options)
 
 
 def _unwrap(evaluator: Any, p: Any) -> Any:
@@ -230,12 +267,13 @@ for _name, _arrays, _options in (
     ("moveaxis", "a", "source destination"), ("atleast_3d", "x", ""), ("nanstd", "a", "axis ddof"),
     ("nanvar", "a", "axis ddof"), ("nanmedian", "a", "axis"), ("nanprod", "a", "axis"),
     ("nancumsum", "a", "axis"), ("isneginf", "x", ""), ("isposinf", "x", ""), ("real", "x", ""),
-    ("trapezoid", "y x dx", ""), ("logaddexp2", "x y", ""), ("bitwise_and", "x y", ""),
+    ("logaddexp2", "x y", ""), ("bitwise_and", "x y", ""),
     ("bitwise_or", "x y", ""), ("bitwise_xor", "x y", ""), ("nanargmax", "a", "axis"),
     ("nanargmin", "a", "axis"), ("divmod", "x y", ""), ("array_equiv", "a b", ""),
     ("diagonal", "a", "offset"), ("vander", "x", "N increasing"),
 ):  # fmt: skip
     WIDE[_name] = entry(_name, getattr(jnp, _name), getattr(np, _name), _arrays, _options)
+WIDE["trapezoid"] = entry("trapezoid", _trapezoid, np.trapezoid, "y x", "dx axis")
 WIDE["trapz"] = WIDE["trapezoid"]
 for _name in ("dstack",):
     WIDE[_name] = entry(_name, getattr(jnp, _name), getattr(np, _name), "arrays", sequence=True)

@@ -151,7 +151,7 @@ def _compile(
     arguments = (jax.ShapeDtypeStruct(shape, jnp.float32) for shape in shapes)
     traced, result = jax.make_jaxpr(run, return_shape=True)(*arguments)
     batch = _sample_states(shapes, target, states)
-    values = jax.vmap(jaxpr_as_fun(traced))(*batch)
+    values = _on_batch(traced, batch)
     values, raised = jax.tree.unflatten(jax.tree.structure(result), values)
     binding = len(batch[0]) - len(states) if states else 1  # from there on it must be finite
     found = _check_raised(source, places, raised)
@@ -181,6 +181,11 @@ def _run(
         arguments = tuple(argument[None] for argument in arguments)
     result = evaluator.run(function, *signature.bind(function, arguments))
     return result, evaluator.raised
+
+
+def _on_batch(traced: Any, batch: list[np.ndarray]) -> list[Any]:
+    """The outputs of a jaxpr on each state of a batch."""
+    return jax.vmap(jaxpr_as_fun(traced))(*batch)
 
 
 def _function(tree: ast.Module, name: str) -> ast.FunctionDef:

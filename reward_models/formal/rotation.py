@@ -28,9 +28,9 @@ class Rotation(Record):
     def made(self, parts: tuple) -> Rotation:
         return Rotation(*parts)
 
-    def times(self, other: Rotation) -> Rotation:
-        """This rotation after the other."""
-        return Rotation(_product(self.quat, other.quat))
+    def times(self, evaluator: Any, other: Rotation) -> Rotation:
+        """This rotation after the other; SciPy refuses a product that is NaN."""
+        return _unit(evaluator, _product(self.quat, other.quat), False)
 
 
 METHODS = ("as_quat", "as_matrix", "as_euler", "as_rotvec", "apply", "inv", "magnitude")
@@ -56,8 +56,9 @@ def _product(a: Any, b: Any) -> Any:
 
 def _unit(evaluator: Any, quat: Any, order: bool) -> Rotation:
     size = safe_math.norm(quat)
-    evaluator.raises(size == 0, "a rotation from a quaternion of zeros", "it needs norm 1")
-    quat = quat / jnp.where(size == 0, 1.0, size)
+    wrong = ~(size > 0)
+    evaluator.raises(wrong, "a rotation from a quaternion of zeros or NaN", "it needs norm 1")
+    quat = quat / jnp.where(wrong, 1.0, size)
     return Rotation(jnp.roll(quat, -1) if order else quat)
 
 
@@ -92,7 +93,7 @@ def _from_matrix(evaluator: Any, matrix: Any) -> Rotation:
     if m.shape != (3, 3):
         raise ValueProblem("Rotation.from_matrix takes a 3x3 matrix here")
     determinant = jnp.linalg.det(m)
-    evaluator.raises(determinant <= 0, "a rotation from a matrix that is none")
+    evaluator.raises(~(determinant > 0), "a rotation from a matrix that is none")
     left, _, right = jnp.linalg.svd(m)
     m = left @ right
     trace = m[0, 0] + m[1, 1] + m[2, 2]

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy import special
 
 from core_jax.reward_models.formal import safe_math
 from core_jax.reward_models.formal.conversions import to_array, to_jax
@@ -97,9 +98,9 @@ SPECIAL: dict[str, Any] = {
             safe_math._floating(a), axis=axis, keepdims=keepdims),
         _numpy_logsumexp, "a", "axis keepdims"),
     "erf": entry("erf", lambda x: jax.scipy.special.erf(safe_math._floating(x)),
-                 lambda x: np.asarray(jax.scipy.special.erf(np.asarray(x, np.float32)))),
+                 special.erf),
     "xlogy": entry("xlogy", jax.scipy.special.xlogy,
-                   lambda x, y: np.asarray(jax.scipy.special.xlogy(x, y)), "x y"),
+                   special.xlogy, "x y"),
 }  # fmt: skip
 DISTANCE: dict[str, Any] = {name: _distance(name) for name in _METRICS}
 DISTANCE["cdist"] = Primitive("cdist", _cdist, "array")

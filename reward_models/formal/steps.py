@@ -93,14 +93,30 @@ def meeting_point(
             if end is not None:
                 return end
     mark = ROUND if branch is not None else LOOP
-    while "return" not in jumps and rest is not None and rest.step is not mark:
-        step = rest.step
-        step = step.choice if isinstance(step, Guarded) else step
-        step = step.node if isinstance(step, Again) else step
-        if isinstance(step, ast.stmt):
-            jumps |= _jumps(step)
+    onward = False  # whether the `else` of a loop jumps beyond the loop's end
+    while "return" not in jumps and rest is not None:
+        if rest.step is mark:
+            if mark is ROUND or not onward:
+                break
+            mark, onward = ROUND, False
+        found = _jumps_of(rest)
+        jumps |= found
+        onward = not _begins_round(rest) and (onward or "round" in found)
         rest = rest.rest
     return None if "return" in jumps else rest
+
+
+def _jumps_of(steps: Steps) -> frozenset[str]:
+    """Kinds of jumps that leave the statement of a step."""
+    step = steps.step
+    step = step.choice if isinstance(step, Guarded) else step
+    step = step.node if isinstance(step, Again) else step
+    return _jumps(step) if isinstance(step, ast.stmt) else frozenset()
+
+
+def _begins_round(steps: Steps) -> bool:
+    """Whether what follows a step is another round of its loop, or the loop's `else`."""
+    return steps.step is ROUND or isinstance(steps.step, Again)
 
 
 def _breaks(body: list[ast.stmt]) -> bool:
@@ -111,17 +127,16 @@ def _breaks(body: list[ast.stmt]) -> bool:
 
 
 def _loop_end(rest: Steps | None, stop: Steps | None) -> Steps | None:
-    """The end of the loop that is running; None if a `return` or `stop` may come first."""
+    """The end of the loop that is running; None if a `return` or `stop` may come first, or if the
+    loop's `else` jumps beyond it."""
+    onward = False
     while rest is not None and rest.step is not LOOP:
-        if rest is stop:
+        found = _jumps_of(rest)
+        if rest is stop or "return" in found:
             return None
-        step = rest.step
-        step = step.choice if isinstance(step, Guarded) else step
-        step = step.node if isinstance(step, Again) else step
-        if isinstance(step, ast.stmt) and "return" in _jumps(step):
-            return None
+        onward = not _begins_round(rest) and (onward or "round" in found)
         rest = rest.rest
-    return rest
+    return None if onward else rest
 
 
 def _jumps(statement: ast.stmt) -> frozenset[str]:

@@ -33,6 +33,8 @@ def formatted(value: Any, form: Any, conversion: int = -1) -> str | Text:
     """
     if holds_traced(value) or isinstance(value, Text | np.ndarray) or isinstance(form, Text):
         return Text()
+    if isinstance(value, np.floating) and conversion in (ord("r"), ord("a")):
+        return Text()  # whether it was a number of Python or of NumPy, they look different
     if not (is_number(value) or isinstance(value, str) or value is None):
         return Text()
     if any(int(width) > 99 for width in re.findall(r"\d+", form)):

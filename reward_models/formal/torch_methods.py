@@ -12,6 +12,7 @@ from core_jax.reward_models.formal.entries import cast, sizes_of
 from core_jax.reward_models.formal.numpy_table import NUMPY
 from core_jax.reward_models.formal.torch_table import TORCH
 from core_jax.reward_models.formal.values import Primitive, PythonRaises, is_traced
+from core_jax.reward_models.formal.whole_numbers import check_cast
 
 _METHODS = (
     "norm unsqueeze clamp abs exp pow sqrt square sin cos tanh sigmoid log round sign floor "
@@ -40,10 +41,12 @@ def torch_method(evaluator: Any, owner: Any, name: str, args: tuple, kwargs: dic
     """A method of a tensor."""
     array = to_array(owner)
     if name in _TYPES:
+        check_cast(evaluator, array, _TYPES[name])
         return cast(array, _TYPES[name])
     if name in _SELF or name == "type":
         kind = next((a for a in (*args, kwargs.get("dtype")) if isinstance(a, Primitive)), None)
         if kind is not None:
+            check_cast(evaluator, array, kind)
             return cast(array, kind)
         if name == "clone":
             return jnp.array(array, copy=True) if is_traced(array) else np.array(array)

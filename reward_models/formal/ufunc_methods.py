@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from core_jax.reward_models.formal.conversions import to_array
-from core_jax.reward_models.formal.entries import as_of, library_of
+from core_jax.reward_models.formal.entries import as_of, bind, library_of
 from core_jax.reward_models.formal.values import MAX_ELEMENTS, Primitive, ValueProblem, is_traced
 
 # Methods of NumPy's ufuncs, and the functions that are the same.
@@ -16,7 +18,11 @@ REDUCTIONS = {
     "add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min", "logical_and": "all",
     "logical_or": "any", "fmax": "max", "fmin": "min",
 }  # fmt: skip
-ACCUMULATIONS = {"add": "cumsum", "multiply": "cumprod"}
+ACCUMULATIONS: dict[str, Callable] = {
+    "add": jnp.cumsum, "multiply": jnp.cumprod,
+    "maximum": lambda x, axis: jax.lax.cummax(x, axis=range(x.ndim)[axis]),
+    "minimum": lambda x, axis: jax.lax.cummin(x, axis=range(x.ndim)[axis]),
+}  # fmt: skip
 
 
 def ufunc_method(table: dict[str, Any], name: str, method: str) -> Primitive | None:
@@ -32,14 +38,15 @@ def ufunc_method(table: dict[str, Any], name: str, method: str) -> Primitive | N
 
         return Primitive(f"{name}.reduce", reduce)
     if method == "accumulate" and name in ACCUMULATIONS:
-        return table[ACCUMULATIONS[name]]
-    if method == "accumulate" and name in ("maximum", "minimum"):
 
         def accumulate(evaluator: Any, args: tuple, kwargs: dict) -> Any:
-            value = to_array(args[0])
+            bound = bind(f"np.{name}.accumulate", ("array", "axis"), args, kwargs)
+            value, axis = to_array(bound["array"]), bound.get("axis", 0)
             if not is_traced(value):
-                return getattr(np, name).accumulate(value)
-            return (jax.lax.cummax if name == "maximum" else jax.lax.cummin)(value, axis=0)
+                return getattr(np, name).accumulate(value, axis=axis)
+            if value.dtype == bool:
+                raise ValueProblem(f"np.{name}.accumulate does not take truth values here")
+            return ACCUMULATIONS[name](value, axis=axis)
 
         return Primitive(f"{name}.accumulate", accumulate)
     if method == "outer":

@@ -1,0 +1,148 @@
+"""What the fuzzer found: one case of each kind, with NumPy's values or refused."""
+
+import pytest
+from formal_judge import difference, program
+
+MATRIX = "m = observation[:9].reshape(3, 3)\n"
+
+
+@pytest.mark.parametrize("body", [
+    MATRIX + "e = np.swapaxes(m, 0, 1)\ne[0] = 5.0\nr = m[1, 0] + observation[3]",
+    MATRIX + "e = m.swapaxes(0, 1)\ne *= 2\nr = m[0, 1] + observation[3]",
+    MATRIX + "e = np.moveaxis(m, 0, 1)\ne *= 2\nr = m[0, 1] + observation[3]",
+    MATRIX + "e = np.rot90(m)\ne[0] += 5.0\nr = m[0, 2] + m.sum()",
+    MATRIX + "e = np.fliplr(m)\ne[0, 1] = 5.0\ne = np.flipud(m)\ne[0, 0] = 7.0\nr = m[0].sum() + m[2, 0]",
+    MATRIX + "e = np.diagonal(m)\nm[0, 0] = 7.0\nr = e[0] + m.diagonal()[1]",
+    "e = np.broadcast_to(target_pos, (2, 3))\ntarget_pos[0] = 7.0\nr = e[1, 0]",
+    "e = np.atleast_2d(target_pos)\ne[0, 1] = 7.0\nr = target_pos[1]",
+])  # fmt: skip
+def test_a_write_into_a_view_shows_in_its_array(body):
+    assert difference(program(body)) == ""
+
+
+@pytest.mark.parametrize("body", [
+    "e = np.broadcast_to(target_pos, (2, 3))\ne[0] = 7.0\nr = e[1, 0]",
+    MATRIX + "e = np.diag(m)\ne[0] = 7.0\nr = e[0]",
+    MATRIX + "e = m.diagonal()\ne *= 2\nr = e[0]",
+])  # fmt: skip
+def test_what_numpy_does_not_let_be_written_is_refused(body):
+    assert "this array is read-only" in difference(program(body))
+
+
+@pytest.mark.parametrize("body", [
+    "l = [1.0, 2.0]\nprint(l.pop())\nr = len(l) + observation[0]",
+    "l = []\ndef f(x):\n    l.append(x)\n    return x\nprint('f', f(observation[0]))\nr = len(l)",
+    "print(str(observation[0]) + 'x', f'{observation[0]:.2f}', *action, sep=', ')\nr = action[0]",
+])  # fmt: skip
+def test_what_is_printed_is_evaluated(body):
+    assert difference(program(body)) == ""
+
+
+def test_what_is_printed_may_raise():
+    found = difference(program("print(math.sqrt(observation[0]))\nr = observation[1]"))
+    assert "math.sqrt of a negative number" in found
+
+
+def test_constant_truth_values_are_not_added():
+    found = difference(program("r = np.isfinite(0.5) + np.isfinite(1.5) + observation[0]"))
+    assert "constant truth values" in found  # NumPy's are True, Python's would be 2
+
+
+def test_a_product_of_rotations_that_are_nan_raises_as_scipys():
+    head = "from scipy.spatial.transform import Rotation as R\n"
+    found = difference(program(
+        head + "q = R.from_rotvec(np.log(observation[:3])) * R.from_euler('xyz', target_pos)\n"
+        "r = 0.5 if q.magnitude() > 1 else 1.0"))  # fmt: skip
+    assert "a quaternion of zeros or NaN" in found
+
+
+@pytest.mark.parametrize("tail", [
+    "    else:\n        r += 10\n        continue\n    r += 100",
+    "    else:\n        if observation[i] < 0: continue\n        r += 10\n        break\n    r += 100",
+])  # fmt: skip
+@pytest.mark.parametrize("loop", [
+    "    for j in range(3):\n        if action[j] > observation[i]: break\n        r += 1\n",
+    "    j = 0\n    while j < 3 and action[j] < observation[i]:\n        j += 1\n"
+    "        if action[j] > 0.4: break\n",
+    "    for e in [x for x in action if x > 0]:\n        if e > observation[i]: break\n",
+])  # fmt: skip
+def test_the_else_of_a_loop_may_jump_in_the_loop_around_it(loop, tail):
+    assert difference(program(f"r = 0.0\nfor i in range(4):\n{loop}{tail}")) == ""
+
+
+def test_nothing_jumps_over_a_finally():
+    found = difference(program(
+        "r = 0.0\nfor i in range(3):\n    try:\n        if observation[i] > 0: continue\n"
+        "    finally:\n        r += 10"))  # fmt: skip
+    assert "a jump out of a `try` with `finally`" in found
+
+
+BUMP = "c = [0]\ndef bump(x):\n    c[0] += 1\n    return x\n"
+
+
+@pytest.mark.parametrize("value", [
+    "any(bump(e) > 0 for e in action)", "any(map(bump, [e > 0 for e in action]))",
+    "(0 < bump(action[0]) < bump(0.5))", "next((e for e in action if bump(e) > 0), 9.0)",
+])  # fmt: skip
+def test_a_change_in_what_python_may_leave_out_is_refused(value):
+    found = difference(program(f"{BUMP}r = {value} + c[0]"))
+    assert "what Python may leave out here" in found
+
+
+def test_a_helper_in_what_python_may_leave_out():
+    body = "def near(p):\n    d = [p]\n    return d[0] > 0.2\nr = any(near(e) for e in action)\n"
+    body += "r += (0 < action[0] < near(action[1])) + next((e for e in action if near(e)), 5.0)"
+    assert difference(program(body)) == ""
+
+
+@pytest.mark.parametrize("value", [
+    "math.floor(x)", "math.trunc(x)", "round(x)", "np.round(x).astype(int)", "np.int64(x)",
+    "np.multiply(n, n)", "np.dot([n, 1], [n, 2])", "np.array([n, 1]) @ np.array([n, 2])",
+    "np.prod([n, n, 2])", "np.cumprod([n, n])[1]", "np.power(n, 2)", "np.square(n)",
+    "np.sum(np.array([n, n]) * 9999)",
+])  # fmt: skip
+def test_a_whole_number_beyond_int32_gives_nan(value):
+    body = f"x = action[0] * 1e10\nn = int(action[0] * 1e6)\nr = float({value}) * 1e-10"
+    assert "a whole number beyond 2**31" in difference(program(body))
+
+
+@pytest.mark.parametrize("value", [
+    "max(0.1, np.log(x))", "max(np.log(x), 0.1)", "min(0.1, np.log(x), 0.3)",
+    "max([0.1, np.log(x), 0.05])",
+])  # fmt: skip
+def test_the_larger_of_two_is_the_first_where_one_is_nan(value):
+    body = f"x = 1.8 - observation[0] * 2\nr = np.nan_to_num({value})"
+    assert difference(program(body)) == ""
+
+
+def test_small_differences_between_libraries():
+    empty = "x = action[action > 0.3]\nr = np.median(x) + np.percentile(x, 30) if x.size else 0.0\n"
+    assert difference(program(empty + "r += np.argmax(x) if len(x) else -1.0")) == ""
+    square = "a = observation[:9].reshape(3, 3) + np.eye(3) * 4\n"
+    assert difference(program(square + "r = len(np.linalg.lstsq(a, target_pos)[1])")) == ""
+    head = "from scipy.special import erf, xlogy\n"
+    assert difference(program(head + "r = erf(0.5) + xlogy(0.0, 0.0) + action[0]")) == ""
+    assert "a text made from" in difference(program("r = f'{np.sqrt(2.0)!r}' == '1.4'"))
+
+
+@pytest.mark.parametrize("value, message", [
+    ("m.reshape(9, order='F')[1]", "has no option order='F'"),
+    ("m.flatten('F')[1]", "has no option order='F'"),
+    ("np.sum(action, dtype=int)", "np.sum gives floats only"),
+    ("np.vectorize(lambda x: x if x > 0 else 0)(action).sum()", "the type of the first one"),
+    ("np.vectorize(lambda x: x, otypes=[int])(action).sum()", "np.vectorize makes floats only"),
+    ("np.apply_along_axis(lambda v: 0 if v[0] > 0 else v[1], 1, m).sum()", "the type of the first"),
+    ("np.trapezoid(action > 0)", "does not take truth values"),
+])  # fmt: skip
+def test_an_option_that_would_be_passed_over_is_refused(value, message):
+    assert message in difference(program(f"{MATRIX}r = {value}"))
+
+
+@pytest.mark.parametrize("value", [
+    "np.maximum.accumulate(m, axis=1)[2, 1] + np.minimum.accumulate(m)[2, 1]",
+    "np.add.accumulate(m)[2, 1] + np.multiply.accumulate(m, 1)[1, 1]",
+    "np.sum(m > 0, dtype=float) / 2 + np.add(2, 3, dtype=float) / 2",
+    "np.trapezoid(action, dx=0.5) + np.vectorize(lambda x: x if x > 0 else 0.0)(action).sum()",
+])  # fmt: skip
+def test_options_of_numpy(value):
+    assert difference(program(f"{MATRIX}r = {value}")) == ""
