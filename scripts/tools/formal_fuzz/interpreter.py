@@ -12,8 +12,9 @@ from typing import Any
 
 import jax
 import numpy as np
-from formal_fuzz import indexed
 from scipy import special
+
+from formal_fuzz import indexed
 
 _CALLS = {"jit": "jaxpr", "pjit": "jaxpr", "closed_call": "call_jaxpr",
           "core_call": "call_jaxpr", "custom_jvp_call": "call_jaxpr",

@@ -15,11 +15,11 @@ from typing import Any
 
 import jax
 import numpy as np
+
+from core_jax.reward_models.formal import FormalReward, RewardError, compile_reward
 from formal_fuzz.programs import Program
 from formal_fuzz.reference import under_numpy
 from formal_fuzz.watch import Values, Watch
-
-from core_jax.reward_models.formal import FormalReward, RewardError, compile_reward
 
 NEAR = 1e-4  # of 1 and of a value, by which two values may differ
 HANGS = 60.0  # seconds

@@ -14,10 +14,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from formal_fuzz.grammar import Grammar
-
 from core_jax import envs
 from core_jax.reward_models.formal import CORE, Signature, extract_code, make_signature
+from formal_fuzz.grammar import Grammar
 
 ROOT = Path(__file__).parents[3]
 DRAWN = 0.6  # the part of the programs that the grammar draws

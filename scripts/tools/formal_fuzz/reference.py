@@ -12,12 +12,12 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
-from formal_fuzz import tensors
-from formal_fuzz.programs import Program
 
 from core_jax.reward_models.formal import FormalReward
 from core_jax.reward_models.formal.needed import needed
 from core_jax.reward_models.formal.values import Namespace
+from formal_fuzz import tensors
+from formal_fuzz.programs import Program
 
 COMPLEX = np.exceptions.ComplexWarning
 RUN_TIME = (ArithmeticError, ValueError, AssertionError, RuntimeError, COMPLEX)

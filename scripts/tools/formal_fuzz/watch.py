@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from formal_fuzz.interpreter import on_batch
 
 from core_jax.reward_models.formal import reward as library
+from formal_fuzz.interpreter import on_batch
 
 SIZES = (11,), (4,), (3,)
 OWN = 5  # of the compiler's own sample states, the first of which is zeros, are tried

@@ -17,10 +17,14 @@ N, SPACING = cloth.FAST.side, cloth.FAST.spacing
 @pytest.fixture(scope="module")
 def compare():
     path = ROOT / "scripts" / "tools" / "compare_cloth.py"
+    sys.path.insert(0, str(path.parent))  # where a script finds its neighbours
     spec = importlib.util.spec_from_file_location("compare_cloth", path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses look there
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.pop(0)
     return module
 
 
