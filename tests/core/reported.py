@@ -11,7 +11,7 @@ from core_jax.feedback.teachers.scripted import ScriptedConfig, ScriptedTeacher
 from core_jax.files import write_json
 from core_jax.runs.differences import differences
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 
 
 def load(path):
