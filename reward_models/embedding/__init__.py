@@ -8,7 +8,13 @@ Two kinds exist: CLIP, from a checkpoint folder of yours, and `tiny`, a small mo
 on this project's own renderer (`scripts/tools/train_tiny.py`) and is no substitute for CLIP.
 """
 
-from core_jax.reward_models.embedding.model import TINY, ImageTextModel, check_weights, load
+from core_jax.reward_models.embedding.model import (
+    TINY,
+    ImageTextModel,
+    check_weights,
+    dimension,
+    load,
+)
 from core_jax.reward_models.embedding.preprocess import preprocess
 
-__all__ = ["TINY", "ImageTextModel", "check_weights", "load", "preprocess"]
+__all__ = ["TINY", "ImageTextModel", "check_weights", "dimension", "load", "preprocess"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -78,12 +79,26 @@ def check_weights(weights: str | Path) -> None:
     for name in ("config.json", "model.safetensors"):
         if not (folder / name).is_file():
             raise ValueError(f"clip.weights ({weights}) has no {name}")
-    has = {name for name in ("tokenizer.json", "vocab.json", "merges.txt") if (folder / name).is_file()}
+    has = {
+        name for name in ("tokenizer.json", "vocab.json", "merges.txt") if (folder / name).is_file()
+    }
     if "tokenizer.json" not in has and not {"vocab.json", "merges.txt"} <= has:
         raise ValueError(
             f"clip.weights ({weights}) has no tokenizer.json, and not both of vocab.json and "
             "merges.txt"
         )
+
+
+def dimension(weights: str | Path) -> int:
+    """Length of the feature vectors of the model that `load` would load."""
+    if str(weights) == TINY:
+        from core_jax.reward_models.embedding.tiny import DIM
+
+        return DIM
+    from core_jax.reward_models.embedding.clip import read_config
+
+    check_weights(weights)
+    return read_config(json.loads((Path(weights) / "config.json").read_text())).projection_dim
 
 
 def unit(features: Float[Array, "... D"]) -> Float[Array, "... D"]:

@@ -30,9 +30,7 @@ def load_tokenizer(folder: Path, config: TextConfig) -> Tokenize:
             f"the tokenizer in {folder} has {START} = {ids[START]} and {END} = {ids[END]}; a CLIP "
             f"with {config.vocab_size} tokens has {END} = {config.vocab_size - 1}"
         )
-    return functools.partial(
-        tokenize, bpe, ids[START], ids[END], config.max_position_embeddings
-    )
+    return functools.partial(tokenize, bpe, ids[START], ids[END], config.max_position_embeddings)
 
 
 def tokenize(bpe: Any, start: int, end: int, length: int, texts: Sequence[str]) -> np.ndarray:

@@ -8,7 +8,7 @@
 in the standard layout, with what the reference computes for random pictures and for sentences.
 `compare` needs this project and no PyTorch: the largest differences, and pictures per second. The
 small one in `tests/data/clip` was made by `record tests/data/clip --shape small`. The vocabulary is
-a few merges of our own, or with `--bpe FILE` a published merge list (`bpe_simple_vocab_16e6.txt.gz`).
+a few merges of our own, or with `--bpe FILE` a published list (`bpe_simple_vocab_16e6.txt.gz`).
 """
 
 from __future__ import annotations
@@ -120,9 +120,7 @@ def compare(folder: Path, batch: int) -> dict[str, Any]:
     names = [k.removeprefix("picture_") for k in expected if k.startswith("picture_")]
     read = [embedding.preprocess(expected[f"picture_{n}"][None], model.size)[0] for n in names]
     wanted = [expected[f"read_{n}"] for n in names]
-    images = np.concatenate(
-        [model.image_features(expected[f"picture_{n}"][None]) for n in names]
-    )
+    images = np.concatenate([model.image_features(expected[f"picture_{n}"][None]) for n in names])
     texts = np.asarray(model.text_features(tokens))
     found = {
         "tokens_equal": bool((used(tokens) == used(expected["tokens"])).all()),
