@@ -21,6 +21,7 @@ from core_jax.reward_models.embedding import TINY, ImageTextModel, check_weights
 from core_jax.training.devices import rendering_options
 
 _AT_ONCE = 64  # most pictures that pass through the model at once
+_ENDS = 8  # last pictures of episodes that do
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,11 +76,19 @@ class PictureEmbedder:
 
         self._look = jax.jit(look, compiler_options=rendering_options())
 
-    def features(self, snapshots: Float[np.ndarray, "*B K"]) -> Float[np.ndarray, "*B D"]:
-        """Vectors [..., D] of snapshots [..., K]."""
+    def features(
+        self, snapshots: Float[np.ndarray, "*B K"], size: int | None = None
+    ) -> Float[np.ndarray, "*B D"]:
+        """Vectors [..., D] of snapshots [..., K].
+
+        Args:
+            snapshots: any number of them.
+            size: how many are looked at together, which is compiled once for each size; by default
+                as many as fit for this number.
+        """
         flat = np.asarray(snapshots, np.float32).reshape(-1, np.shape(snapshots)[-1])
-        # Batches of one size, so that a number of pictures is compiled once.
-        size = -(-len(flat) // -(-len(flat) // _AT_ONCE))
+        if size is None:
+            size = -(-len(flat) // -(-len(flat) // _AT_ONCE))
         parts = []
         for i in range(0, len(flat), size):
             some = flat[i : i + size]
@@ -105,12 +114,14 @@ def make_embedder(env: envs.TaskEnv, config: EmbeddingConfig) -> PictureEmbedder
 class CaptionScore:
     """How well steps look like a caption, as a `HostSource`: `2 cos(picture, caption) - 1`.
 
+    Each step has the score of the next picture of its episode. Pictures are of every few steps, of
+    an episode's last one, and of a block's.
+
     Attributes:
         column: that it fills.
         embedder: looks at the pictures.
         text: the caption's unit vector [D].
-        every: steps from one picture to the next; the steps in between have the next one's score,
-            or the last one's where the episode or the block ends first.
+        every: steps from one picture to the next.
     """
 
     column: str
@@ -125,8 +136,20 @@ class CaptionScore:
 
     def score(self, steps: Any) -> Mapping[str, np.ndarray]:
         """Scores [S, T, N]."""
-        length = steps.cut.shape[1]
+        cut, snapshot = np.asarray(steps.cut) > 0, np.asarray(steps.snapshot)
+        length = cut.shape[1]
         read = np.append(np.arange(self.every - 1, length - 1, self.every), length - 1)
-        features = self.embedder.features(steps.snapshot[:, read])
-        score = 2.0 * features @ self.text - 1.0  # [S, G, N]
-        return {self.column: score[:, np.searchsorted(read, np.arange(length))]}
+        score = np.zeros(cut.shape, np.float32)
+        known = np.zeros(cut.shape, bool)
+        known[:, read] = True
+        score[:, read] = self._scores(snapshot[:, read])
+        ends = cut & ~known
+        if ends.any():  # few, and never the same number
+            score[ends] = self._scores(snapshot[ends], _ENDS)
+        known |= ends
+        for t in reversed(range(length - 1)):
+            score[:, t] = np.where(known[:, t], score[:, t], score[:, t + 1])
+        return {self.column: score}
+
+    def _scores(self, snapshots: np.ndarray, size: int | None = None) -> np.ndarray:
+        return 2.0 * self.embedder.features(snapshots, size) @ self.text - 1.0

@@ -37,9 +37,11 @@ def snapshots(drawer):
     return start + np.linspace(0, 1, 7, dtype=np.float32)[:, None] * (goal - start)
 
 
-def score(embedder, text, snapshots, every):
-    """Of one seed and one environment."""
-    steps = SimpleNamespace(snapshot=snapshots[None, :, None], cut=np.zeros((1, len(snapshots), 1)))
+def score(embedder, text, snapshots, every, ends=()):
+    """Of one seed and one environment, whose episodes end at some steps."""
+    cut = np.zeros((1, len(snapshots), 1))
+    cut[:, list(ends)] = 1
+    steps = SimpleNamespace(snapshot=snapshots[None, :, None], cut=cut)
     return CaptionScore("clip_score", embedder, text, every).score(steps)["clip_score"][0, :, 0]
 
 
@@ -66,7 +68,14 @@ def test_steps_between_pictures_have_the_next_ones_score(embedder, snapshots):
     np.testing.assert_allclose(found, every_step[[2, 2, 2, 5, 5, 5, 6]], atol=1e-5)
 
 
-@pytest.mark.slow
+def test_the_last_steps_of_an_episode_have_the_score_of_its_last_picture(embedder, snapshots):
+    text = embedder.caption("the drawer is opened")
+    every_step = score(embedder, text, snapshots, 1)
+    found = score(embedder, text, snapshots, 3, ends=(1, 2, 4))
+    np.testing.assert_allclose(found, every_step[[1, 1, 2, 4, 4, 5, 6]], atol=1e-5)
+
+
+@pytest.mark.long
 def test_a_run_is_trained_on_the_score_alone(tmp_path):
     rows = []
     summary = run(check(make_config(**SMALL)), tmp_path / "run", quiet=True, on_row=rows.append)

@@ -86,6 +86,23 @@ def runs(tmp_path_factory):
     return folder
 
 
+def test_a_run_names_its_image_text_model_and_tiny_is_not_compared_with_clip(tmp_path):
+    folder = make(tmp_path / "a", [[0.0]], labels=0)
+    config = json.loads((folder / "config.json").read_text())
+    for weights, name, published in (
+        ("tiny", "clip_score (tiny)", None),
+        ("/models/clip-vit-large", "clip_score (clip-vit-large)", 0.0),
+    ):
+        record = dataclasses.replace(
+            load(folder), config={**config, "method": "clip_score", "clip": {"weights": weights}}
+        )
+        assert record.method == name
+        [condition] = table.conditions([record])
+        assert condition.method == name
+        assert paper.success(condition.method, "drawer-open", "paper") == published
+    assert load(folder).method == config["method"]
+
+
 def test_runs_of_other_seeds_are_pooled(runs):
     records = [load(path) for path in report.find([runs / "oracle", runs / "more"])]
     [one] = table.conditions(records)

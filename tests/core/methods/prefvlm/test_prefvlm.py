@@ -1,4 +1,4 @@
-"""PrefVLM: pairs labelled by an image-text model, an oracle for the uncertain ones, and resuming."""
+"""PrefVLM: pairs labelled by an image-text model, an oracle for uncertain ones, resuming."""
 
 import dataclasses
 from pathlib import Path
@@ -38,7 +38,7 @@ def finished(values, out):
     return rows, summary
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_without_an_oracle_the_models_labels_alone_make_the_reward(tmp_path):
     rows, summary = finished(SMALL, tmp_path / "run")
     assert [row["phase"] for row in rows] == ["state entropy"] * 3 + ["learned reward"] * 7
@@ -65,7 +65,7 @@ def test_an_oracle_is_asked_about_uncertain_pairs_up_to_its_budget(tmp_path, mon
     assert rows[-1]["triage"]["uncertain"] == [1.0, 1.0]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_resumed_run_is_the_uninterrupted_one(tmp_path, monkeypatch):
     uncertain_after_the_first(monkeypatch)
     whole, _ = finished({**WITH_ORACLE, "checkpoint_every": 600}, tmp_path / "whole")
