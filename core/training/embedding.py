@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from annotated_types import Ge
 from jaxtyping import Float
@@ -98,7 +99,8 @@ class PictureEmbedder:
 
     def caption(self, text: str) -> Float[np.ndarray, " D"]:
         """The unit vector of a sentence."""
-        return np.asarray(self.model.text_features(self.model.tokenize([text])))[0]
+        tokens = jnp.asarray(self.model.tokenize([text]))
+        return np.asarray(self.model.text_features(tokens))[0]
 
 
 def make_embedder(env: envs.TaskEnv, config: EmbeddingConfig) -> PictureEmbedder:

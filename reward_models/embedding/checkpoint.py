@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import flax
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax.traverse_util import flatten_dict, unflatten_dict
 
 from core_jax.reward_models.embedding.clip import CLIP, CLIPConfig, read_config
 from core_jax.reward_models.embedding.model import ImageTextModel, unit
@@ -65,7 +65,7 @@ def to_params(config: CLIPConfig, weights: Mapping[str, np.ndarray]) -> Any:
     shapes = jax.eval_shape(
         net.init, jax.random.key(0), jnp.zeros((1, size, size, 3)), jnp.zeros((1, 2), jnp.int32)
     )
-    wanted = flax.traverse_util.flatten_dict(shapes["params"])
+    wanted: dict[Any, Any] = flatten_dict(shapes["params"])
     found = {}
     for name, value in weights.items():
         if not name.endswith(_BUFFERS):
@@ -82,7 +82,7 @@ def to_params(config: CLIPConfig, weights: Mapping[str, np.ndarray]) -> Any:
                 f"{wanted[path].shape} (inputs first)"
             )
     flat = {path: jnp.asarray(array) for path, (_, array) in found.items()}
-    return {"params": flax.traverse_util.unflatten_dict(flat)}
+    return {"params": unflatten_dict(flat)}
 
 
 def _placed(name: str, value: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:

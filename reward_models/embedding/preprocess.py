@@ -34,6 +34,8 @@ def resize(
     for axis, length in ((2, width), (1, height)):
         if x.shape[axis] != length:
             shape = (*x.shape[:axis], length, *x.shape[axis + 1 :])
-            x = jax.image.resize(x, shape, "cubic", antialias=True, precision="highest")
+            x = jax.image.resize(
+                x, shape, "cubic", antialias=True, precision=jax.lax.Precision.HIGHEST
+            )
             x = jnp.clip(jnp.floor(x + 0.5), 0.0, 255.0)
     return x

@@ -13,11 +13,11 @@ from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any
 
-import flax
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax.traverse_util import unflatten_dict
 from jaxtyping import Array, Float, Int, UInt8
 
 from core_jax.reward_models.embedding.model import TINY, ImageTextModel, unit
@@ -99,7 +99,7 @@ def load_tiny() -> ImageTextModel:
     with path.open("rb") as file, np.load(file) as stored:
         words = [str(w) for w in stored["words"]]
         flat = {k: jnp.asarray(stored[k], jnp.float32) for k in stored.files if k != "words"}
-    return make_tiny(words, {"params": flax.traverse_util.unflatten_dict(flat, sep="/")})
+    return make_tiny(words, {"params": unflatten_dict(flat, sep="/")})
 
 
 def _apply(net: TinyModel, method: str, params: Any, x: jax.Array) -> jax.Array:

@@ -146,7 +146,7 @@ class PrefVLMRun(BaseRun):
                 row = self._asked_rows.pop(query.key(), None)
                 if not (isinstance(query, Pair) and isinstance(label, PairLabel)):
                     continue
-                if label.decided and row is not None:
+                if label.preference is not None and row is not None:
                     shown = np.stack([query.a.snapshot, query.b.snapshot])
                     features = self._embedder.features(shown[:, every - 1 :: every])
                     self.table.answer(s, row, features, label.preference)

@@ -31,6 +31,11 @@ WITH_ORACLE = {
 }  # fmt: skip
 
 
+@dataclasses.dataclass
+class Own:
+    """A script without flags of its own."""
+
+
 def finished(values, out):
     """The rows of a run and its summary."""
     rows = []
@@ -122,10 +127,9 @@ def test_what_does_not_fit_is_refused():
 
 
 def test_flags_of_the_oracle_are_refused_without_one():
-    own = dataclasses.make_dataclass("Own", [])
     for flag in ("--prefvlm.oracle-per-round", "--adapter.batches", "--scripted.kind"):
         value = "oracle" if "kind" in flag else "3"
         with pytest.raises(ValueError, match="has no effect in this run"):
-            parse(own, ["--method", "prefvlm", flag, value])
-    config, _ = parse(own, ["--method", "prefvlm", "--oracle", "--scripted.kind", "oracle"])
+            parse(Own, ["--method", "prefvlm", flag, value])
+    config, _ = parse(Own, ["--method", "prefvlm", "--oracle", "--scripted.kind", "oracle"])
     assert config.settings.oracle and config.teacher_settings.kind == "oracle"
