@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from core_jax.methods.base import Method
+from core_jax.methods.clip_score import ClipScore
 from core_jax.methods.code import Code
 from core_jax.methods.core import Core
 from core_jax.methods.env_reward import EnvDense, EnvSparse
 from core_jax.methods.erl_vlm import ERLVLM
 from core_jax.methods.eureka import Eureka
 from core_jax.methods.pebble import Pebble
+from core_jax.methods.prefvlm import PrefVLM
 from core_jax.methods.rl_vlm_f import RLVLMF
 from core_jax.methods.text2reward import Text2Reward
 from core_jax.methods.vlm_ar3l import VLMAR3L
@@ -49,6 +51,8 @@ for _method in (
     RLVLMF(),
     ERLVLM(),
     VLMAR3L(),
+    PrefVLM(),
+    ClipScore(),
     Code(),
     EnvDense(),
     EnvSparse(),

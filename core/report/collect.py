@@ -31,7 +31,7 @@ def result(record: Record) -> Result:
     returns = summary.get("episode_return")
     return Result(
         task=config["task"],
-        method=config["method"],
+        method=record.method,
         protocol=config["protocol"],
         learner=config.get("learner", "sac"),
         teacher=record.teacher,

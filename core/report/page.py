@@ -104,7 +104,7 @@ def _run(record: Record, out: Path, index: int, worlds: dict) -> list[str]:
     config = record.config
     settings = ", ".join(f"{k} {json.dumps(v)}" for k, v in record.settings.items()) or "none"
     text = (
-        f"{config['task']}, protocol {config['protocol']}, method {config['method']}, teacher "
+        f"{config['task']}, protocol {config['protocol']}, method {record.method}, teacher "
         f"{record.teacher or 'none'}, seeds {', '.join(map(str, record.seeds))}; {record.status}. "
         f"Settings other than the defaults: {settings}."
     )

@@ -60,6 +60,13 @@ class Record:
         return [self.config["seed"] + s for s in range(self.config["seeds"])]
 
     @property
+    def method(self) -> str:
+        """The method; with the image-text model in parentheses, where it uses one."""
+        method, embedding = self.config["method"], self.config.get("clip")
+        weights = embedding.get("weights") if isinstance(embedding, dict) else None
+        return f"{method} ({Path(weights).name})" if weights else method
+
+    @property
     def env_steps(self) -> int:
         """Environment steps so far, of each seed."""
         of_rows = self.rows[-1]["env_steps"] if self.rows else 0

@@ -123,7 +123,7 @@ def conditions(records: Sequence[Record]) -> list[Condition]:
         own = {k: v for k, v in record.settings.items() if k not in shared}
         settings = tuple(sorted((k, json.dumps(v).strip('"')) for k, v in own.items()))
         config = record.config
-        key = (config["task"], config["protocol"], config["method"], record.teacher, settings)
+        key = (config["task"], config["protocol"], record.method, record.teacher, settings)
         taken = {seed for other in groups.get(key, ()) for seed in other.seeds}
         if taken & set(record.seeds):
             key = (*key[:-1], (*settings, ("run", record.name)))

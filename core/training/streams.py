@@ -20,6 +20,8 @@ class Stream(enum.IntEnum):
     EVALUATION = 3
     TRIALS = 4
     FINAL_EVALUATION = 5
+    ORACLE = 20
+    ADAPTERS = 21
 
 
 def seed_keys(first_seed: int, seeds: int) -> jax.Array:

@@ -26,6 +26,20 @@ def runs(tmp_path_factory):
     return folder
 
 
+def test_a_run_names_its_image_text_model_and_tiny_is_not_compared_with_clip(tmp_path):
+    folder = make(tmp_path / "a", [[0.0]], labels=0)
+    config = json.loads((folder / "config.json").read_text())
+    clip = {**config, "method": "clip_score", "clip": {"weights": "tiny"}}
+    record = dataclasses.replace(load(folder), config=clip)
+    [condition] = table.conditions([record])
+    assert record.method == condition.method == "clip_score (tiny)"
+    assert paper.success("clip_score", "drawer-open", "paper") == 0.0
+    assert table.row(condition)["paper_success"] is None
+    clip["clip"] = {"weights": "/models/clip-vit-large"}
+    assert dataclasses.replace(record, config=clip).method == "clip_score (clip-vit-large)"
+    assert load(folder).method == config["method"]
+
+
 def test_runs_of_other_seeds_are_pooled(runs):
     records = [load(path) for path in report.find([runs / "oracle", runs / "more"])]
     [one] = table.conditions(records)

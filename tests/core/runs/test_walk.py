@@ -29,6 +29,13 @@ TINY = {
     "formal.candidates": 2, "formal.attempts": 1, "formal.refine_at": [300],
     "eureka.candidates": 2, "eureka.iterations": 1, "eureka.trial_fraction": 0.25,
 }  # fmt: skip
+# What a method needs beyond that.
+OWN = {
+    "prefvlm": {
+        "prefvlm.pairs_per_round": 4, "prefvlm.round_every": 100, "prefvlm.clip_length": 2,
+        "clip.every": 1, "reward.clip_frames": 2,
+    },
+}  # fmt: skip
 SINGLE = {"rl_vlm_f", "erl_vlm", "vlm_ar3l"}  # whose presets are about single pictures
 ALL = list(itertools.product(methods.names(), envs.names()))
 # One method on each task, and the others on one of them.
@@ -62,7 +69,7 @@ def command(method, task, folder):
     config = defaults({"method": method, "task": task})
     known, unused = places(config), config.recipe.unused(config.settings)
     words = ["--method", method, "--task", task, "--out", str(folder / "run")]
-    for name, value in TINY.items():
+    for name, value in {**TINY, **OWN.get(method, {})}.items():
         top, _, field = name.partition(".")
         has = top in known and (not field or hasattr(known[top].get(config), field))
         if not has or name in unused and name != "reward_input":
