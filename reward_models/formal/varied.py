@@ -88,7 +88,7 @@ class Containers(Branching):
                 here, item, items[index]
             )  # fmt: skip
         items.append(item)
-        self.spend(2 * len(items))
+        self.spend(5 * len(items))
         owner[:] = [Varied(content.length + 1, items, content.least + 1)]
 
     def collected(self, pairs: list[tuple[Any, Any]]) -> list:
@@ -108,7 +108,7 @@ class Containers(Branching):
                     here = conjunction(there, content.has_length(index))
                     items[index] = self.merged(here, item, items[index])
             items.append(item)
-            self.spend(2 * len(items))
+            self.spend(5 * len(items))
             certain = there is True
             length = content.length + (1 if certain else there.astype(jnp.int32))
             made[:] = [Varied(length, items, content.least + certain)]

@@ -9,9 +9,9 @@ is to have NumPy's values, in float64 or with every number a float32, on some of
 compiler itself looks at and on others farther out, and to be NaN or infinite exactly where Python
 raises. A program that raises whatever the state, as by a missing argument, must have been refused.
 
-Programs come in blocks, each with its own seed; with `--log` a block's outcomes are appended to that
-file when it is done, with the source of what failed, and the same command goes on where it stopped.
-A process that has grown beyond `--memory` starts itself again.
+Programs come in blocks, each with its own seed; with `--log` a block's outcomes are appended to
+that file when it is done, with the source of what failed, and the same command goes on where it
+stopped. A process that has grown beyond `--memory` starts itself again.
 """
 
 from __future__ import annotations
@@ -87,9 +87,16 @@ def tried(seed: str, size: int, replies: list, watch: Watch, values: Values, sho
             kept.append([verdict.outcome, verdict.detail, program.signature.kind, program.source])
             if len(kept) <= show:
                 print(f"--- {verdict.outcome}: {verdict.detail}\n{program.source}", flush=True)
-    return {"seed": seed, "size": size, "outcomes": dict(outcomes),
-            "cpu_seconds": round(time.process_time() - used, 1), "slowest": round(slowest, 2),
-            "grown_mb": round(largest * 1e3), "peak_gb": round(peak(), 2), "kept": kept}  # fmt: skip
+    return {
+        "seed": seed,
+        "size": size,
+        "outcomes": dict(outcomes),
+        "cpu_seconds": round(time.process_time() - used, 1),
+        "slowest": round(slowest, 2),
+        "grown_mb": round(largest * 1e3),
+        "peak_gb": round(peak(), 2),
+        "kept": kept,
+    }
 
 
 def resident() -> float:

@@ -11,7 +11,8 @@ MATRIX = "m = observation[:9].reshape(3, 3)\n"
     MATRIX + "e = m.swapaxes(0, 1)\ne *= 2\nr = m[0, 1] + observation[3]",
     MATRIX + "e = np.moveaxis(m, 0, 1)\ne *= 2\nr = m[0, 1] + observation[3]",
     MATRIX + "e = np.rot90(m)\ne[0] += 5.0\nr = m[0, 2] + m.sum()",
-    MATRIX + "e = np.fliplr(m)\ne[0, 1] = 5.0\ne = np.flipud(m)\ne[0, 0] = 7.0\nr = m[0].sum() + m[2, 0]",
+    MATRIX + "e = np.fliplr(m)\ne[0, 1] = 5.0\nr = m[0].sum()",
+    MATRIX + "e = np.flipud(m)\ne[0, 0] = 7.0\nr = m[2, 0] + m[1, 0]",
     MATRIX + "e = np.diagonal(m)\nm[0, 0] = 7.0\nr = e[0] + m.diagonal()[1]",
     "e = np.broadcast_to(target_pos, (2, 3))\ntarget_pos[0] = 7.0\nr = e[1, 0]",
     "e = np.atleast_2d(target_pos)\ne[0, 1] = 7.0\nr = target_pos[1]",
@@ -58,7 +59,7 @@ def test_a_product_of_rotations_that_are_nan_raises_as_scipys():
 
 @pytest.mark.parametrize("tail", [
     "    else:\n        r += 10\n        continue\n    r += 100",
-    "    else:\n        if observation[i] < 0: continue\n        r += 10\n        break\n    r += 100",
+    "    else:\n        if observation[i] < 0: continue\n        r += 9\n        break\n    r += 9",
 ])  # fmt: skip
 @pytest.mark.parametrize("loop", [
     "    for j in range(3):\n        if action[j] > observation[i]: break\n        r += 1\n",
