@@ -141,6 +141,25 @@ class _Checker:
             message = "`with` statements cannot be used in a formal reward"
             self.report(node, message, "only `with np.errstate(all='ignore')` can; remove it")
 
+    def check_Assign(self, node: ast.Assign) -> None:
+        if any(isinstance(target, ast.Name) for target in node.targets):
+            self.check_kept(node.value)
+
+    def check_Return(self, node: ast.Return) -> None:
+        self.check_kept(node.value)
+
+    def check_Call(self, node: ast.Call) -> None:
+        if isinstance(node.func, ast.Name) and node.func.id in self.own:
+            for value in node.args:
+                self.check_kept(value)
+
+    def check_kept(self, value: ast.expr | None) -> None:
+        """A generator or filter gives its items once, when they are asked for; here it is a list."""
+        called = value.func if isinstance(value, ast.Call) else None
+        kept = isinstance(called, ast.Name) and called.id == "filter" not in self.own
+        if kept or isinstance(value, ast.GeneratorExp):
+            self.report(value, "a generator cannot be kept", "make a list of it: [... for ...]")
+
     def check_Try(self, node: ast.Try) -> None:
         """What `finally` holds is run after the block, so nothing may jump over it."""
         body = [

@@ -6,6 +6,7 @@ import itertools
 from functools import reduce
 from typing import Any
 
+from core_jax.reward_models.formal.iterables import Lazy
 from core_jax.reward_models.formal.values import (
     MAX_ITEMS,
     Primitive,
@@ -28,7 +29,7 @@ def _of_items(name: str) -> Primitive:
         found = list(
             itertools.islice(function(*sequences, *args[counts:], **kwargs), MAX_ITEMS + 1)
         )
-        return check_items(found)
+        return Lazy(name, [check_items(found)], lambda item: item)
 
     return Primitive(f"itertools.{name}", call, "own")
 

@@ -147,3 +147,17 @@ def test_an_option_that_would_be_passed_over_is_refused(value, message):
 ])  # fmt: skip
 def test_options_of_numpy(value):
     assert difference(program(f"{MATRIX}r = {value}")) == ""
+
+
+@pytest.mark.parametrize("body", [
+    "l = [1.0, 2.0]\ng = (e * l[0] for e in [1, 2])\nl[0] = action[0]\nr = sum(g)",
+    "def f(xs):\n    return sum(xs) + sum(xs)\nr = f(e for e in action)",
+    "def f():\n    return (e for e in action)\nr = sum(f())",
+])  # fmt: skip
+def test_a_generator_is_used_where_it_is_made(body):
+    assert "a generator cannot be kept" in difference(program(body))
+
+
+def test_a_list_that_grows_under_many_conditions_is_refused_in_time():
+    body = "l = []\nfor i in range(200):\n    if observation[i % 11] > 0:\n        l.append(1.0)\n"
+    assert "more than 8000 operations" in difference(program(body + "r = len(l)"))
