@@ -157,6 +157,8 @@ class _Checker:
         """A generator or filter gives its items once, when they are asked for; here it is a list."""
         called = value.func if isinstance(value, ast.Call) else None
         kept = isinstance(called, ast.Name) and called.id == "filter" not in self.own
+        if isinstance(value, ast.Attribute) and value.attr == "flat":
+            self.report(value, "`.flat` gives its items once and cannot be kept", "use .ravel()")
         if kept or isinstance(value, ast.GeneratorExp):
             self.report(value, "a generator cannot be kept", "make a list of it: [... for ...]")
 

@@ -161,3 +161,16 @@ def test_a_generator_is_used_where_it_is_made(body):
 def test_a_list_that_grows_under_many_conditions_is_refused_in_time():
     body = "l = []\nfor i in range(200):\n    if observation[i % 11] > 0:\n        l.append(1.0)\n"
     assert "more than 8000 operations" in difference(program(body + "r = len(l)"))
+
+
+def test_itertools_give_their_items_once():
+    body = "c = itertools.combinations(action, 2)\nr = sum(a * b for a, b in c)"
+    head = "import itertools\n"
+    assert difference(program(head + body)) == ""
+    again = difference(program(f"{head}{body} + sum(a for a, b in c)"))
+    assert "has been used up by an earlier loop" in again
+
+
+def test_flat_is_used_where_it_is_made():
+    assert "`.flat` gives its items once" in difference(program("b = action.flat\nr = sum(b)"))
+    assert difference(program("r = sum(action.flat) + action.flat[2]")) == ""
