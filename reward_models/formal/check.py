@@ -154,7 +154,7 @@ class _Checker:
                 self.check_kept(value)
 
     def check_kept(self, value: ast.expr | None) -> None:
-        """A generator or filter gives its items once, when they are asked for; here it is a list."""
+        """A generator or filter gives its items once, when they are asked for; here all at once."""
         called = value.func if isinstance(value, ast.Call) else None
         kept = isinstance(called, ast.Name) and called.id == "filter" not in self.own
         if isinstance(value, ast.Attribute) and value.attr == "flat":
