@@ -58,10 +58,11 @@ class Attributes(Comprehensions):
         if self.torch and isinstance(owner, tuple) and node.attr in ("values", "indices"):
             return owner[node.attr == "indices"]
         if is_array(owner) or is_number(owner):
-            if not isinstance(owner, int):  # constants of NumPy are no longer told from Python's
+            literal = isinstance(node.value, ast.Constant)
+            if literal or not isinstance(owner, int):  # NumPy's are no longer told from Python's
                 message = f"a number of Python has no `.{node.attr}`"
                 hint = "leave it out, or use the function of np"
-                self.raises(known(self.memory.kinds.python(owner)), message, hint)
+                self.raises(literal or known(self.memory.kinds.python(owner)), message, hint)
             if node.attr == "flat":
                 flat = to_array(owner).reshape(-1)
                 return self.memory.viewed(owner, flat, lambda places: places.reshape(-1))

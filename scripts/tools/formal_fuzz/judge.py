@@ -123,8 +123,8 @@ def compared(program: Program, reward: FormalReward, values: Values) -> tuple[st
         wrong &= ~(same(found, single) & ~raised(single))
         if not wrong.any():
             return "agrees in float32", ""  # -1.5 + 1e-9 > -1.5 is false, and exp(-100) is zero
-        others = [under_numpy(program, reward, jittered(batch, size), scale=size)
-                  for size in (1e-6, -1e-6)] + [single]  # fmt: skip
+        others = [under_numpy(program, reward, jittered(batch, seed), scale=(-1) ** seed * 1e-6)
+                  for seed in range(4)] + [single]  # fmt: skip
         moved = np.max([np.nan_to_num(np.abs(other - expected)) for other in others], axis=0)
         shaky = moved > 0.01 * np.abs(found - expected)
         shaky |= np.any([np.isfinite(other) != np.isfinite(expected) for other in others], axis=0)
@@ -136,9 +136,10 @@ def compared(program: Program, reward: FormalReward, values: Values) -> tuple[st
     return "DIFFERS", f"{found[wrong][:3]} instead of {expected[wrong][:3]}"
 
 
-def jittered(batch: list[np.ndarray], size: float) -> list[np.ndarray]:
-    """States with the elements moved by `size`, relatively, by turns up and down."""
-    return [np.float64(x) * (1 + size * (-1.0) ** np.arange(x.shape[-1])) for x in batch]
+def jittered(batch: list[np.ndarray], seed: int) -> list[np.ndarray]:
+    """States with the elements moved by a millionth, up or down at random."""
+    generator = np.random.default_rng(seed)
+    return [np.float64(x) * (1 + generator.choice([-1e-6, 1e-6], x.shape)) for x in batch]
 
 
 def same(found: np.ndarray, expected: np.ndarray) -> np.ndarray:

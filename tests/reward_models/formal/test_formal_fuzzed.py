@@ -174,3 +174,8 @@ def test_itertools_give_their_items_once():
 def test_flat_is_used_where_it_is_made():
     assert "`.flat` gives its items once" in difference(program("b = action.flat\nr = sum(b)"))
     assert difference(program("r = sum(action.flat) + action.flat[2]")) == ""
+
+
+@pytest.mark.parametrize("value", ["1 .T - action[0]", "(2).sum() + action[0]"])
+def test_a_number_that_is_written_out_is_pythons(value):
+    assert "a number of Python has no" in difference(program(f"r = {value}"))
