@@ -13,6 +13,7 @@ from core_jax.agents.sac.algorithm import (
     init,
     reset_critic,
     update,
+    with_normalisation,
 )
 from core_jax.agents.sac.config import SACConfig
 from core_jax.agents.sac.learner import SAC
@@ -28,4 +29,5 @@ __all__ = [
     "init",
     "reset_critic",
     "update",
+    "with_normalisation",
 ]

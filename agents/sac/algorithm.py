@@ -18,7 +18,7 @@ import optax
 from flax import struct
 from jaxtyping import Array, Float, Int, Key
 
-from core_jax.agents import networks
+from core_jax.agents import networks, running_stats
 from core_jax.agents.sac.config import SACConfig
 from core_jax.agents.types import Metrics, Params
 
@@ -49,6 +49,7 @@ class SACState:
     critic_opt: optax.OptState
     temperature_opt: optax.OptState
     updates: Int[Array, ""]
+    obs_stats: running_stats.RunningStats | None = None  # None: observations are not normalised
 
 
 def init(key: Key[Array, ""], obs_size: int, action_size: int, config: SACConfig) -> SACState:
@@ -67,6 +68,7 @@ def init(key: Key[Array, ""], obs_size: int, action_size: int, config: SACConfig
         critic_opt=optax.adam(config.critic_lr).init(critic),
         temperature_opt=optax.adam(config.temperature_lr).init(log_temperature),
         updates=jnp.int32(0),
+        obs_stats=running_stats.init(obs_size) if config.normalise_obs else None,
     )
 
 
@@ -89,7 +91,7 @@ def act(
     """Actions tanh(mean + std * noise), in (-1, 1).
 
     Args:
-        actor: the actor's parameters.
+        actor: the actor's parameters, `with_normalisation` where that is on.
         obs: observations.
         noise: standard normal to explore as the policy does (`correlated_noise`), zeros for the
             mode.
@@ -131,7 +133,12 @@ def update(
     chex.assert_shape([batch.reward, batch.discount], (size,))
     chex.assert_equal_shape([batch.obs, batch.next_obs])
     next_key, actor_key = jax.random.split(key)
-    temperature = jnp.exp(state.log_temperature)
+    temperature, stats = jnp.exp(state.log_temperature), state.obs_stats
+    if stats is not None:
+        stats = running_stats.update(stats, batch.obs)
+        shift, scale = stats.mean, 1.0 / _std(stats)
+        obs, next_obs = ((x - shift) * scale for x in (batch.obs, batch.next_obs))
+        batch = batch._replace(obs=obs, next_obs=next_obs)
     actor_net, critic_net = _actor(config, action_size), _critic(config)
 
     next_action, next_log_prob = networks.sample_tanh_gaussian(
@@ -173,6 +180,7 @@ def update(
         critic_opt=critic_opt,
         temperature_opt=temperature_opt,
         updates=state.updates + 1,
+        obs_stats=stats,
     )
     metrics = {
         "critic_loss": critic_value,
@@ -182,6 +190,21 @@ def update(
         "entropy": -log_prob,
     }
     return state, metrics
+
+
+def with_normalisation(actor: Params, stats: running_stats.RunningStats | None) -> Params:
+    """The actor of normalised observations as one of observations as they are: its first layer
+    takes in the normalisation. Without moments it is the same actor."""
+    if stats is None:
+        return actor
+    mlp = actor["params"]["mlp"]
+    kernel = mlp["layer_0"]["kernel"] / _std(stats)[:, None]
+    first = {"kernel": kernel, "bias": mlp["layer_0"]["bias"] - stats.mean @ kernel}
+    return {"params": {"mlp": {**mlp, "layer_0": first}}}
+
+
+def _std(stats: running_stats.RunningStats) -> Float[Array, " O"]:
+    return jnp.maximum(jnp.sqrt(stats.variance), running_stats.MIN_STD)
 
 
 def _actor(config: SACConfig, action_size: int) -> Callable[..., tuple[Array, Array]]:

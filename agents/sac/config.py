@@ -23,6 +23,9 @@ class SACConfig:
     """Widths of the hidden layers of the actor and of each critic."""
     layer_norm: bool = True
     """Layer norm in the critics."""
+    normalise_obs: bool = False
+    """Normalise observations with the mean and deviation of all that the updates have read (as in
+    SimBa, Lee et al. 2025)."""
     actor_lr: Annotated[float, Gt(0), Le(1)] = 1e-3
     """Learning rate of the actor (Adam)."""
     critic_lr: Annotated[float, Gt(0), Le(1)] = 1e-3

@@ -1,5 +1,7 @@
 """SAC behind the `Learner` protocol does what its functions do, with the same random streams."""
 
+import dataclasses
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -76,3 +78,36 @@ def test_reset_value_is_reset_critic():
 def test_a_discrete_space_is_refused():
     with pytest.raises(ValueError, match="sac acts in continuous spaces, not in a choice of 4"):
         sac.SAC(CONFIG, 3, ActionSpace(4, discrete=True))
+
+
+def test_normalised_learning_does_not_depend_on_the_units_of_observations():
+    config = dataclasses.replace(CONFIG, normalise_obs=True)
+    learner = sac.SAC(config, obs_size=3, action_space=ActionSpace(2))
+    obs, action = jax.random.normal(KEYS[1], (8, 3)), jnp.full((8, 2), 0.5)
+    scale, shift = jnp.array([10.0, 0.1, 3.0]), jnp.array([5.0, -1.0, 0.0])
+    kernels, modes = [], []
+    for change in (lambda x: x, lambda x: scale * x + shift):
+        state = learner.init(KEYS[0])
+        for i in range(2):
+            seen = obs + i
+            data = sac.Batch(
+                change(seen), action, jnp.arange(8.0), change(seen + 1.0), jnp.full((8,), 0.9)
+            )
+            state, _ = jax.jit(learner.update)(state, data, KEYS[2])
+        kernels.append(state.critic["params"]["mlp"]["layer_0"]["kernel"])
+        modes.append(learner.mode(learner.policy(state), change(obs)))
+    np.testing.assert_allclose(*kernels, atol=1e-5)
+    np.testing.assert_allclose(*modes, atol=1e-4)
+    unnormalised = LEARNER.mode(state.average_actor, scale * obs + shift)
+    assert np.abs(modes[1] - unnormalised).max() > 1e-2
+
+
+def test_the_policy_is_the_average_actor_of_normalised_observations():
+    config = dataclasses.replace(CONFIG, normalise_obs=True)
+    learner = sac.SAC(config, obs_size=3, action_space=ActionSpace(2))
+    obs = 2.0 * jax.random.normal(KEYS[1], (8, 3)) + 1.0
+    data = sac.Batch(obs, jnp.zeros((8, 2)), jnp.arange(8.0), obs, jnp.full((8,), 0.9))
+    state, _ = jax.jit(learner.update)(learner.init(KEYS[0]), data, KEYS[2])
+    normalised = (obs - obs.mean(0)) / obs.std(0)
+    expected = sac.act(state.average_actor, normalised, jnp.zeros((8, 2)), config)
+    np.testing.assert_allclose(learner.mode(learner.policy(state), obs), expected, atol=1e-5)
