@@ -23,7 +23,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 KEEP = 2
-_NAME = re.compile(r"step_(\d{9,})")
+_FOLDER = re.compile(r"step_(\d{9,})")
 
 
 def save(folder: Path, env_steps: int, arrays: Any, meta: dict[str, Any]) -> Path:
@@ -79,7 +79,7 @@ def load_latest(
             shapes = jax.eval_shape(_unwrap_keys, like)
             target = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), shapes)
             try:
-                arrays = reader.restore(plain / "arrays", target)
+                arrays = _restored(reader, plain / "arrays", target)
                 arrays = arrays if fit is None else fit(arrays, shapes)
                 _check_shapes(arrays, shapes)
             except (ValueError, KeyError, TypeError) as error:
@@ -91,6 +91,30 @@ def load_latest(
         meta = json.loads((path / "meta.json").read_text())
         return _env_steps(path), _wrap_keys(arrays, like), meta
     return None
+
+
+def _restored(reader: ocp.StandardCheckpointer, path: Path, like: Any) -> Any:
+    """A checkpoint's arrays in the structure of `like`. Parts without arrays may have been added
+    since it was written (a setting that this run does not use), which orbax refuses: the arrays are
+    then found by their names.
+
+    Raises:
+        ValueError, KeyError, TypeError: there are other arrays in it.
+    """
+    try:
+        return reader.restore(path, like)
+    except (ValueError, KeyError, TypeError):
+        stored = {_name(place): x for place, x in jax.tree.leaves_with_path(reader.restore(path))}
+        wanted = [_name(place) for place, _ in jax.tree.leaves_with_path(like)]
+        if set(wanted) != set(stored):
+            raise
+        return jax.tree.structure(like).unflatten([stored[name] for name in wanted])
+
+
+def _name(place: tuple[Any, ...]) -> str:
+    """A leaf's path, whichever types its containers have."""
+    keys = ("name", "key", "idx")
+    return "/".join(str(next(getattr(k, a) for a in keys if hasattr(k, a))) for k in place)
 
 
 def _check_shapes(arrays: Any, like: Any) -> None:
@@ -138,7 +162,7 @@ def _steps(folder: Path) -> list[Path]:
     """Folders named as checkpoints are, by environment steps; anything else is not looked at."""
     if not folder.is_dir():
         return []
-    found = [p for p in folder.absolute().iterdir() if _NAME.fullmatch(p.name) and p.is_dir()]
+    found = [p for p in folder.absolute().iterdir() if _FOLDER.fullmatch(p.name) and p.is_dir()]
     return sorted(found, key=_env_steps)
 
 

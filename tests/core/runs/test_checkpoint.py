@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import struct
 
 from core_jax.agents import replay
 from core_jax.runs import checkpoint, restore
@@ -170,3 +171,27 @@ def test_arrays_without_elements_are_kept(tmp_path):
     checkpoint.save(tmp_path, 10, arrays, {})
     _, found, _ = checkpoint.load_latest(tmp_path, arrays, print)
     assert found["target"].shape == (2, 0) and int(found["count"]) == 3
+
+
+def test_parts_without_arrays_may_have_been_added_since(tmp_path):
+    """As settings that a run does not use add to a state; added arrays are refused."""
+    old = {"seed": SimpleNode(3.0 * jnp.arange(2.0)), "opt": (jnp.int32(4), {"w": jnp.ones(2)})}
+    checkpoint.save(tmp_path, 10, old, {})
+    like = {"seed": LaterNode(jnp.zeros(2)), "opt": (jnp.int32(0), {"w": jnp.zeros(2)})}
+    _, found, _ = checkpoint.load_latest(tmp_path, like, print)
+    np.testing.assert_array_equal(found["seed"].x, [0.0, 3.0])
+    assert isinstance(found["seed"], LaterNode) and found["seed"].values == {}
+    assert found["opt"][0] == 4 and found["opt"][1]["w"].sum() == 2.0
+    more = {**like, "seed": LaterNode(jnp.zeros(2), {"gamma": jnp.zeros(1)})}
+    with pytest.raises(ValueError, match="other arrays than this version"):
+        checkpoint.load_latest(tmp_path, more, print)
+
+
+class SimpleNode(struct.PyTreeNode):
+    x: jax.Array
+
+
+class LaterNode(struct.PyTreeNode):
+    x: jax.Array
+    values: dict[str, jax.Array] = struct.field(default_factory=dict)
+    stats: jax.Array | None = None
