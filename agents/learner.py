@@ -16,9 +16,10 @@ seed axis.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Protocol, TypeVar
 
+import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Key, Num, PyTree
 
 from core_jax.agents import ppo, sac
@@ -33,9 +34,13 @@ __all__ = [
     "config_class",
     "make_learner",
     "names",
+    "sweepable",
+    "values_of",
+    "with_values",
 ]
 
 State = TypeVar("State")
+L = TypeVar("L", bound="Learner[Any]")
 
 
 class Learner(Protocol[State]):
@@ -48,6 +53,15 @@ class Learner(Protocol[State]):
     are drawn from replay."""
     metric_names: ClassVar[tuple[str, ...]]
     """Names of the scalars that `update` returns."""
+
+    sweepable: ClassVar[tuple[str, ...]]
+    """Fields of the config that may be arrays, so that seeds side by side have values of their own
+    (`with_values`): numbers on which neither a shape nor the program depends."""
+
+    @property
+    def config(self) -> Any:
+        """Its settings."""
+        ...
 
     @property
     def obs_size(self) -> int:
@@ -110,7 +124,7 @@ class Learner(Protocol[State]):
 @dataclasses.dataclass(frozen=True)
 class _Entry:
     config: type
-    make: Callable[[Any, int, ActionSpace], Learner[Any]]
+    learner: Callable[[Any, int, ActionSpace], Learner[Any]]
 
 
 _LEARNERS = {
@@ -133,6 +147,15 @@ def config_class(name: str) -> type:
     return _entry(name).config
 
 
+def sweepable(name: str) -> tuple[str, ...]:
+    """Fields of this learner's config that may differ between seeds side by side.
+
+    Raises:
+        ValueError: if there is no such learner.
+    """
+    return _entry(name).learner.sweepable
+
+
 def make_learner(name: str, config: Any, obs_size: int, action_space: ActionSpace) -> Learner[Any]:
     """The learner with this name.
 
@@ -151,7 +174,49 @@ def make_learner(name: str, config: Any, obs_size: int, action_space: ActionSpac
         raise TypeError(
             f"learner {name!r} takes a {entry.config.__name__}, not a {type(config).__name__}"
         )
-    return entry.make(config, obs_size, action_space)
+    return entry.learner(config, obs_size, action_space)
+
+
+def with_values(learner: L, values: Mapping[str, Any]) -> L:
+    """The learner with other values of some fields of its config; inside a trace they may be
+    arrays of the trace.
+
+    Args:
+        learner: any.
+        values: by field; each of them one of `learner.sweepable`.
+    """
+    if not values:
+        return learner
+    config = dataclasses.replace(learner.config, **values)
+    return dataclasses.replace(learner, config=config)  # pyright: ignore[reportArgumentType]
+
+
+def values_of(
+    learner: Learner[Any], values: Mapping[str, Any], seeds: int
+) -> dict[str, Float[Array, " S"]]:
+    """Values for `with_values` of seeds side by side, checked.
+
+    Args:
+        learner: whose.
+        values: by field, one number for each seed.
+        seeds: how many.
+
+    Raises:
+        ValueError: a field that cannot be swept, or not one value for each seed.
+    """
+    arrays = {name: jnp.asarray(value, jnp.float32) for name, value in values.items()}
+    for name, value in arrays.items():
+        if name not in learner.sweepable:
+            raise ValueError(
+                f"{learner.name}.{name} cannot be swept; of {learner.name} there can be: "
+                f"{', '.join(learner.sweepable)}"
+            )
+        if value.shape != (seeds,):
+            raise ValueError(
+                f"{learner.name}.{name} has values of shape {value.shape}, not one for each of "
+                f"{seeds} seeds"
+            )
+    return arrays
 
 
 def _entry(name: str) -> _Entry:

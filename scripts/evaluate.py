@@ -15,7 +15,7 @@ import jax
 import numpy as np
 import tyro
 
-from core_jax.runs import restore
+from core_jax.runs import members, restore
 from core_jax.training import cache, devices
 from core_jax.training.state import EpisodeRecord
 from core_jax.visual import episodes as episode_sheets
@@ -55,9 +55,10 @@ def evaluate(
     config = restored.config
     played, record = play(restored, episodes, seed)
     means = {k: [round(float(x), 4) for x in v.mean(axis=1)] for k, v in played.items()}
-    for s in range(config.training.seeds):
+    for s, member in enumerate(members.of(config)):
         shown = ", ".join(f"{k} {v[s]:.3f}" for k, v in means.items())
-        print(f"seed {config.seed + s}: {shown}")
+        own = "".join(f", {k} {v:g}" for k, v in member.values.items())
+        print(f"seed {member.seed}{own}: {shown}")
     if video:
         write_video(restored, record, video)
         print(f"wrote {video}")
@@ -90,7 +91,7 @@ def play(
     training, rounds = restored.config.training, []
     for i in range(-(-episodes // training.eval_episodes)):
         key = jax.random.key(10_000 + seed * 1_000 + i)
-        keys = jax.random.split(key, training.seeds)
+        keys = jax.random.split(key, len(members.of(restored.config)))
         rounds.append(jax.device_get(restored.train.evaluate(restored.seeds, keys)))
     each = zip(*(found for found, _ in rounds), strict=True)
     joined = [np.concatenate(x, axis=1)[:, :episodes] for x in each]

@@ -44,6 +44,12 @@ def export(
         if learner.name not in _ARRAYS:
             known = ", ".join(_ARRAYS)
             raise ValueError(f"policies of learner {learner.name} cannot be exported; of: {known}")
+        if config.sweep:
+            names = ", ".join(config.sweep)
+            raise ValueError(
+                f"{run} is a sweep of {names}: policies of the same seed would have one name. "
+                "Train the chosen values as a run of their own"
+            )
         seeds = [config.seed + s for s in range(config.training.seeds)]
         if seed is not None and seed not in seeds:
             raise ValueError(f"{run} has no seed {seed}; it has {', '.join(map(str, seeds))}")

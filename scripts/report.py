@@ -64,7 +64,7 @@ def main(
 def _runs(runs: tuple[Path, ...], out: Path) -> dict[str, Any]:
     devices.prepare_cpu(1)
     cache.enable()
-    records = [report.load(path, differences) for path in report.find(runs)]
+    records = [r for path in report.find(runs) for r in report.load_all(path, differences)]
     content = report.write(records, out)
     print(f"{(out / 'table.md').read_text()}\n{out / 'index.html'}")
     return {"report": str(out / "index.html"), **content}

@@ -27,6 +27,7 @@ class PPO:
     name: ClassVar[str] = "ppo"
     on_policy: ClassVar[bool] = True
     metric_names: ClassVar[tuple[str, ...]] = algorithm.METRIC_NAMES
+    sweepable: ClassVar[tuple[str, ...]] = ("actor_lr", "value_lr", "gamma", "gae_lambda", "clip")
 
     def init(self, key: Key[Array, ""]) -> PPOState:
         return states.init(key, self.obs_size, self.action_space, self.config)

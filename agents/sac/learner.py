@@ -31,6 +31,17 @@ class SAC:
     name: ClassVar[str] = "sac"
     on_policy: ClassVar[bool] = False
     metric_names: ClassVar[tuple[str, ...]] = algorithm.METRIC_NAMES
+    sweepable: ClassVar[tuple[str, ...]] = (
+        "actor_lr",
+        "critic_lr",
+        "temperature_lr",
+        "init_temperature",
+        "gamma",
+        "tau",
+        "actor_average",
+        "noise_correlation",
+        "target_entropy",
+    )
 
     def __post_init__(self) -> None:
         if self.action_space.discrete:
@@ -54,7 +65,8 @@ class SAC:
         random: Bool[Array, ""],
     ) -> tuple[Float[Array, "N A"], Float[Array, "N A"], dict[str, Array]]:
         noise = algorithm.correlated_noise(carry, key, self.config)
-        policy = algorithm.act(state.actor, obs, noise, self.config)
+        actor = algorithm.with_normalisation(state.actor, state.obs_stats)
+        policy = algorithm.act(actor, obs, noise, self.config)
         # The distribution function makes the noise uniform and keeps its correlation in time.
         uniform = 2.0 * jax.scipy.stats.norm.cdf(noise) - 1.0
         return jnp.where(random, uniform, policy), noise, {}
@@ -67,7 +79,7 @@ class SAC:
         return algorithm.reset_critic(state, key, self.obs_size, size, self.config)
 
     def policy(self, state: SACState) -> Params:
-        return state.average_actor
+        return algorithm.with_normalisation(state.average_actor, state.obs_stats)
 
     def mode(self, params: Params, obs: Float[Array, "N O"]) -> Float[Array, "N A"]:
         noise = jnp.zeros((obs.shape[0], self.action_space.size))

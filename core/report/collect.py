@@ -20,9 +20,15 @@ def result(record: Record) -> Result:
     """The result of a finished run.
 
     Raises:
-        ValueError: it has not finished.
+        ValueError: it has not finished, or its seeds have several settings.
     """
     summary, config = record.summary, record.config
+    if config.get("sweep"):
+        names = ", ".join(config["sweep"])
+        raise ValueError(
+            f"{record.folder} is a sweep of {names}: a result has one setting; train the chosen "
+            "values as a run of their own"
+        )
     if summary is None:
         raise ValueError(f"{record.folder} has not finished: {record.status}")
     steps, success = record.curve()

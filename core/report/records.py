@@ -7,7 +7,9 @@ another person's: links that lead out of it are not followed, and nothing in it 
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -159,6 +161,22 @@ class Record:
         return [(path.stem, path.read_text(encoding="utf-8", errors="replace")) for path in paths]
 
 
+def combinations(config: Mapping[str, Any]) -> list[dict[str, float]]:
+    """The combinations of a stored config's sweep, in the order of its seed axis; one of nothing
+    without a sweep.
+
+    Raises:
+        ValueError: the sweep is not lists of numbers by name.
+    """
+    sweep = config.get("sweep") or {}
+    numbers = lambda values: isinstance(values, list) and all(map(_is_number, values))
+    if not isinstance(sweep, Mapping) or not all(map(numbers, sweep.values())):
+        raise ValueError(f"sweep is {sweep!r}, not lists of numbers by name")
+    if math.prod(map(len, sweep.values())) > 10_000:
+        raise ValueError("sweep has over 10,000 combinations")
+    return [dict(zip(sweep, each, strict=True)) for each in itertools.product(*sweep.values())]
+
+
 def find(paths: Sequence[Path]) -> list[Path]:
     """Runs' folders among paths: each is one, or has some in it (a sweep's).
 
@@ -202,7 +220,8 @@ def load(path: Path, settings_of: SettingsOf) -> Record:
         if not isinstance(config[name], int) or not 0 <= config[name] < 2**40:
             raise ValueError(f"{path / 'config.json'}: {name} is {config[name]!r}")
     summary = _json(path, "summary.json") if (path / "summary.json").exists() else None
-    if summary is not None and not _is_success(summary.get("success"), config["seeds"]):
+    count = len(combinations(config)) * config["seeds"]
+    if summary is not None and not _is_success(summary.get("success"), count):
         raise ValueError(f"{path / 'summary.json'} does not give the success of every seed")
     metrics = _inside(path, path / "metrics.jsonl", largest=None)
     teachers, others, problem = _labels(path)

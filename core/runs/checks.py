@@ -5,6 +5,7 @@ from __future__ import annotations
 from core_jax import envs
 from core_jax.feedback.teachers.vlm_config import check_vlm
 from core_jax.models.chat_config import check_chat
+from core_jax.runs import members
 from core_jax.runs.config import Config, check_names
 from core_jax.runs.layout import RUN_FIELDS, check_fields
 
@@ -18,6 +19,7 @@ def check(config: Config, spec: envs.TaskSpec | None = None) -> Config:
     """
     check_names({name: getattr(config, name) for name in RUN_FIELDS})
     check_fields(config)
+    members.check(config)
     training = config.training
     if config.seed + training.seeds > 2**31:
         raise ValueError(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import numbers
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
@@ -41,6 +42,10 @@ class Config:
     that speaks its protocol (see --chat.base-url)."""
     seed: Annotated[int, Ge(0), Le(2**31 - 1)] = 0
     """The first seed; the others follow it."""
+    sweep: Any = dataclasses.field(default_factory=dict)
+    """A hyperparameter of the learner and its values, such as `sac.actor_lr 1e-4 3e-4`: each is
+    trained with every seed, all as one program. May be given several times; every combination is
+    trained."""
     wait_for_labels: bool = False
     """Wait for every round of a vlm's or a person's answers, as the paper does, instead of
     continuing to train."""
@@ -70,6 +75,9 @@ class Config:
 
     def __post_init__(self) -> None:
         """Fills in the default settings of the chosen method, learner and teacher."""
+        if isinstance(self.sweep, Mapping):
+            lists = {k: _listed(v) for k, v in self.sweep.items()}
+            object.__setattr__(self, "sweep", lists)
         for name, cls in (
             ("settings", _method_class(self.method)),
             ("learner_settings", _learner_class(self.learner)),
@@ -131,6 +139,14 @@ def check_names(values: Mapping[str, Any]) -> None:
     ):
         if what in values:
             suggest(what, values[what], valid)
+
+
+def _listed(values: Any) -> Any:
+    """The values of a swept setting as a list of floats, as JSON keeps them; anything else as it
+    is, for a check to refuse."""
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        return values
+    return [float(v) if isinstance(v, numbers.Real) else v for v in values]
 
 
 def _method_class(name: str) -> type | None:

@@ -12,10 +12,10 @@ import numpy as np
 
 from core_jax import envs
 from core_jax.agents.evaluation import Episodes
-from core_jax.runs import metrics
+from core_jax.runs import members, metrics
 from core_jax.runs.config import Config
 from core_jax.training.state import EpisodeRecord, SeedState
-from core_jax.training.streams import Stream, stream_keys
+from core_jax.training.streams import Stream, in_stream
 from core_jax.training.train import Train
 from core_jax.visual import episodes as episode_sheets
 
@@ -30,10 +30,11 @@ def play(
     config: Config, train: Train, seeds: SeedState
 ) -> tuple[dict[str, list[float]], EpisodeRecord]:
     """Plays the final episodes; returns their per-seed means and a record of the first."""
-    training = config.training
-    rounds, played, record = -(-config.final_episodes // training.eval_episodes), [], None
+    episodes_at_once = config.training.eval_episodes
+    rounds, played, record = -(-config.final_episodes // episodes_at_once), [], None
+    of_members = members.keys(config)
     for i in range(rounds):
-        keys = stream_keys(config.seed, training.seeds, Stream.FINAL_EVALUATION, i)
+        keys = in_stream(of_members, Stream.FINAL_EVALUATION, i)
         episodes, one = jax.device_get(train.evaluate(seeds, keys))
         played.append(episodes)
         record = record or one

@@ -20,7 +20,7 @@ import tyro
 from core_jax import envs, methods
 from core_jax.agents import learner as learners
 from core_jax.feedback import teachers
-from core_jax.runs import fields, presets, run_folder
+from core_jax.runs import fields, members, presets, run_folder
 from core_jax.runs.config import Config, check_names
 from core_jax.runs.follow import follow
 from core_jax.runs.layout import Place, check_fields, places, with_values
@@ -40,6 +40,7 @@ class NoEffect(ValueError):
 
 
 _CHOICES = ("task", "method", "protocol", "teacher", "learner", "model")
+_Sweeps = tyro.conf.UseAppendAction[tuple[tuple[str, ...], ...]]  # --sweep NAME VALUE VALUE ...
 _LISTED = {
     "task": lambda: (*envs.names(), "module:attribute"),
     "method": methods.names,
@@ -77,6 +78,8 @@ def parse(extra: type, argv: Sequence[str] | None = None, prog: str | None = Non
     cls, own = _flags_class(extra, default, known)
     parsed = tyro.cli(cls, args=argv, prog=prog, description=extra.__doc__)
     values = {name: getattr(parsed, name) for name in known}
+    if "sweep" in known:
+        values["sweep"] = members.parse(parsed.sweep) or default.sweep
     config = default
     for name, place in known.items():
         config = place.put(config, values[name])
@@ -174,7 +177,11 @@ def _flags_class(
         annotation = place.annotation if fields.is_group(place.annotation) else _documented(
             place.annotation, text
         )  # fmt: skip
-        rows.append((name, annotation, _field(place.get(config))))
+        if name == "sweep":
+            annotation, value = _documented(_Sweeps, text), ()
+        else:
+            value = place.get(config)
+        rows.append((name, annotation, _field(value)))
     cls = dataclasses.make_dataclass("Flags", rows, frozen=True)
     return cls, tuple(f.name for f in own)
 

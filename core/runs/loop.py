@@ -22,6 +22,7 @@ from core_jax.runs import (
     finish,
     interrupt,
     machine,
+    members,
     metrics,
     restore,
     run_folder,
@@ -32,7 +33,7 @@ from core_jax.runs.config import Config
 from core_jax.training import warm_up
 from core_jax.training.devices import configure_jax
 from core_jax.training.state import TrainState
-from core_jax.training.streams import Stream, seed_keys, stream_keys
+from core_jax.training.streams import Stream, in_stream
 
 OnRow = Callable[[dict[str, Any]], None]
 HELD = 3
@@ -71,7 +72,8 @@ def run(
     out = Path(out)
     if env is not None and not isinstance(env, envs.TaskEnv):
         env = envs.BraxTask(env)
-    configure_jax(config.recipe.parallel_seeds(config.settings, config.training))
+    members.check(config)
+    configure_jax(setup.parallel_seeds(config))
     config = check(config, env.spec if env is not None else None)
     if not resume:  # before the folder is made
         setup.check_outside(config, base_url_trusted)
@@ -111,8 +113,8 @@ class _Run:
         self.parts = setup.make_parts(config, out, self.progress.note, env, base_url_trusted)
         self.train = self.parts.train
         self.method: MethodRun = self.parts.method
-        keys = seed_keys(config.seed, config.training.seeds)
-        self.state: TrainState = self.train.init(keys)
+        self.keys = members.keys(config)
+        self.state: TrainState = self.train.init(self.keys, members.values(config))
         self.latest: dict[str, list[float]] = {}
         self.successes: list[float] = []  # of the latest evaluations, mean over seeds
         restored = self._restore() if resume else None
@@ -175,11 +177,10 @@ class _Run:
         boundary = Boundary(env_steps, self.state.seeds, row, evaluation=self.latest)
         run_due(self.method.triggers, boundary, chunk)
         if env_steps % self.config.eval_every == 0:
-            training = self.config.training
-            keys = stream_keys(self.config.seed, training.seeds, Stream.EVALUATION, env_steps)
+            keys = in_stream(self.keys, Stream.EVALUATION, env_steps)
             episodes, _ = self.train.evaluate(boundary.seeds, keys)
             self.latest = boundary.evaluation = finish.means(episodes)
-            mean = sum(self.latest["success"]) / training.seeds
+            mean = sum(self.latest["success"]) / len(self.keys)
             self.successes = [*self.successes, mean][-HELD:]
             run_due(self.method.triggers, boundary, chunk, evaluated=True)
         self.state = self.state.replace(seeds=boundary.seeds)
@@ -191,7 +192,7 @@ class _Run:
         return {
             "env_steps": boundary.env_steps,
             "wall_seconds": round(self._wall(), 2),
-            "steps_per_second": round(training.chunk * training.seeds / seconds, 1),
+            "steps_per_second": round(training.chunk * len(self.keys) / seconds, 1),
             "evaluated": boundary.env_steps % self.config.eval_every == 0,
             **self.latest,
             "phase": str(self.method.phase),
@@ -248,6 +249,7 @@ class _Run:
             **({"model": config.model} if config.asks_writer else {}),
             "seeds": config.training.seeds,
             "seed": config.seed,
+            **({"members": members.described(config)} if config.sweep else {}),
             **played,
             "episodes": config.final_episodes,
             "env_steps": int(self.state.env_steps),

@@ -10,11 +10,10 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from core_jax.runs import checkpoint, run_folder, setup
+from core_jax.runs import checkpoint, members, run_folder, setup
 from core_jax.runs.checks import check
 from core_jax.runs.config import Config
 from core_jax.training.state import SeedState
-from core_jax.training.streams import seed_keys
 from core_jax.training.train import Train
 
 
@@ -94,9 +93,9 @@ def load(out: Path | str, protocol: str | None = None) -> Restored:
     env = setup.make_world(config)
     train = setup.make_functions(config, env)
     training = config.training
-    keys = seed_keys(config.seed, training.seeds)
+    values = members.values(config)
     like = {
-        "state": jax.eval_shape(train.init, keys),
+        "state": jax.eval_shape(train.init, members.keys(config), values),
         **config.recipe.empty_arrays(config.settings, training, env),
     }
     say = lambda text: print(text, file=sys.stderr)

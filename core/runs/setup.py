@@ -24,7 +24,9 @@ from core_jax.models import (
     make_labeller,
     open_ledger,
 )
+from core_jax.runs import members
 from core_jax.runs.config import Config
+from core_jax.training.config import TrainingConfig
 from core_jax.training.devices import configure_jax
 from core_jax.training.train import Train
 from core_jax.training.train import make_train as make_training
@@ -74,8 +76,13 @@ def make_train(config: Config, env: envs.TaskEnv | None = None) -> Train:
         config: checked by `core_jax.check`.
         env: one world of your own, in place of the config's task.
     """
-    configure_jax(config.recipe.parallel_seeds(config.settings, config.training))
+    configure_jax(parallel_seeds(config))
     return make_functions(config, make_world(config) if env is None else env)
+
+
+def parallel_seeds(config: Config) -> int:
+    """Most seeds that are trained side by side, members of a sweep and trials included."""
+    return config.recipe.parallel_seeds(config.settings, _training(config))
 
 
 def make_world(config: Config) -> envs.TaskEnv:
@@ -91,8 +98,9 @@ def make_functions(config: Config, env: envs.TaskEnv) -> Train:
     """
     space = ActionSpace(env.action_size, getattr(env.spec, "discrete", False))
     learner = make_learner(config.learner, config.learner_settings, env.observation_size, space)
-    rewards = config.recipe.rewards(config.settings, config.training, env)
-    return make_training(config.training, env, learner, rewards)
+    training = _training(config)
+    rewards = config.recipe.rewards(config.settings, training, env)
+    return make_training(training, env, learner, rewards)
 
 
 def make_parts(
@@ -140,7 +148,7 @@ def make_parts(
         return found
 
     context = Context(
-        training=config.training,
+        training=_training(config),
         env=env,
         learner=train.plan.learner,
         seed=config.seed,
@@ -155,6 +163,11 @@ def make_parts(
     )
     method = config.recipe.start(config.settings, context, train)
     return Parts(train, method, name, store, ledger)
+
+
+def _training(config: Config) -> TrainingConfig:
+    """Sizes and schedule, with one seed for each member of the sweep."""
+    return dataclasses.replace(config.training, seeds=len(members.of(config)))
 
 
 def check_outside(config: Config, base_url_trusted: bool = True) -> None:

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 
 from core_jax import envs
 from core_jax.agents import evaluation, replay, sac
-from core_jax.agents.learner import Learner, Rollout
+from core_jax.agents.learner import Learner, Rollout, with_values
 from core_jax.agents.replay import Transition, Truth
 from core_jax.envs.wrappers import TrainingWrapper
 from core_jax.reward_models.combine import combine
@@ -52,9 +52,9 @@ class Plan:
     weights: Mapping[str, float]
 
 
-def init(plan: Plan, key: jax.Array) -> SeedState:
-    """A seed's state before the first step."""
-    config, learner = plan.config, plan.learner
+def init(plan: Plan, key: jax.Array, values: Mapping[str, jax.Array]) -> SeedState:
+    """A seed's state before the first step; `values` are settings of the learner of its own."""
+    config, learner = plan.config, with_values(plan.learner, values)
     key, env_key, agent_key, source_key, carry_key = jax.random.split(key, 5)
     env_state = plan.worlds.reset(jax.random.split(env_key, config.envs))
     example = _example(plan, env_state)
@@ -67,6 +67,7 @@ def init(plan: Plan, key: jax.Array) -> SeedState:
         replay=replay.init(example, config.replay_rows, config.envs),
         sources={s.name: s.init(k, example) for s, k in zip(plan.sources, keys, strict=False)},
         weights={name: jnp.float32(w) for name, w in plan.weights.items()},
+        values=dict(values),
     )
 
 
@@ -84,7 +85,7 @@ def collect(
         The seed, a block of transitions `[K, N]` without rewards, what the learner keeps of each
         action for its update `[K, N]`, and counts.
     """
-    learner, config = plan.learner, plan.config
+    learner, config = with_values(plan.learner, seed.values), plan.config
 
     def body(carry, key):
         state, memory = carry
@@ -157,7 +158,8 @@ def insert(
 
 def learn(plan: Plan, seeds: SeedState, updates: jax.Array) -> tuple[SeedState, dict]:
     """`updates` gradient steps of an off-policy learner, for every seed `[S]`, on its replay."""
-    learner, count = plan.learner, seeds.key.shape[0]
+    count = seeds.key.shape[0]
+    update = lambda values, *args: with_values(plan.learner, values).update(*args)
     at = lambda tree, i: jax.tree.map(lambda x: x[i], tree)
     stack = lambda trees: jax.tree.map(lambda *x: jnp.stack(x), *trees)
     # On a CPU a few seeds side by side in one program keep the cores busier than products
@@ -170,16 +172,17 @@ def learn(plan: Plan, seeds: SeedState, updates: jax.Array) -> tuple[SeedState, 
         batches = jax.vmap(functools.partial(sample, plan))(seeds, sample_keys)
         if apart:
             each = [
-                learner.update(x, at(batches, i), update_keys[i]) for i, x in enumerate(learners)
+                update(at(seeds.values, i), x, at(batches, i), update_keys[i])
+                for i, x in enumerate(learners)
             ]
             learners, metrics = tuple(x for x, _ in each), stack([m for _, m in each])
         else:
-            learners, metrics = jax.vmap(learner.update)(learners, batches, update_keys)
+            learners, metrics = jax.vmap(update)(seeds.values, learners, batches, update_keys)
         return learners, keys, jax.tree.map(jnp.add, total, metrics)
 
     keys, update_keys = jnp.moveaxis(jax.vmap(jax.random.split)(seeds.key), 1, 0)
     learners = tuple(at(seeds.learner, i) for i in range(count)) if apart else seeds.learner
-    start = (learners, update_keys, {name: jnp.zeros(count) for name in learner.metric_names})
+    start = (learners, update_keys, {name: jnp.zeros(count) for name in plan.learner.metric_names})
     learners, _, total = jax.lax.fori_loop(0, updates, body, start)
     metrics = {k: v / jnp.maximum(updates, 1) for k, v in total.items()}
     return seeds.replace(key=keys, learner=stack(learners) if apart else learners), metrics
@@ -199,13 +202,14 @@ def learn_on_policy(
         cut=block.cut,
         extras=extras,
     )
-    learner, metrics = plan.learner.update(seed.learner, rollout, update_key)
-    return seed.replace(key=key, learner=learner), metrics
+    learner = with_values(plan.learner, seed.values)
+    state, metrics = learner.update(seed.learner, rollout, update_key)
+    return seed.replace(key=key, learner=state), metrics
 
 
 def sample(plan: Plan, seed: SeedState, key: jax.Array) -> sac.Batch:
     """A batch of n-step transitions from replay, rewards combined by the present weights."""
-    config: Any = plan.learner.config  # pyright: ignore[reportAttributeAccessIssue]
+    config = with_values(plan.learner, seed.values).config
     row, env_index = replay.sample_index(seed.replay, key, (config.batch_size,))
     reward = lambda step: combine(seed.weights, step.rewards)
     n, gamma = config.n_step, config.gamma
@@ -223,7 +227,8 @@ def rescore(plan: Plan, name: str, seed: SeedState) -> SeedState:
 def reset_value(plan: Plan, seed: SeedState) -> SeedState:
     """Fresh critics; the actor stays (PEBBLE, Lee et al. 2021)."""
     key, value_key = jax.random.split(seed.key)
-    return seed.replace(key=key, learner=plan.learner.reset_value(seed.learner, value_key))
+    learner = with_values(plan.learner, seed.values)
+    return seed.replace(key=key, learner=learner.reset_value(seed.learner, value_key))
 
 
 def evaluate(

@@ -23,6 +23,8 @@ class SeedState(struct.PyTreeNode):
     replay: replay.ReplayState
     sources: dict[str, Any]  # state of each reward source, by its name
     weights: dict[str, jax.Array]  # weight of each reward column
+    # Settings of the learner that differ between seeds, by field; empty unless the run is a sweep.
+    values: dict[str, jax.Array] = struct.field(default_factory=dict)
 
 
 class TrainState(struct.PyTreeNode):

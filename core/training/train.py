@@ -21,10 +21,11 @@ from jax.core import Tracer
 from jax.sharding import Mesh
 
 from core_jax import envs
+from core_jax.agents import learner as learners
 from core_jax.agents.learner import Learner
 from core_jax.envs.wrappers import TrainingWrapper
 from core_jax.reward_models.source import HostSource, RewardSource, columns_of
-from core_jax.training import devices, programs, stages
+from core_jax.training import devices, host_columns, programs, stages
 from core_jax.training.config import TrainingConfig
 from core_jax.training.programs import Program, ProgramColumn
 from core_jax.training.stages import Plan
@@ -87,9 +88,22 @@ class Train:
         )
         self._rescore: dict[str, Callable] = {}
 
-    def init(self, keys: jax.Array) -> TrainState:
-        """The state before the first step, from one key per seed [S] (or one key)."""
-        return TrainState(seeds=self._init(jnp.atleast_1d(keys)), env_steps=jnp.int32(0))
+    def init(
+        self, keys: jax.Array, values: Mapping[str, jax.typing.ArrayLike] | None = None
+    ) -> TrainState:
+        """The state before the first step.
+
+        Args:
+            keys: one per seed [S] (or one key).
+            values: a sweep: settings of the learner, by field (of `learner.sweepable`), each with
+                one value per seed [S].
+
+        Raises:
+            ValueError: a field that cannot be swept, or not one value per seed.
+        """
+        keys = jnp.atleast_1d(keys)
+        own = learners.values_of(self.plan.learner, values or {}, len(keys))
+        return TrainState(seeds=self._init(keys, own), env_steps=jnp.int32(0))
 
     def train_chunk(
         self, state: TrainState, given: Mapping[str, Sequence[Program]] | None = None
@@ -147,7 +161,7 @@ class Train:
         if self.rewards.hosts:
             as_block = jax.tree.map(lambda x: np.asarray(x)[:, :, None], record)  # one environment
             for host in self.rewards.hosts:
-                columns |= {k: v[:, :, 0] for k, v in _scored_on_host(host, as_block).items()}
+                columns |= {k: v[:, :, 0] for k, v in host_columns.score(host, as_block).items()}
         return columns | self._score_episode(seeds, record)
 
     def over_seeds(
@@ -232,7 +246,7 @@ class Train:
         if self.rewards.hosts:
             on_host = jax.device_get(block)
             for host in self.rewards.hosts:
-                columns |= devices.place(_scored_on_host(host, on_host), self.mesh)
+                columns |= devices.place(host_columns.score(host, on_host), self.mesh)
         return columns, components
 
 
@@ -266,24 +280,6 @@ def _insert(plan: Plan) -> Callable:
         return seed, block if plan.learner.on_policy else None, means
 
     return insert
-
-
-def _scored_on_host(host: HostSource, steps: Any) -> dict[str, jax.Array]:
-    """A host source's columns [S, T, N].
-
-    Raises:
-        ValueError: it returned other columns than its own, or another shape.
-    """
-    columns = {name: jnp.asarray(v, jnp.float32) for name, v in host.score(steps).items()}
-    kind, shape = type(host).__name__, steps.cut.shape
-    if set(columns) != set(host.columns):
-        raise ValueError(
-            f"{kind} returned the columns {sorted(columns)} and declares {sorted(host.columns)}"
-        )
-    for name, value in columns.items():
-        if value.shape != shape:
-            raise ValueError(f"{kind} returned {name} of shape {value.shape}, not {shape}")
-    return columns
 
 
 _SUMMED = ("episodes", "episode_successes", "nonfinite", "refused_rewards")
