@@ -19,7 +19,7 @@ container_methods, calls, comprehensions, attributes, expressions, results, stat
 control_flow, lower. Values are described in values and choices, how numbers become arrays in
 conversions, who shares memory with whom in memory, which numbers are Python's in kinds. Tables of
 functions: builtins_*, numpy_*, modules_table, scipy_table, rotation, torch_*,
-standard_modules; their names and the syntax: whitelist.
+more_modules; their names and the syntax: whitelist.
 """
 
 from core_jax.reward_models.formal.errors import Diagnostic, RewardError

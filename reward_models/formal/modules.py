@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from core_jax.reward_models.formal.modules_table import LINALG, MATH
+from core_jax.reward_models.formal.more_modules import MORE_MODULES
 from core_jax.reward_models.formal.numpy_table import NUMPY
 from core_jax.reward_models.formal.scipy_table import SCIPY_MODULES
-from core_jax.reward_models.formal.standard_modules import STANDARD_MODULES
 from core_jax.reward_models.formal.torch_table import TORCH_MODULES
 
 MODULES: dict[str, dict[str, Any]] = {
@@ -17,7 +17,7 @@ MODULES: dict[str, dict[str, Any]] = {
     **SCIPY_MODULES,
     "scipy.linalg": {name: LINALG[name] for name in ("norm", "det", "inv", "solve")},
     **TORCH_MODULES,
-    **STANDARD_MODULES,
+    **MORE_MODULES,
 }
 
 DETERMINISTIC = "a reward is a function of its arguments: remove the randomness"

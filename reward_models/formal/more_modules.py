@@ -14,6 +14,7 @@ import numpy as np
 from core_jax.reward_models.formal.builtins_table import BUILTINS
 from core_jax.reward_models.formal.choices import Choice, Kept, Varied, content_of
 from core_jax.reward_models.formal.entries import number
+from core_jax.reward_models.formal.iterables import Lazy
 from core_jax.reward_models.formal.numpy_table import NUMPY
 from core_jax.reward_models.formal.values import (
     MAX_ITEMS,
@@ -45,12 +46,12 @@ def _of_items(name: str) -> Primitive:
     return Primitive(f"itertools.{name}", call, "own")
 
 
-def _accumulate(evaluator: Any, args: tuple, kwargs: dict) -> list:
+def _accumulate(evaluator: Any, args: tuple, kwargs: dict) -> Lazy:
     values, *function = args
     add = lambda a, b: evaluator.arithmetic("Add", a, b)
     join = (lambda a, b: evaluator.apply_to(function[0], a, b)) if function else add
     items = [*([kwargs["initial"]] if "initial" in kwargs else []), *evaluator.items(values)]
-    return list(itertools.accumulate(items, join))
+    return Lazy("accumulate", [list(itertools.accumulate(items, join))], lambda item: item)
 
 
 def _reduce(evaluator: Any, args: tuple, kwargs: dict) -> Any:
@@ -159,7 +160,7 @@ def _plain(name: str, function: Callable[[Any], Any]) -> Primitive:
     return Primitive(name, lambda evaluator, args, kwargs: function(*args), "own")
 
 
-STANDARD_MODULES: dict[str, dict[str, Any]] = {
+MORE_MODULES: dict[str, dict[str, Any]] = {
     "itertools": {
         name: _of_items(name)
         for name in "combinations permutations product chain islice pairwise".split()
