@@ -8,7 +8,7 @@ Public: `compile_reward`, `FormalReward`, `RewardError` with its `Diagnostic`s, 
 
     reply, reply_blocks     the block of a reply that is the answer
     parse, needed, check    its syntax tree, the statements that matter, the whitelist
-    desugar                 `try`, `with` and sets in other words
+    desugar, default_dicts  `try`, `with`, sets and defaultdicts in other words
     lower                   the evaluator, a tower of classes, one file each (see below)
     reward                  sample states, the compiled reward
 
@@ -18,8 +18,8 @@ depends on the state), guarded_loops, comparisons, operations, arithmetic, subsc
 container_methods, calls, comprehensions, attributes, expressions, results, statements,
 control_flow, lower. Values are described in values and choices, how numbers become arrays in
 conversions, who shares memory with whom in memory, which numbers are Python's in kinds. Tables of
-functions: builtins_*, numpy_*, modules_table, scipy_table, rotation, torch_*, more_modules; their
-names and the syntax: whitelist.
+functions: builtins_*, numpy_*, modules_table, scipy_table, rotation, torch_*,
+more_modules; their names and the syntax: whitelist.
 """
 
 from core_jax.reward_models.formal.errors import Diagnostic, RewardError

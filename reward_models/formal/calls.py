@@ -44,13 +44,13 @@ from core_jax.reward_models.formal.whole_numbers import check_growth
 # Functions that take the items of an argument as they are, lists in them included.
 SHALLOW = frozenset(
     "list tuple zip enumerate reversed map filter dict isinstance len sum any all sorted "
-    "next".split()
+    "next copy.copy copy.deepcopy".split()
 )
 # Functions that run code of the source.
 IMPURE = frozenset(
     "list tuple map filter sorted max min sum any all next piecewise vectorize "
     "apply_along_axis reduce enumerate zip fromiter array vectorized putmask place copyto "
-    "fill_diagonal".split()
+    "fill_diagonal partial accumulate copy.copy copy.deepcopy".split()
 )
 COSTLY = dict.fromkeys("sort argsort median quantile percentile nanmedian".split(), 16)
 COSTLY |= dict.fromkeys("inv solve det svd eigvalsh eigh pinv lstsq einsum".split(), 32)
@@ -138,7 +138,8 @@ class Calls(ContainerMethods):
                 self._note_count(function.name, args[0], result)
             if function.name == "asarray" and args and (args[1:] or kwargs):
                 return self.memory.perhaps_viewed(args[0], result)  # a copy if the type differs
-            if function.name in VIEWS and args and np.ndim(result):
+            numpys = function is MODULES["numpy"].get(function.name)
+            if numpys and function.name in VIEWS and args and np.ndim(result):
                 view = lambda places: VIEWS[function.name](places, *args[1:], **kwargs)
                 return self.memory.viewed(args[0], result, view)
             if function.gives == "own":
@@ -179,9 +180,13 @@ class Calls(ContainerMethods):
         if isinstance(function, Function):
             return self.call(node, function, args, kwargs)
         if isinstance(function, Namespace):  # an instance of a class of constants
-            unknown = [name for name in kwargs if name not in function.names]
-            if args or unknown:
+            kwargs = dict(zip(function.fields, args, strict=False)) | kwargs
+            known = (*function.names, *function.fields)
+            if len(kwargs) < len(args) or any(name not in known for name in kwargs):
                 self.fail(node, f"`{function.name}` takes its constants only, by name")
+            lacking = [name for name in function.fields if name not in function.names | kwargs]
+            if lacking:
+                self.fail(node, f"`{function.name}` needs a value for `{lacking[0]}`")
             return Namespace(function.name, function.names | kwargs) if kwargs else function
         return self.fail(node, f"{describe(function)} cannot be called", "call a function")
 
@@ -233,10 +238,10 @@ class Calls(ContainerMethods):
             return kinds.as_array(result)
         return kinds.reshaped(result, args[0]) if gives == "like" else result
 
-    def apply_to(self, function: Any, *args: Any) -> Any:
+    def apply_to(self, function: Any, *args: Any, **kwargs: Any) -> Any:
         """Call a function handed to a builtin, such as `map`."""
         node = function.node if isinstance(function, Function) else self.tree
-        return self._checked(self.apply(node, function, args, {}))
+        return self._checked(self.apply(node, function, args, kwargs))
 
     def may_change(self, owner: Any) -> None:
         """Refuse to change what would be remembered from one call of the reward to the next.

@@ -21,6 +21,7 @@ from core_jax.reward_models.formal.whitelist import (
     ALLOWED,
     ANNOTATION,
     ATTRIBUTES,
+    DATACLASSES,
     DECORATORS,
     MODULE_NAMES,
     NAME_HINTS,
@@ -120,7 +121,11 @@ class _Checker:
         plain = all(
             isinstance(part, ast.Assign | ast.AnnAssign | ast.Pass | ast.Expr) for part in node.body
         )
-        if node.bases or node.keywords or node.decorator_list or not plain:
+        decorated = [ast.unparse(one) for one in node.decorator_list]
+        dataclass = all(one in DATACLASSES for one in decorated) and len(decorated) < 2
+        if dataclass and decorated and any(_is_mutable(part) for part in node.body):
+            dataclass = False
+        if node.bases or node.keywords or not dataclass or not plain:
             self.report(
                 node,
                 "classes other than lists of constants cannot be used",
@@ -200,7 +205,9 @@ class _Checker:
     def check_Import(self, node: ast.Import) -> None:
         for alias in node.names:
             if alias.name not in (*MODULES, "typing", "numpy.typing"):
-                hint = "only numpy, math, scipy, torch, itertools and functools can be used"
+                hint = (
+                    "only numpy, math, scipy, torch and a few of Python's own modules can be used"
+                )
                 self.report(node, f"`{alias.name}` cannot be imported", hint)
             if alias.asname:
                 self.check_identifier(node, alias.asname)
@@ -219,6 +226,12 @@ class _Checker:
                 self.report(node, f"`{what}` cannot be imported", hint)
             if alias.asname:
                 self.check_identifier(node, alias.asname)
+
+
+def _is_mutable(part: ast.stmt) -> bool:
+    """Whether a field of a dataclass would be one object of all instances, which Python refuses."""
+    value = getattr(part, "value", None)
+    return isinstance(part, ast.AnnAssign) and isinstance(value, ast.List | ast.Dict | ast.Call)
 
 
 def _path(node: ast.expr) -> str:

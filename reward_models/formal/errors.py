@@ -102,6 +102,7 @@ def plain_error(error: Exception) -> tuple[str, bool]:
         return "this does not take truth values: use float(x) or x.astype(float)", False
     if "unsupported operand" in text or "object is not" in text or "has no attribute" in text:
         return "these values do not fit this operation", False
-    if isinstance(error, IndexError | KeyError):
-        return text, True
-    return text, False
+    if "at least one dimensional" in text:
+        return "this needs an array, not a number", True
+    text = re.sub(r"[;,]? ?(got |for )?\S*Tracer\S*", "", text)  # JAX's own words for values
+    return text, isinstance(error, IndexError | KeyError)

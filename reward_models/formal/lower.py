@@ -14,6 +14,7 @@ from core_jax.reward_models.formal.results import RETURN
 from core_jax.reward_models.formal.steps import (
     chain,
 )
+from core_jax.reward_models.formal.torch_methods import uses_torch
 from core_jax.reward_models.formal.values import Frame, Function, Module, containers
 
 MAX_CALLS = 20
@@ -36,8 +37,7 @@ class Evaluator(ControlFlow):
         self.lambdas: dict[int, ast.FunctionDef] = {}
         self.remembered: dict[int, Any] = {}
         self.module = Frame({})
-        names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-        self.torch = not names.isdisjoint({"torch", "Tensor"})
+        self.torch = uses_torch(tree)
         modules = {"np": Module("numpy"), "numpy": Module("numpy"), "math": Module("math")}
         modules |= {"torch": Module("torch")} if self.torch else {}
         self.frame = Frame(modules)

@@ -106,7 +106,10 @@ def call_method(evaluator: Any, owner: Any, name: str, args: tuple, kwargs: dict
         check_cast(evaluator, owner, dtype)
         return cast(owner, dtype)
     if name == "tolist" and not args:
-        return [row if np.ndim(row) else kinds.as_python(row) for row in evaluator.items(owner)]
+        if not np.ndim(owner):
+            return kinds.as_python(fresh(scalar(owner), (owner,)))
+        rows = evaluator.items(owner)
+        return [call_method(evaluator, row, name, (), {}) for row in rows]
     if name == "flatten":
         return to_jax(owner).reshape(-1) if is_traced(owner) else np.ravel(owner)
     if name == "copy":

@@ -161,7 +161,8 @@ def _reductions() -> dict[str, Any]:
         "axis keepdims",
     )
     table |= _safe("std var", "a", "axis ddof keepdims")
-    table |= _same("argmax argmin sort argsort cumsum cumprod flip count_nonzero", "a", "axis")
+    table |= _same("argmax argmin count_nonzero", "a", "axis keepdims")
+    table |= _same("sort argsort cumsum cumprod flip", "a", "axis")
     table |= _same("dot inner outer matmul vdot searchsorted polyval", "x y")
     table |= _same("trace diag", "a") | _same("diff", "a", "n axis")
     table["cross"] = entry("cross", safe_math.cross, safe_math.cross, "a b", gives="array")

@@ -7,6 +7,7 @@ import os
 import warnings
 from collections.abc import Iterator
 
+from core_jax.reward_models.formal.default_dicts import without_default_dicts
 from core_jax.reward_models.formal.desugar import without_main, without_sets
 from core_jax.reward_models.formal.errors import RewardError, diagnostic_at, diagnostic_for
 
@@ -41,7 +42,7 @@ def parse(source: str) -> ast.Module:
     except ValueError as error:  # null bytes, lone surrogates, integers of thousands of digits
         raise RewardError([diagnostic_at(source, 1, 0, f"cannot parse: {error}")]) from None
     _check_size(source, tree)
-    return without_sets(without_main(tree))
+    return without_default_dicts(without_sets(without_main(tree)))
 
 
 def _check_size(source: str, tree: ast.Module) -> None:

@@ -163,7 +163,10 @@ class Statements(Results):
         for statement in node.body:
             self.statement(statement)
         names, self.frame = self.frame.names, outer
-        self.frame.names[node.name] = Namespace(node.name, names)
+        parts = [part for part in node.body if isinstance(part, ast.AnnAssign)]
+        fields = [part.target.id for part in parts if isinstance(part.target, ast.Name)]
+        fields = fields if node.decorator_list else []  # a dataclass
+        self.frame.names[node.name] = Namespace(node.name, names, tuple(fields))
 
     def _delete(self, target: ast.expr) -> None:
         if isinstance(target, ast.Name):

@@ -37,7 +37,7 @@ def numpy_entry(name: str) -> Primitive:
     """A function that is NumPy's of that name."""
 
     def call(evaluator: Any, args: tuple, kwargs: dict) -> Any:
-        known = {"input": "x", "other": "y", "device": None, "dtype": None}
+        known = {"input": "x", "other": "y", "exponent": "y", "device": None, "dtype": None}
         kept = [value for key, value in kwargs.items() if known.get(key)]
         rest = {key: value for key, value in kwargs.items() if key not in known}
         return NUMPY[name].call(evaluator, (*args, *kept), rest)

@@ -15,7 +15,7 @@ import numpy as np
 from core_jax.reward_models.formal import safe_math
 from core_jax.reward_models.formal.conversions import to_array, to_jax
 from core_jax.reward_models.formal.entries import cast, cast_entry, sizes_of
-from core_jax.reward_models.formal.modules_table import MATH
+from core_jax.reward_models.formal.modules_table import LINALG, MATH
 from core_jax.reward_models.formal.numpy_table import NUMPY
 from core_jax.reward_models.formal.torch_entries import floats, norm, numpy_entry, torch_entry
 from core_jax.reward_models.formal.torch_functional import (
@@ -25,6 +25,7 @@ from core_jax.reward_models.formal.torch_functional import (
     similarity,
     softmax,
 )
+from core_jax.reward_models.formal.torch_shapes import SHAPES
 from core_jax.reward_models.formal.values import Primitive, ValueProblem, is_traced
 
 _SAME = (
@@ -32,7 +33,9 @@ _SAME = (
     "round trunc minimum maximum logical_and logical_or logical_not logical_xor isnan isinf "
     "isfinite arccos arcsin arctan arctan2 acos asin atan atan2 zeros_like ones_like dot outer "
     "matmul multiply add subtract remainder fmod deg2rad rad2deg hypot eye linspace allclose "
-    "isclose greater less nan_to_num"
+    "isclose greater less nan_to_num einsum heaviside fmin fmax copysign cumprod diff trace inner "
+    "positive sinc asinh acosh atanh arcsinh arccosh arctanh real kron tile isin diag "
+    "logaddexp float_power floor_divide nansum nanmean vstack hstack array_equal signbit"
 )
 _OTHER = {"clip": "clamp", "true_divide": "div", "power": "pow", "negative": "neg",
           "multiply": "mul", "subtract": "sub", "divide": "divide", "greater_equal": "ge",
@@ -166,6 +169,57 @@ def _cdist(evaluator: Any, x1: Any, x2: Any, p: Any = 2.0) -> Any:
     return safe_math.norm(a[..., :, None, :] - b[..., None, :, :], ord=p, axis=-1)
 
 
+def _same(evaluator: Any, input: Any) -> Any:
+    """`torch.conj` of real numbers."""
+    return to_array(input)
+
+
+def _rsqrt(evaluator: Any, input: Any) -> Any:
+    root = NUMPY["sqrt"].call(evaluator, (input,), {})
+    return NUMPY["divide"].call(evaluator, (1.0, root), {})
+
+
+def _frac(evaluator: Any, input: Any) -> Any:
+    array = floats(input)
+    return array - jnp.trunc(array)
+
+
+def _dist(evaluator: Any, input: Any, other: Any, p: Any = 2) -> Any:
+    return norm(evaluator, floats(input) - floats(other), p)
+
+
+def _quantile(evaluator: Any, input: Any, q: Any, dim: Any = None, keepdim: Any = False) -> Any:
+    found = NUMPY["quantile"].call(evaluator, (input, q), {"axis": dim})
+    return jnp.expand_dims(found, dim) if keepdim else found
+
+
+def _inverse(evaluator: Any, input: Any) -> Any:
+    array = to_array(input)
+    if np.ndim(array) == 3 and array.shape[0] == 1:  # the batch axis
+        return to_jax(LINALG["inv"].call(evaluator, (array[0],), {}))[None]
+    return LINALG["inv"].call(evaluator, (array,), {})
+
+
+def _reshape(evaluator: Any, input: Any, shape: Any) -> Any:
+    array = to_array(input)
+    return evaluator.memory.viewed(array, array.reshape(shape), lambda p: p.reshape(shape))
+
+
+def _flatten(evaluator: Any, input: Any, start_dim: Any = 0, end_dim: Any = -1) -> Any:
+    shape = np.shape(to_array(input))
+    end = end_dim % len(shape) + 1
+    return _reshape(evaluator, input, (*shape[:start_dim], -1, *shape[end:]))
+
+
+def _count_nonzero(evaluator: Any, input: Any, dim: Any = None) -> Any:
+    return NUMPY["count_nonzero"].call(evaluator, (input,), {} if dim is None else {"axis": dim})
+
+
+def _numel(evaluator: Any, args: tuple, kwargs: dict) -> int:
+    (array,) = (*args, *kwargs.values())
+    return int(np.size(to_array(array)))
+
+
 def _arange(evaluator: Any, args: tuple, kwargs: dict) -> Any:
     return NUMPY["arange"].call(evaluator, args, {k: v for k, v in kwargs.items() if k != "device"})
 
@@ -197,14 +251,23 @@ _FUNCTIONS = {
     "unsqueeze": ("input dim", _unsqueeze), "softmax": ("input dim", softmax),
     "bmm": ("input mat2", _bmm), "mm": ("input mat2", _bmm), "cross": ("input other dim", _cross),
     "lerp": ("input end weight", _lerp), "cdist": ("x1 x2 p", _cdist), "relu": ("input", relu),
-    "cosine_similarity": ("x1 x2 dim eps", similarity),
+    "cosine_similarity": ("x1 x2 dim eps", similarity), "conj": ("input", _same),
+    "clone": ("input", _same), "rsqrt": ("input", _rsqrt), "frac": ("input", _frac),
+    "dist": ("input other p", _dist), "quantile": ("input q dim keepdim", _quantile),
+    "inverse": ("input", _inverse), "reshape": ("input shape", _reshape),
+    "flatten": ("input start_dim end_dim", _flatten),
+    "count_nonzero": ("input dim", _count_nonzero), **SHAPES,
 }  # fmt: skip
 TORCH: dict[str, Any] = {name: numpy_entry(name) for name in _SAME.split() if name in NUMPY}
 TORCH |= {torch: numpy_entry(name) for name, torch in _OTHER.items() if name in NUMPY}
 TORCH |= {name: torch_entry(name, *row) for name, row in _FUNCTIONS.items()}
 TORCH |= {"zeros": _filled(0.0), "ones": _filled(1.0), "empty": _filled(0.0)}
 TORCH |= {"arange": Primitive("arange", _arange, "array"), "pi": MATH["pi"], "inf": MATH["inf"],
-          "erf": MATH["erf"]}  # fmt: skip
+          "erf": MATH["erf"], "numel": Primitive("numel", _numel, "own")}  # fmt: skip
+TORCH |= {"sgn": TORCH["sign"],
+          "mv": TORCH["matmul"], "swapdims": TORCH["swapaxes"], "not_equal": TORCH["ne"],
+          "greater_equal": TORCH["ge"], "less_equal": TORCH["le"],
+          "arctan2": TORCH["atan2"]}  # fmt: skip
 for _new, _old in {"float": "float32", "float32": "float32", "float64": "float64", "int": "int32",
                    "int32": "int32", "int64": "int64", "long": "int64", "bool": "bool",
                    "double": "float64"}.items():  # fmt: skip
@@ -213,5 +276,11 @@ TORCH_MODULES: dict[str, dict[str, Any]] = {
     "torch": TORCH,
     "torch.nn": {},
     "torch.nn.functional": FUNCTIONAL,
-    "torch.linalg": {"norm": torch_entry("linalg.norm", "input ord dim keepdim", _linalg_norm)},
+    "torch.linalg": {
+        "norm": torch_entry("linalg.norm", "input ord dim keepdim", _linalg_norm),
+        "vector_norm": torch_entry("linalg.vector_norm", "input ord dim keepdim", _linalg_norm),
+        "cross": TORCH["cross"],
+        "inv": TORCH["inverse"],
+    },
+    "torch.special": {"expit": TORCH["sigmoid"], "logsumexp": TORCH["logsumexp"]},
 }

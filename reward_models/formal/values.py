@@ -53,10 +53,17 @@ class Module:
 
 @dataclass(frozen=True, eq=False)
 class Namespace:
-    """A class of the source that holds nothing but constants."""
+    """A class of the source that holds nothing but constants.
+
+    Attributes:
+        name: of the class.
+        names: its constants.
+        fields: of a dataclass, in the order in which an instance takes them.
+    """
 
     name: str
     names: dict[str, Any]
+    fields: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

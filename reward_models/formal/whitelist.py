@@ -19,6 +19,11 @@ MODULE_NAMES = {"np", "numpy", "math", "torch"}
 DECORATORS = ("torch.jit.script", "torch.jit.export", "torch.no_grad()", "torch.jit.ignore")
 
 
+DATACLASSES = tuple(
+    f"{path}{options}"
+    for path in ("dataclass", "dataclasses.dataclass")
+    for options in ("", "()", "(frozen=True)")
+)
 ATTRIBUTES = (
     METHOD_NAMES
     | TORCH_METHODS
@@ -30,7 +35,10 @@ ATTRIBUTES = (
         "flat",
         "fill",
         "fromkeys",
+        "values",
+        "indices",
         *FINFO,
+        "epsilon",
         *ROTATION_METHODS,
     }
     | {part for path in MODULES for part in path.split(".")}

@@ -58,10 +58,10 @@ class Values:
         self.result: Any = None
         self.beyond = np.zeros((), bool)  # the states on which a whole number leaves int32
         self.xla = False
-        names = "_check_finite", "_check_raised", "_sample_states", "_on_batch"
+        names = "check_finite", "check_raised", "sample_states", "_on_batch"
         self.own = {name: getattr(library, name) for name in names}
-        library._check_finite, library._check_raised = self._finite, self._raised
-        library._sample_states, library._on_batch = self.states, self._on_batch
+        library.check_finite, library.check_raised = self._finite, self._raised
+        library.sample_states, library._on_batch = self.states, self._on_batch
 
     def restore(self) -> None:
         """Let the compiler work as it does without a fuzzer."""
@@ -74,17 +74,17 @@ class Values:
     def _finite(self, source: str, function: ast.FunctionDef, result: Any, covered: set) -> Any:
         total, parts = self.result = result
         own = total[:OWN], {name: part[:OWN] for name, part in parts.items()}
-        return self.own["_check_finite"](source, function, own, covered)
+        return self.own["check_finite"](source, function, own, covered)
 
     def _raised(self, source: str, places: list, conditions: list) -> Any:
         beyond = [np.asarray(condition) for place, condition in zip(places, conditions, strict=True)
                   if place.message.startswith("a whole number beyond")]  # fmt: skip
         self.beyond = np.any(beyond, axis=0) if beyond else np.zeros((), bool)
-        return self.own["_check_raised"](source, places, [one[:OWN] for one in conditions])
+        return self.own["check_raised"](source, places, [one[:OWN] for one in conditions])
 
     def states(self, shapes: Any = SIZES, target: Any = None, recorded: Any = ()) -> list:
         """The compiler's sample states and the edges."""
-        own = self.own["_sample_states"](shapes, target, recorded)
+        own = self.own["sample_states"](shapes, target, recorded)
         if recorded or shapes != SIZES:
             return own
         return [np.concatenate([a[:OWN], b]) for a, b in zip(own, edges(), strict=True)]

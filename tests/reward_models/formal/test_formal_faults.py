@@ -99,6 +99,22 @@ def test_what_no_function_reads_is_not_looked_at(statement):
     assert float(reward(*state)[0]) == 0.5
 
 
+@pytest.mark.parametrize("unused", ["import os", "import os.path as np2", "from os import system",
+                                    "import gym, torch", "import scipy.stats"])  # fmt: skip
+def test_an_import_that_nothing_reads_is_accepted(unused):
+    source = program("r = observation[0]")
+    inside = program(f"{unused}\nr = observation[0]")
+    for text in (f"{unused}\n{source}", f"{source}\n{unused}\n", inside):
+        reward = compile_reward(text)
+        assert float(reward(np.full(11, 0.5), np.zeros(4), np.zeros(3))[0]) == 0.5
+
+
+@pytest.mark.parametrize("read", ["r = os.getpid()", "x = os\nr = 1.0", "f = os.system\nr = 1.0",
+                                  "r = observation[0] if os else 0.0"])  # fmt: skip
+def test_an_import_that_is_read_is_refused(read):
+    assert "`os` cannot be imported" in str(refusal(f"import os\n{program(read)}"))
+
+
 @pytest.mark.parametrize("before, expected", [
     ("W = {'a': 1.0}\nW['b'] = 2.0\nW.update(c=3.0)", 6.0),
     ("W = {}\nfor i, k in enumerate('abc'):\n    W[k] = i + 1.0", 6.0),
@@ -137,6 +153,7 @@ def test_the_work_is_bounded_by_size(body):
     ("r = max(observation[0], foo=1)", "`foo`", "<locals>"),
     ("a = np.zeros((2, 3))\nr = a[:, observation[:3] > 0].sum()", "how many elements", "concrete"),
     ("r = observation[:3] + action", "shapes", "jnp"),
+    ("r = np.diff(observation[0]).sum()", "this needs an array, not a number", "Tracer"),
 ])  # fmt: skip
 def test_messages_are_written_for_who_repairs_the_reward(body, message, absent):
     shown = str(refusal(program(body)))

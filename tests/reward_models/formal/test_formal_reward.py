@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from formal_bodies import body, refusal
+from formal_bodies import HEAD, body, refusal
 from formal_sources import PLAIN
 
 from core_jax.reward_models.formal import FormalReward, RewardError, compile_reward, extract_code
@@ -89,3 +89,56 @@ def test_extract_code():
     for empty in ("", "I cannot help.", "```python\nx = 1\n```", "```"):
         with pytest.raises(RewardError, match="no Python code"):
             extract_code(empty)
+
+
+AGAIN = {  # what a reward returns may be assigned again on some states
+    "components": """
+    far = np.linalg.norm(observation[:3] - target_pos)
+    parts = {"near": np.exp(-far), "effort": -0.1 * np.abs(action).sum()}
+    total = parts["near"] + parts["effort"]
+    if total < 0.0:
+        total = -1.0
+        parts = {"near": 0.0, "effort": total}
+    return total, parts
+""",
+    "the pair": """
+    result = observation[0], {"a": observation[0], "b": 1.0}
+    if action[0] > 0:
+        result = -observation[0], {"b": 2.0, "a": 0.0}
+    return result
+""",
+    "twice": """
+    parts = {"a": observation[0]}
+    if action[0] > 0:
+        parts = {"a": observation[1]}
+    elif action[1] > 0:
+        parts = dict(a=observation[2])
+    return sum(parts.values()), parts
+""",
+}
+
+
+@pytest.mark.parametrize("case", AGAIN)
+def test_what_is_returned_may_be_assigned_again(case):
+    source = HEAD + AGAIN[case].strip("\n") + "\n"
+    reward, names = compile_reward(source), {}
+    exec(source, names)  # trusted text of this test, the oracle
+    rng = np.random.default_rng(4)
+    for _ in range(12):
+        state = [np.float32(rng.normal(size=n)) for n in (11, 4, 3)]
+        total, parts = reward(*state)
+        expected, named = names["compute_reward"](*map(np.float64, state))
+        assert set(parts) == set(named)
+        np.testing.assert_allclose(total, expected, rtol=1e-5, atol=1e-6)
+        for name, value in named.items():
+            np.testing.assert_allclose(parts[name], value, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("body, message", [
+    ("    d = {'a': 1.0, 'b': 2.0}\n    if action[0] > 0:\n        d = {'a': 1.0}\n"
+     "    return 1.0, d\n", "'b' is returned on one path only"),
+    ("    d = {'a': 1.0}\n    if action[0] > 0:\n        d = None\n    return 1.0, d\n",
+     "None or a dict"),
+])  # fmt: skip
+def test_components_must_be_the_same_on_every_path(body, message):
+    assert message in str(refusal(HEAD + body))
