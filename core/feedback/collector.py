@@ -19,7 +19,7 @@ from core_jax.agents import replay
 from core_jax.feedback import health, sampling
 from core_jax.feedback.config import FeedbackConfig
 from core_jax.feedback.labels import LabelStore
-from core_jax.feedback.queries import Clip, Label, Pair, PairLabel, Query
+from core_jax.feedback.queries import NO_REPLY, Clip, Label, Pair, PairLabel, Query
 from core_jax.feedback.rounds import Entry, Labelling, Round, rounds_of, state_of
 from core_jax.reward_models.preference import Preferences, interpolate_scores
 from core_jax.training.state import SeedState
@@ -212,6 +212,9 @@ class PairCollector:
         if missing := sum(a is None for a in answers):
             why = self.labelling.failure
             events.append(f"{missing} of {len(answers)} queries had no answer: {why}")
+        useless = [a.reason for a in answers if a is not None and a.reason.startswith(NO_REPLY)]
+        if useless:
+            events.append(f"{len(useless)} of {len(answers)} queries had {useless[-1]}")
         if arrived:
             row["feedback"] = {
                 "round": max(r.index for r, _ in arrived),
