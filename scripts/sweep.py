@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -21,8 +22,12 @@ import numpy as np
 import tyro
 
 from core_jax import envs, methods
-from core_jax.runs import flags, run_folder
+from core_jax.runs import flags, interrupt, run_folder
 from core_jax.runs.config import suggest
+
+_running: list[subprocess.Popen] = []
+_stopped: list[int] = []
+_handed_on: list[int] = []
 
 DESCRIPTION = """Trains every task by every method, one run after another.
 
@@ -58,7 +63,7 @@ class _RunFlags:
 
 
 def main() -> int:
-    """Runs the sweep; returns 1 if a run failed, 2 for a bad flag."""
+    """Runs the sweep; returns 1 if a run failed, 2 for a bad flag, 128 + N for signal N."""
     own, others = tyro.cli(Flags, description=DESCRIPTION, return_unknown_args=True)
     try:
         for what, asked, valid in (
@@ -71,9 +76,8 @@ def main() -> int:
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    for name in ("SIGTERM", "SIGHUP"):  # so that `train` ends the run that is under way
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), _exit)
+    for number in interrupt.SIGNALS:
+        signal.signal(number, _hand_on)
     summaries, failed = [], []
     cells = list(itertools.product(own.tasks, own.protocols, own.methods))
     for i, (task, protocol, method) in enumerate(cells, 1):
@@ -82,6 +86,10 @@ def main() -> int:
         words = ["--task", task, "--protocol", protocol, "--method", method]
         words += ["--seeds", str(own.seeds), "--out", str(out), *others]
         summary = train(out, words)
+        if _stopped:
+            name = signal.Signals(_stopped[0]).name
+            print(f"stopped by {name}; started again, the sweep continues", file=sys.stderr)
+            return 128 + _stopped[0]
         if summary is None:
             failed.append(out.name)
             continue
@@ -106,13 +114,14 @@ def train(out: Path, words: list[str]) -> dict[str, Any] | None:
         print(f"error: {error}", file=sys.stderr, flush=True)
         return None
     command = [sys.executable, str(Path(__file__).with_name("train.py")), *words, *resume]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    try:
-        failed = process.wait()
-    finally:
-        if process.poll() is None:
-            process.terminate()
-            process.wait()
+    # A group of its own: a terminal's Ctrl-C reaches it once, handed on by this process.
+    group: dict[str, Any] = {"process_group": 0} if os.name == "posix" else {}
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, **group)
+    _running.append(process)
+    if len(_stopped) > len(_handed_on):  # a signal that came while it was started
+        _hand_on_to([process], _stopped[0])
+    failed = process.wait()
+    _running.remove(process)
     return None if failed else run_folder.summary(out)
 
 
@@ -139,9 +148,17 @@ def line(summary: dict[str, Any]) -> str:
     )
 
 
-def _exit(number: int, frame: Any) -> None:
+def _hand_on(number: int, frame: Any) -> None:
+    """Gives a signal to the run that is under way, which ends with a checkpoint."""
     del frame
-    raise SystemExit(128 + number)
+    _stopped.append(number)
+    _hand_on_to(_running, number)
+
+
+def _hand_on_to(processes: list[subprocess.Popen], number: int) -> None:
+    for process in processes:
+        _handed_on.append(number)
+        process.send_signal(number)
 
 
 if __name__ == "__main__":

@@ -141,7 +141,7 @@ class HostedModel:
 
         def once() -> list[Kept]:
             with self._ledger.budget.reserve(most):
-                if self._stopped.is_set():
+                if self._stopped.is_set() or self._ledger.stopped.is_set():
                     raise RequestFailed("the run has stopped sending requests")
                 try:
                     answer = self._service.ask(messages, len(batch), schema)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,6 +20,7 @@ class UsageLedger:
         budget: what may still be spent.
         flights: makes equal questions in flight one request.
         troubles: logs what failed.
+        stopped: once it is set, no more requests are sent.
     """
 
     def __init__(
@@ -26,10 +28,16 @@ class UsageLedger:
     ):
         self.cache, self.budget = cache, Budget(max_cost, cache)
         self.flights, self.troubles = SingleFlight(), TroubleLog(note)
+        self.stopped = threading.Event()
 
     def spent(self) -> tuple[int, float]:
         """Tokens and USD of every answer in the run's folder, whichever process asked."""
         return self.cache.totals()
+
+    def stop(self) -> bool:
+        """Stops sending requests; returns whether none is under way any more."""
+        self.stopped.set()
+        return not self.budget.under_way
 
     def close(self) -> None:
         """Closes the database."""

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 from core_jax import envs, files
 from core_jax.methods.base import MethodRun
 from core_jax.methods.triggers import Boundary, run_due
+from core_jax.models import UsageLedger
 from core_jax.runs import (
     checkpoint,
     finish,
@@ -106,10 +107,12 @@ class _Run:
         base_url_trusted: bool,
     ):
         self.config, self.out, self.on_row = config, out, on_row
+        self._ledger: UsageLedger | None = None
+        interrupt.set_idle("before its first row of metrics", self._may_leave)
         self.began, self.earlier_seconds = time.monotonic(), 0.0
         self.progress = metrics.Progress(config.training.steps, quiet)
         self.parts = setup.make_parts(config, out, self.progress.note, env, base_url_trusted)
-        self.train = self.parts.train
+        self.train, self._ledger = self.parts.train, self.parts.ledger
         self.method: MethodRun = self.parts.method
         keys = seed_keys(config.seed, config.training.seeds)
         self.state: TrainState = self.train.init(keys)
@@ -132,6 +135,7 @@ class _Run:
         while (env_steps := int(self.state.env_steps)) < steps and not self._held():
             began = time.monotonic()
             self.state, row = self.train.train_chunk(self.state, self.method.programs())
+            interrupt.set_busy()
             row = metrics.to_host(jax.device_get(row))
             env_steps = int(self.state.env_steps)
             boundary = self._boundary(env_steps, row)
@@ -155,6 +159,7 @@ class _Run:
             self.progress.note(f"{reached}: training ends at {env_steps:,} of {steps:,} steps")
         if not config.checkpoint_every or env_steps % config.checkpoint_every:
             self._save(env_steps)
+        interrupt.set_idle("in its last evaluation; --resume repeats that", self._may_leave)
         return self._finish()
 
     def _held(self) -> bool:
@@ -168,6 +173,10 @@ class _Run:
         self.parts.close()
         self.progress.close()
         self.file.close()
+
+    def _may_leave(self) -> bool:
+        """Whether no reply that is paid for is under way; no more are asked for."""
+        return self._ledger is None or self._ledger.stop()
 
     def _boundary(self, env_steps: int, row: dict[str, Any]) -> Boundary:
         """Runs what is due after a chunk."""
@@ -238,6 +247,7 @@ class _Run:
         config, seeds = self.config, self.state.seeds
         played, record = finish.play(config, self.train, seeds)
         self.method.close()  # replies that are paid for may still come
+        interrupt.set_busy()
         tokens, cost_usd = self.parts.spent()
         summary: Mapping[str, Any] = {
             "task": config.task,

@@ -1,0 +1,61 @@
+"""Runs that are killed, stopped, damaged and crowded at random end bit-exact or with one clear line.
+
+All of it: `CORE_JAX_FULL=1 CORE_JAX_CHAOS=50 python -m pytest tests/core/chaos -s` (CORE_JAX_CHAOS
+is the number of rounds, CORE_JAX_CHAOS_SEED the first, CORE_JAX_CHAOS_JOBS how many go at once).
+"""
+
+import concurrent.futures
+import os
+import shutil
+import threading
+
+import pytest
+from chaos_cases import CASES
+from chaos_round import Round, case_of, make_reference
+
+ROUNDS = int(os.environ.get("CORE_JAX_CHAOS", 50))
+FIRST = int(os.environ.get("CORE_JAX_CHAOS_SEED", 0))
+JOBS = int(os.environ.get("CORE_JAX_CHAOS_JOBS", 1))
+
+
+class References:
+    """Undisturbed runs, each made once."""
+
+    def __init__(self, folder):
+        self._folder = folder
+        self._locks = {case.name: threading.Lock() for case in CASES}
+
+    def get(self, case):
+        folder = self._folder / "references" / case.name
+        with self._locks[case.name]:
+            out = folder / "undisturbed"
+            return out if out.exists() else make_reference(case, folder)
+
+
+def disturbed(seed, case, references, folder, kinds=None):
+    """What goes wrong in one round."""
+    round = Round(seed, case, folder / f"round{seed}", references.get(case), kinds)
+    problems = round.run()
+    print("\n".join(round.log), *problems, sep="\n", flush=True)
+    if not problems:
+        shutil.rmtree(folder / f"round{seed}")
+    return problems
+
+
+@pytest.mark.slow
+def test_a_disturbed_run_is_the_undisturbed_one(tmp_path):
+    references, case = References(tmp_path), CASES[2]
+    for seed, kinds in ((0, ["damage"]), (1, ["term"])):
+        assert not disturbed(seed, case, references, tmp_path, kinds)
+
+
+@pytest.mark.long
+def test_whatever_happens_nothing_is_lost(tmp_path):
+    references = References(tmp_path)
+    with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
+        rounds = [
+            pool.submit(disturbed, seed, case_of(seed), references, tmp_path)
+            for seed in range(FIRST, FIRST + ROUNDS)
+        ]
+        problems = [problem for round in rounds for problem in round.result()]
+    assert not problems, "\n".join(problems)
