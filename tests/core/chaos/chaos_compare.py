@@ -1,4 +1,4 @@
-"""Whether a disturbed run is the undisturbed one, and whether its books agree with its service's."""
+"""Whether a disturbed run is the undisturbed one, and its books agree with its service's."""
 
 import collections
 import json

@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -76,7 +75,6 @@ class Process:
         self.out = out
         command = [sys.executable, str(ROOT / "scripts/train.py"), *map(str, words), "--out",
                    str(out)]  # fmt: skip
-        limit = None
         if room is not None and can_mount():
             back = out.with_name(out.name + "-disk")
             out.rename(back) if out.exists() else back.mkdir()
@@ -85,23 +83,19 @@ class Process:
             command = ["unshare", "-rm", "bash", "-c", ON_SMALL_DISK, "small", out, back,
                        used + room, *command]  # fmt: skip
         elif room is not None:
-            limit = 1_024 * room
-        self._back = room is not None and limit is None
+            command = ["bash", "-c", f'ulimit -f {room}; exec "$@"', "small", *command]
+        if cores is not None:
+            command = ["taskset", "-c", ",".join(map(str, sorted(cores))), *command]
+        self._back = room is not None and can_mount()
         path = [str(HERE / "clock")] * jumps + [os.environ["PYTHONPATH"], str(HERE)]
         env = os.environ | {
             "PYTHONPATH": os.pathsep.join(path), "NO_PROXY": "127.0.0.1", "OPENAI_API_KEY": KEY,
             "GEMINI_API_KEY": KEY,
         }  # fmt: skip
 
-        def prepare():
-            if cores is not None:
-                os.sched_setaffinity(0, cores)
-            if limit is not None:
-                resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-
         self._process = subprocess.Popen(
             [str(w) for w in command], cwd=ROOT, env=env, text=True, start_new_session=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=prepare,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 
     def send(self, number):

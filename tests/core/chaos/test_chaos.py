@@ -1,4 +1,4 @@
-"""Runs that are killed, stopped, damaged and crowded at random end bit-exact or with one clear line.
+"""Runs that are killed, stopped, damaged and crowded at random end bit-exact or with a clear line.
 
 All of it: `CORE_JAX_FULL=1 CORE_JAX_CHAOS=50 python -m pytest tests/core/chaos -s` (CORE_JAX_CHAOS
 is the number of rounds, CORE_JAX_CHAOS_SEED the first, CORE_JAX_CHAOS_JOBS how many go at once).
