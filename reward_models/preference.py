@@ -75,7 +75,7 @@ class PreferenceModel(NamedTuple):
     init(key, example_frame [F]) -> PreferenceState
     standardise(state, frames [B, F]) -> PreferenceState, with the frames' mean and spread
     predict(state, frames [..., F]) -> reward [...] in (-1, 1), the members' mean
-    fit(state, data, count, key) -> (PreferenceState, {"loss", "accuracy", "epochs"})
+    fit(state, data, count, key) -> (PreferenceState, {"loss", "accuracy", "epochs", "skipped"})
     """
 
     init: Callable[..., PreferenceState]
@@ -242,19 +242,22 @@ def _fit(
     )
 
     def epoch(carry):
-        params, opt, key, done, _, _ = carry
+        params, opt, key, done, _, _, skipped = carry
         key, shuffle = jax.random.split(key)
-        params, opt, value, accuracy = _epoch(parts, params, opt, data, count, batches, shuffle)
-        return params, opt, key, done + 1, value, accuracy
+        params, opt, value, accuracy, more = _epoch(
+            parts, params, opt, data, count, batches, shuffle
+        )
+        return params, opt, key, done + 1, value, accuracy, skipped + more
 
     def unfinished(carry):
-        _, _, _, done, _, accuracy = carry
+        _, _, _, done, _, accuracy, _ = carry
         unspent = (done + 1) * batches <= jnp.maximum(most, batches)
         return unspent & (done < config.epochs) & (accuracy <= config.stop_accuracy) & (count > 0)
 
-    start = (state.params, state.opt, key, jnp.int32(0), jnp.float32(0), jnp.float32(0))
-    params, opt, _, done, value, accuracy = jax.lax.while_loop(unfinished, epoch, start)
-    metrics = {"loss": value, "accuracy": accuracy, "epochs": done}
+    none, zero = jnp.int32(0), jnp.float32(0)
+    start = (state.params, state.opt, key, none, zero, zero, none)
+    params, opt, _, done, value, accuracy, skipped = jax.lax.while_loop(unfinished, epoch, start)
+    metrics = {"loss": value, "accuracy": accuracy, "epochs": done, "skipped": skipped}
     return state.replace(params=params, opt=opt), metrics
 
 
@@ -266,8 +269,10 @@ def _epoch(
     count: jax.Array,
     batches: jax.Array,
     shuffle: jax.Array,
-) -> tuple[Any, Any, jax.Array, jax.Array]:
-    """One pass over the first `count` labels, in at most so many batches."""
+) -> tuple[Any, Any, jax.Array, jax.Array, jax.Array]:
+    """One pass over the first `count` labels, in at most so many batches: parameters, optimiser,
+    mean loss, accuracy, and the number of batches that were skipped because their gradient is not
+    finite."""
     config, rows, length = parts.config, data.target.shape[0], data.frames_a.shape[1]
     size = min(config.batch_size, rows)
     shuffles = 1 if config.shared_batches else config.members
@@ -277,7 +282,7 @@ def _epoch(
     order = jnp.argsort(order + 2.0 * (jnp.arange(rows) >= count), axis=1)
 
     def step(i, carry):
-        params, opt, total, right, decided = carry
+        params, opt, total, right, decided, skipped = carry
         slots = i * size + jnp.arange(size)
         index = order[:shuffles, jnp.where(slots < count, slots, 0)]
         valid = jnp.broadcast_to(slots < count, index.shape).astype(jnp.float32)
@@ -288,13 +293,17 @@ def _epoch(
         (value, (hit, n)), grads = jax.value_and_grad(_loss, has_aux=True)(
             params, parts, batch, valid, length, change
         )
-        updates, opt = parts.optimizer.update(grads, opt, params)
-        params = optax.apply_updates(params, updates)
-        return params, opt, total + value, right + hit, decided + n
+        updates, new_opt = parts.optimizer.update(grads, opt, params)
+        new = (optax.apply_updates(params, updates), new_opt, total + value, right + hit)
+        # One number that is not finite would stay in the parameters for good: no step then.
+        finite = jnp.isfinite(optax.global_norm(grads))
+        old = (params, opt, total, right)
+        params, opt, total, right = jax.tree.map(lambda a, b: jnp.where(finite, a, b), new, old)
+        return params, opt, total, right, decided + n, skipped + ~finite
 
     zero = jnp.float32(0)
-    params, opt, total, right, decided = jax.lax.fori_loop(
-        0, batches, step, (params, opt, zero, zero, zero)
+    params, opt, total, right, decided, skipped = jax.lax.fori_loop(
+        0, batches, step, (params, opt, zero, zero, zero, jnp.int32(0))
     )
-    mean_loss = total / (jnp.maximum(batches, 1) * config.members)
-    return params, opt, mean_loss, right / jnp.maximum(decided, 1.0)
+    mean_loss = total / (jnp.maximum(batches - skipped, 1) * config.members)
+    return params, opt, mean_loss, right / jnp.maximum(decided, 1.0), skipped

@@ -57,8 +57,9 @@ def record(out: Path) -> list[str]:
     before: dict[str, Any] = {}
     if path.exists():
         try:
-            before = json.loads(path.read_text())
-        except ValueError:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            before = found if isinstance(found, dict) else {}
+        except (ValueError, RecursionError):
             before = {}
     files.write_json(path, now)
     return [

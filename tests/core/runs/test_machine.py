@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from core_jax.runs import machine
 
 
@@ -20,6 +22,7 @@ def test_a_difference_is_named(tmp_path):
     assert line.startswith("cores was 999, is ")
 
 
-def test_a_damaged_record_is_written_anew(tmp_path):
-    (tmp_path / "machine.json").write_text("{")
-    assert machine.record(tmp_path) == []
+@pytest.mark.parametrize("content", [b"{", b"[]", b"null", b"7", b"\xff", b"[" * 100_000])
+def test_a_damaged_record_is_written_anew(tmp_path, content):
+    (tmp_path / "machine.json").write_bytes(content)
+    assert machine.record(tmp_path) == [] == machine.record(tmp_path)
