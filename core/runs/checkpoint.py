@@ -8,10 +8,14 @@ is skipped with a note, and the newest sound one is used.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
+import logging
+import os
 import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,7 +27,20 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 KEEP = 2
+_NEVER = 10**8  # seconds; orbax measures its time limit by the wall clock, which may be set anew
 _NAME = re.compile(r"step_(\d{9,})")
+
+
+class SaveError(OSError):
+    """A checkpoint that cannot be written, with the system's reason."""
+
+    def __init__(self, path: Path, error: Exception):
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        for known in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EFBIG):
+            if os.strerror(known) in str(error):
+                reason = os.strerror(known)
+        lines = reason.strip().splitlines() or [type(error).__name__]
+        super().__init__(f"checkpoint {path} cannot be saved: {lines[0][:300]}")
 
 
 def save(folder: Path, env_steps: int, arrays: Any, meta: dict[str, Any]) -> Path:
@@ -37,18 +54,22 @@ def save(folder: Path, env_steps: int, arrays: Any, meta: dict[str, Any]) -> Pat
         env_steps: environment steps so far.
         arrays: a pytree of arrays; typed PRNG keys allowed.
         meta: JSON-able.
+
+    Raises:
+        SaveError: it cannot be written; the ones before are still there.
     """
     path = folder.absolute() / f"step_{env_steps:09d}"
     scratch = path.with_name(path.name + ".tmp")
-    for old in (scratch, path):
-        _remove(old)
-    scratch.mkdir(parents=True)
-    with _plain_path(scratch) as plain, ocp.StandardCheckpointer() as writer:
-        # Host arrays: a run may be resumed on another number of devices.
-        writer.save(plain / "arrays", jax.device_get(_unwrap_keys(arrays)))
-    (scratch / "meta.json").write_text(json.dumps(meta))
-    (scratch / "MANIFEST").write_text(json.dumps(_hashes(scratch)))
-    scratch.rename(path)
+    # Host arrays: a run may be resumed on another number of devices.
+    on_host = jax.device_get(_unwrap_keys(arrays))
+    try:
+        with quiet_orbax():
+            _write(scratch, on_host, meta)
+        _remove(path)
+        scratch.rename(path)
+    except Exception as error:  # orbax and tensorstore have many kinds for a disk's troubles
+        _remove(scratch)
+        raise SaveError(path, error) from error
     _delete_old(folder, path)
     return path
 
@@ -91,6 +112,38 @@ def load_latest(
         meta = json.loads((path / "meta.json").read_text())
         return _env_steps(path), _wrap_keys(arrays, like), meta
     return None
+
+
+def _write(scratch: Path, arrays: Any, meta: dict[str, Any]) -> None:
+    _remove(scratch)
+    scratch.mkdir(parents=True)
+    options = ocp.options.AsyncOptions(timeout_secs=_NEVER)
+    with _plain_path(scratch) as plain, ocp.StandardCheckpointer(async_options=options) as writer:
+        writer.save(plain / "arrays", arrays)
+    (scratch / "meta.json").write_text(json.dumps(meta))
+    (scratch / "MANIFEST").write_text(json.dumps(_hashes(scratch)))
+
+
+@contextlib.contextmanager
+def quiet_orbax() -> Iterator[None]:
+    """Keeps orbax's threads from printing the tracebacks of errors that it raises anyway."""
+    logger = logging.getLogger("absl")
+    level, before = logger.level, sys.excepthook
+
+    def show(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+        if "Event loop is closed" not in str(error):  # of writes that end after the first error
+            before(kind, error, trace)
+
+    logger.setLevel(logging.CRITICAL)
+    sys.excepthook = show
+    try:
+        yield
+    except BaseException:
+        raise  # what is under way still reports to the loop: the hook stays
+    else:
+        sys.excepthook = before
+    finally:
+        logger.setLevel(level)
 
 
 def _check_shapes(arrays: Any, like: Any) -> None:
