@@ -17,6 +17,7 @@ import re
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 KEEP = 2
-_NEVER = 10**8  # seconds; orbax measures its time limit by the wall clock, which may be set anew
+_TRIES = 3  # to write a checkpoint that orbax says has taken too long
 _NAME = re.compile(r"step_(\d{9,})")
 
 
@@ -63,7 +64,7 @@ def save(folder: Path, env_steps: int, arrays: Any, meta: dict[str, Any]) -> Pat
     # Host arrays: a run may be resumed on another number of devices.
     on_host = jax.device_get(_unwrap_keys(arrays))
     try:
-        with quiet_orbax():
+        with _quiet_orbax():
             _write(scratch, on_host, meta)
         _remove(path)
         scratch.rename(path)
@@ -115,33 +116,39 @@ def load_latest(
 
 
 def _write(scratch: Path, arrays: Any, meta: dict[str, Any]) -> None:
-    _remove(scratch)
-    scratch.mkdir(parents=True)
-    options = ocp.options.AsyncOptions(timeout_secs=_NEVER)
-    with _plain_path(scratch) as plain, ocp.StandardCheckpointer(async_options=options) as writer:
-        writer.save(plain / "arrays", arrays)
+    for left in reversed(range(_TRIES)):
+        for _ in range(100):  # orbax's threads may still write to it after an error
+            _remove(scratch)
+            if not scratch.exists():
+                break
+            time.sleep(0.05)
+        scratch.mkdir(parents=True)
+        try:
+            with _plain_path(scratch) as plain, ocp.StandardCheckpointer() as writer:
+                writer.save(plain / "arrays", arrays)
+            break
+        except TimeoutError:  # by the wall clock, which may have been set anew meanwhile
+            if not left:
+                raise
     (scratch / "meta.json").write_text(json.dumps(meta))
     (scratch / "MANIFEST").write_text(json.dumps(_hashes(scratch)))
 
 
 @contextlib.contextmanager
-def quiet_orbax() -> Iterator[None]:
+def _quiet_orbax() -> Iterator[None]:
     """Keeps orbax's threads from printing the tracebacks of errors that it raises anyway."""
     logger = logging.getLogger("absl")
-    level, before = logger.level, sys.excepthook
+    level, before = logger.level, sys.unraisablehook
 
-    def show(kind: type[BaseException], error: BaseException, trace: Any) -> None:
-        if "Event loop is closed" not in str(error):  # of writes that end after the first error
-            before(kind, error, trace)
+    def show(raised: Any) -> None:
+        if "Event loop is closed" not in str(raised.exc_value):  # writes that end after an error
+            before(raised)
 
     logger.setLevel(logging.CRITICAL)
-    sys.excepthook = show
+    sys.unraisablehook = show
     try:
         yield
-    except BaseException:
-        raise  # what is under way still reports to the loop: the hook stays
-    else:
-        sys.excepthook = before
+        sys.unraisablehook = before  # after an error it stays: what is under way ends later
     finally:
         logger.setLevel(level)
 

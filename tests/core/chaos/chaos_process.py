@@ -94,7 +94,7 @@ class Process:
         }  # fmt: skip
 
         self._process = subprocess.Popen(
-            [str(w) for w in command], cwd=ROOT, env=env, text=True, start_new_session=True,
+            [str(w) for w in command], cwd=ROOT, env=env, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
 

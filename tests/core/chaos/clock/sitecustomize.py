@@ -1,4 +1,4 @@
-"""A wall clock that jumps by up to a week at any reading, as one that is set anew does."""
+"""A wall clock that is set to any time within a week, once in some hundred readings."""
 
 import random
 import time
@@ -8,7 +8,7 @@ _random, _real, _offset = random.Random(0), time.time, 0.0
 
 def _jumping():
     global _offset
-    if _random.random() < 0.2:
+    if _random.random() < 0.003:
         _offset = _random.uniform(-7, 7) * 86_400
     return _real() + _offset
 
