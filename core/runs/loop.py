@@ -123,6 +123,8 @@ class _Run:
         if restored and differing:
             self.progress.note(f"not bit-exact with the run so far: {'; '.join(differing)}")
         keep = (restored or 0) if resume else None
+        if lost := files.unreadable_rows(out / "metrics.jsonl"):
+            self.progress.note(f"metrics.jsonl is damaged: {lost} of its lines are left out")
         self.file = metrics.MetricsFile(out / "metrics.jsonl", keep_until=keep)
         self.progress.note("compiling (the first start takes a minute, later ones seconds)")
         warm_up.start(self.train, self.state)

@@ -171,6 +171,8 @@ class Round:
     def compare(self):
         """Compares the finished run with the undisturbed one."""
         found = differences(self.out, self.reference)
+        if self.damaged == "metrics.jsonl":  # rows have no other copy; the rest must be right
+            found = [line for line in found if "row" not in line]
         self.log.append("    bit-exact" if not found else f"    differs in {'; '.join(found)}")
         if self.exact:
             self.problems += found
