@@ -90,7 +90,7 @@ class Process:
         path = [str(HERE / "clock")] * jumps + [os.environ["PYTHONPATH"], str(HERE)]
         env = os.environ | {
             "PYTHONPATH": os.pathsep.join(path), "NO_PROXY": "127.0.0.1", "OPENAI_API_KEY": KEY,
-            "GEMINI_API_KEY": KEY,
+            "GEMINI_API_KEY": KEY, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         }  # fmt: skip
 
         self._process = subprocess.Popen(

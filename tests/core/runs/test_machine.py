@@ -1,7 +1,9 @@
 """What a run was made with is in its folder, and a difference is named."""
 
 import json
+import os
 
+import jax
 import pytest
 
 from core_jax.runs import machine
@@ -12,6 +14,20 @@ def test_the_same_machine_has_no_differences(tmp_path):
     found = json.loads((tmp_path / "machine.json").read_text())
     assert found["cores"] >= 1 and found["code"] == machine.fingerprint()
     assert {"jax", "jaxlib", "python", "device", "system"} <= set(found)
+
+
+def test_random_keys_of_another_kind_are_named(tmp_path):
+    machine.check_keys(tmp_path)  # nothing is recorded
+    machine.record(tmp_path)
+    machine.check_keys(tmp_path)
+    with jax.default_prng_impl("rbg"):
+        with pytest.raises(ValueError, match="was made with JAX_DEFAULT_PRNG_IMPL=.*has rbg: set"):
+            machine.check_keys(tmp_path)
+
+
+def test_a_system_without_affinity_has_cores(monkeypatch):
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)  # macOS, Windows
+    assert machine.describe()["cores"] >= 1
 
 
 def test_a_difference_is_named(tmp_path):
