@@ -11,6 +11,7 @@ import threading
 
 import pytest
 from chaos_cases import CASES
+from chaos_process import Process
 from chaos_round import Round, case_of, make_reference
 
 ROUNDS = int(os.environ.get("CORE_JAX_CHAOS", 50))
@@ -59,3 +60,13 @@ def test_whatever_happens_nothing_is_lost(tmp_path):
         ]
         problems = [problem for round in rounds for problem in round.result()]
     assert not problems, "\n".join(problems)
+
+
+@pytest.mark.slow
+def test_a_service_that_is_not_there_is_one_line_though_xla_compiles(tmp_path):
+    """Threads that compile are still inside of XLA when the run gives up."""
+    [case] = [c for c in CASES if c.name == "text2reward"]
+    words = ["--config", case.config(tmp_path, "http://127.0.0.1:1"), "--chat.retries", 0]
+    end = Process(tmp_path / "run", words).end()
+    assert end.status == 2 and not end.problem(), end.stderr
+    assert "cannot connect" in end.lines[-1]
