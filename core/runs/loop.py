@@ -117,12 +117,9 @@ class _Run:
         keys = seed_keys(config.seed, config.training.seeds)
         self.state: TrainState = self.train.init(keys)
         self.latest: dict[str, list[float]] = {}
-<<<<<<< HEAD
         self.successes: list[float] = []  # of the latest evaluations, mean over seeds
-=======
         if resume:
             machine.check_keys(out)
->>>>>>> cf51332 (runs: 64-bit JAX and other random keys are refused in one line; no cache without a home)
         restored = self._restore() if resume else None
         differing = machine.record(out)
         if restored and differing:
