@@ -34,7 +34,7 @@ def run(out, service, method, *words):
                "--out", out, "--steps", STEPS, "--teacher", "vlm", "--vlm.model", "openai",
                "--vlm.chat.name", "fake", "--vlm.chat.base-url", service.url + "/v1",
                "--vlm.chat.prices", *PRICES, "--vlm.chat.max-output-tokens", 1_000,
-               "--vlm.chat.timeout", 3, "--max-cost", MOST, *words]  # fmt: skip
+               "--vlm.chat.timeout", 20, "--max-cost", MOST, *words]  # fmt: skip
     env = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}  # the tests' are for compiling
     env |= {"NO_PROXY": "127.0.0.1", "OPENAI_API_KEY": KEY}
     done = subprocess.run([str(w) for w in command], cwd=ROOT, env=env, text=True,
@@ -71,8 +71,10 @@ def figures(out, service, summary):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("method", ["core", "rl_vlm_f"])
-def test_a_hostile_service_costs_no_success(method, tmp_path):
+@pytest.mark.parametrize(
+    ("method", "words"), [("core", ()), ("rl_vlm_f", ("--reward-input", "state"))]
+)
+def test_a_hostile_service_costs_no_success(method, words, tmp_path):
     found, answers = {}, {}
     base = Path(os.environ.get("CORE_JAX_FULL_OUT", tmp_path))
     for kind, schedule in (("honest", ()), ("hostile", random_faults(0, 0.2, MIXED))):
@@ -80,7 +82,7 @@ def test_a_hostile_service_costs_no_success(method, tmp_path):
         with contextlib.closing(PictureTruth(out)) as truth:
             service = HostileService(lambda r, truth=truth: truth.says(r.body), schedule, TOKENS)
             with contextlib.closing(service):
-                summary, rows, stderr = run(out, service, method)
+                summary, rows, stderr = run(out, service, method, *words)
         found[kind] = figures(out, service, summary)
         answers[kind] = service.answered
         found[kind]["waited"] = rows[-1]["label_wait_seconds"]
