@@ -39,19 +39,29 @@ def finite(value: Any) -> Any:
 def read_rows(path: Path) -> list[dict[str, Any]]:
     """All whole rows of a metrics file; none if there is no file.
 
-    Reading stops at the first line that is not a row: a kill cut it short, and nothing follows it.
+    A line that is no row is left out: a kill cut it short, or the disk has damaged it.
     """
-    rows: list[dict[str, Any]] = []
+    return [row for row in _lines(path) if row is not None]
+
+
+def unreadable_rows(path: Path) -> int:
+    """The number of lines of a metrics file that are no rows, without the last, which a kill may
+    have cut short."""
+    return sum(row is None for row in _lines(path)[:-1])
+
+
+def _lines(path: Path) -> list[dict[str, Any] | None]:
+    """The rows of a file; None for a line that is no row."""
     if not path.exists():
-        return rows
+        return []
+    rows: list[dict[str, Any] | None] = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             row = json.loads(line)
         except (json.JSONDecodeError, RecursionError):
-            break
-        if not isinstance(row, dict) or not isinstance(row.get("env_steps"), int):
-            break
-        rows.append(row)
+            row = None
+        whole = isinstance(row, dict) and isinstance(row.get("env_steps"), int)
+        rows.append(row if whole else None)
     return rows
 
 

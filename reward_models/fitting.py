@@ -158,7 +158,8 @@ def fit(
         key: for the shuffles.
 
     Returns:
-        The new state and loss, accuracy (both of the last pass) and number of passes.
+        The new state; loss and accuracy of the last pass, the number of passes, and the number of
+        batches that were skipped because their gradient is not finite.
     """
     config, rows = how.config, jax.tree.leaves(data)[0].shape[0]
     labelled = jnp.arange(rows) < count
@@ -166,11 +167,12 @@ def fit(
     batches = _batches(count, min(config.batch_size, rows), most)
 
     def one_pass(carry):
-        params, opt, trust, key, done, _ = carry
+        params, opt, trust, key, done, before = carry
         key, shuffle = jax.random.split(key)
         chosen = how.prepare(params, data, labelled, trust)
         params, opt, metrics = _pass(how, params, opt, chosen, most, shuffle)
-        return params, opt, chosen.trust, key, done + 1, {**metrics, **chosen.metrics}
+        metrics |= {**chosen.metrics, "skipped": before["skipped"] + metrics["skipped"]}
+        return params, opt, chosen.trust, key, done + 1, metrics
 
     def unfinished(carry):
         *_, done, metrics = carry
@@ -178,7 +180,8 @@ def fit(
         accurate = metrics["accuracy"] > config.stop_accuracy
         return unspent & (done < config.epochs) & ~accurate & (count > 0)
 
-    zeros = {name: jnp.float32(0) for name in ("loss", "accuracy", *how.prepared_metrics)}
+    zeros: dict[str, jax.Array] = {"skipped": jnp.int32(0)}
+    zeros |= {name: jnp.float32(0) for name in ("loss", "accuracy", *how.prepared_metrics)}
     trust = state.trust if isinstance(state, FilteredState) else None
     start = (state.params, state.opt, trust, key, jnp.int32(0), zeros)
     params, opt, trust, _, done, metrics = jax.lax.while_loop(unfinished, one_pass, start)
@@ -205,7 +208,7 @@ def _pass(
     order, dealt = _order(how, chosen, drawn[:shuffles])
 
     def step(i, carry):
-        params, opt, total, right, counted = carry
+        params, opt, total, right, counted, skipped = carry
         each = jnp.arange(size)
         slots = each * all_batches + i if dealt else i * size + each
         # Where a batch runs out of labels it repeats a labelled row, and `valid` leaves that out.
@@ -215,17 +218,21 @@ def _pass(
         (value, (hit, n)), grads = jax.value_and_grad(how.loss, has_aux=True)(
             params, batch, valid, jax.random.fold_in(shuffle, i)
         )
-        updates, opt = how.optimizer.update(grads, opt, params)
-        params = optax.apply_updates(params, updates)
-        return params, opt, total + value, right + hit, counted + n
+        updates, new_opt = how.optimizer.update(grads, opt, params)
+        new = (optax.apply_updates(params, updates), new_opt, total + value, right + hit)
+        # One number that is not finite would stay in the parameters for good: no step then.
+        finite = jnp.isfinite(optax.global_norm(grads))
+        old = (params, opt, total, right)
+        params, opt, total, right = jax.tree.map(lambda a, b: jnp.where(finite, a, b), new, old)
+        return params, opt, total, right, counted + n, skipped + ~finite
 
     zero = jnp.float32(0)
-    params, opt, total, right, counted = jax.lax.fori_loop(
-        0, batches, step, (params, opt, zero, zero, zero)
+    params, opt, total, right, counted, skipped = jax.lax.fori_loop(
+        0, batches, step, (params, opt, zero, zero, zero, jnp.int32(0))
     )
-    mean_loss = total / (jnp.maximum(batches, 1) * config.members)
-    metrics = {"loss": mean_loss, "accuracy": right / jnp.maximum(counted, 1.0)}
-    return params, opt, metrics
+    mean_loss = total / (jnp.maximum(batches - skipped, 1) * config.members)
+    accuracy = right / jnp.maximum(counted, 1.0)
+    return params, opt, {"loss": mean_loss, "accuracy": accuracy, "skipped": skipped}
 
 
 def _order(how: Fit, chosen: Pass, drawn: jax.Array) -> tuple[jax.Array, bool]:

@@ -59,7 +59,7 @@ class PreferenceModel(NamedTuple):
     standardise(state, frames [B, F]) -> EnsembleState, with the frames' mean and spread
     predict(state, frames [..., F]) -> reward [...] in (-1, 1), the members' mean
     members(state, frames [..., F]) -> rewards [E, ...]
-    fit(state, data, count, key) -> (EnsembleState, {"loss", "accuracy", "epochs"})
+    fit(state, data, count, key) -> (EnsembleState, {"loss", "accuracy", "epochs", "skipped"})
     """
 
     init: Callable[..., PreferenceState]

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -23,8 +24,12 @@ import tyro
 
 from core_jax import envs, methods
 from core_jax.report import results
-from core_jax.runs import run_folder, sweep
+from core_jax.runs import interrupt, run_folder, sweep
 from core_jax.runs.config import suggest
+
+_running: list[subprocess.Popen] = []
+_stopped: list[int] = []
+_handed_on: list[int] = []
 
 DESCRIPTION = """Trains every task by every method, one run after another.
 
@@ -54,7 +59,7 @@ class Flags:
 
 
 def main() -> int:
-    """Runs the sweep; returns 1 if a run failed, 2 for a bad flag."""
+    """Runs the sweep; returns 1 if a run failed, 2 for a bad flag, 128 + N for signal N."""
     own, others = tyro.cli(Flags, description=DESCRIPTION, return_unknown_args=True)
     try:
         for what, asked, valid in (
@@ -69,9 +74,8 @@ def main() -> int:
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    for name in ("SIGTERM", "SIGHUP"):  # so that `train` ends the run that is under way
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), _exit)
+    for number in interrupt.SIGNALS:
+        signal.signal(number, _hand_on)
     return run_all(own, cells)
 
 
@@ -92,6 +96,10 @@ def run_all(own: Flags, cells: list[sweep.Cell]) -> int:
     for i, cell in enumerate(left):
         tell(f"{sweep.outlook(left[i:], times)}; next: {cell.out.name}")
         summary = train(cell)
+        if _stopped:
+            name = signal.Signals(_stopped[0]).name
+            tell(f"stopped by {name}; started again, the sweep continues")
+            return 128 + _stopped[0]
         if summary is None:
             failed.append(cell.out.name)
             continue
@@ -125,13 +133,14 @@ def train(cell: sweep.Cell) -> dict[str, Any] | None:
         tell(f"error: {error}")
         return None
     command = [sys.executable, str(Path(__file__).with_name("train.py")), *cell.words, *resume]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    try:
-        failed = process.wait()
-    finally:
-        if process.poll() is None:
-            process.terminate()
-            process.wait()
+    # A group of its own: a terminal's Ctrl-C reaches it once, handed on by this process.
+    group: dict[str, Any] = {"process_group": 0} if os.name == "posix" else {}
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, **group)
+    _running.append(process)
+    if len(_stopped) > len(_handed_on):  # a signal that came while it was started
+        _hand_on_to([process], _stopped[0])
+    failed = process.wait()
+    _running.remove(process)
     return None if failed else run_folder.summary(cell.out)
 
 
@@ -149,9 +158,17 @@ def tell(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _exit(number: int, frame: Any) -> None:
+def _hand_on(number: int, frame: Any) -> None:
+    """Gives a signal to the run that is under way, which ends with a checkpoint."""
     del frame
-    raise SystemExit(128 + number)
+    _stopped.append(number)
+    _hand_on_to(_running, number)
+
+
+def _hand_on_to(processes: list[subprocess.Popen], number: int) -> None:
+    for process in processes:
+        _handed_on.append(number)
+        process.send_signal(number)
 
 
 if __name__ == "__main__":

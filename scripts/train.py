@@ -7,14 +7,28 @@ is the summary as one JSON object.
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import sys
-from pathlib import Path
+import os
+import signal
 
-from core_jax.models import ChatError
-from core_jax.runs import flags, interrupt
-from core_jax.runs.loop import run
+
+def _stop_early(number: int, frame: object) -> None:
+    del frame
+    os.write(2, f"stopped by {signal.Signals(number).name} before it began\n".encode())
+    os._exit(128 + number)
+
+
+for _name in ("SIGINT", "SIGTERM", "SIGHUP"):  # before the imports, which take seconds
+    if __name__ == "__main__" and hasattr(signal, _name):
+        signal.signal(getattr(signal, _name), _stop_early)
+
+import dataclasses  # noqa: E402
+import json  # noqa: E402
+import sys  # noqa: E402
+from pathlib import Path  # noqa: E402
+
+from core_jax.models import ChatError  # noqa: E402
+from core_jax.runs import flags, interrupt  # noqa: E402
+from core_jax.runs.loop import run  # noqa: E402
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +57,10 @@ def main() -> int:
             summary = run(config, own.out, own.resume, own.quiet, base_url_trusted=trusted)
     except (ValueError, ChatError) as error:
         print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:  # a full or vanished disk, a quota, missing rights
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"error: {where}{error.strerror or error}; --resume continues", file=sys.stderr)
         return 2
     except interrupt.Stopped as stopped:
         print(stopped, file=sys.stderr)

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Key, Num
 
-from core_jax.agents import running_stats
+from core_jax.agents import guard, running_stats
 from core_jax.agents.ppo import losses, policies
 from core_jax.agents.ppo.config import PPOConfig
 from core_jax.agents.ppo.state import PPOState, optimiser, value_network
@@ -30,6 +30,7 @@ METRIC_NAMES = (
     "explained_variance",
     "value",
     "gradient_steps",
+    "skipped_updates",
     "actor_lr",
 )
 
@@ -92,6 +93,7 @@ def update(
 ) -> tuple[PPOState, Metrics]:
     """`config.epochs` passes over a rollout; then its observations join the moments.
 
+    Gradient steps that are not finite are skipped and counted as `skipped_updates`.
     The moments move last, so that at the first gradient step the policy is the one that acted.
 
     Args:
@@ -124,26 +126,27 @@ def update(
 
     def step(carry, rows):
         state, stopped = carry
-        new, metrics = gradient_step(state, jax.tree.map(lambda x: x[rows], data))
+        new, finite, metrics = gradient_step(state, jax.tree.map(lambda x: x[rows], data))
         if config.target_kl is not None:
             stopped = stopped | (metrics["approx_kl"] > config.target_kl)
-        # A select, not a branch: under vmap both sides of a branch are computed anyway.
-        state = jax.tree.map(lambda old, new: jnp.where(stopped, old, new), state, new)
-        return (state, stopped), (metrics, ~stopped)
+        taken = finite & ~stopped
+        return (guard.choose(taken, new, state), stopped), (metrics, taken, ~finite & ~stopped)
 
     keys = jax.random.split(key, config.epochs)
-    (state, _), (metrics, taken) = jax.lax.scan(epoch, (state, jnp.bool_(False)), keys)
+    (state, _), (metrics, taken, skipped) = jax.lax.scan(epoch, (state, jnp.bool_(False)), keys)
     steps = jnp.sum(taken)
     mean = lambda x: jnp.sum(jnp.where(taken, x, 0.0)) / jnp.maximum(steps, 1)
     metrics = {name: mean(x) for name, x in metrics.items()} | {
         "explained_variance": losses.explained_variance(data.value, data.target),
         "value": jnp.mean(data.value),
         "gradient_steps": steps.astype(jnp.float32),
+        "skipped_updates": jnp.sum(skipped).astype(jnp.float32),
         "actor_lr": config.actor_lr * _decay(state, config),
     }
+    moments = running_stats.update(state.obs_stats, rollout.obs)
     state = dataclasses.replace(
         state,
-        obs_stats=running_stats.update(state.obs_stats, rollout.obs),
+        obs_stats=guard.choose(guard.finite(moments), moments, state.obs_stats),
         updates=state.updates + 1,
     )
     return state, metrics
@@ -180,8 +183,8 @@ def _whole_batch(
 
 def _gradient_step(
     state: PPOState, batch: Minibatch, action_space: ActionSpace, config: PPOConfig
-) -> tuple[PPOState, Metrics]:
-    """One step of the policy and one of the value network."""
+) -> tuple[PPOState, Bool[Array, ""], Metrics]:
+    """One step of the policy and one of the value network, and whether it is finite."""
     distribution = policies.apply(action_space, config)
     advantage = batch.advantage
     if config.normalise_advantage:
@@ -219,7 +222,7 @@ def _gradient_step(
     state = dataclasses.replace(
         state, actor=actor, value=value, actor_opt=actor_opt, value_opt=value_opt
     )
-    return state, metrics | {"value_loss": loss}
+    return state, guard.finite(grads, value_grads), metrics | {"value_loss": loss}
 
 
 def _decay(state: PPOState, config: PPOConfig) -> Float[Array, ""]:

@@ -18,11 +18,11 @@ import optax
 from flax import struct
 from jaxtyping import Array, Float, Int, Key
 
-from core_jax.agents import networks, running_stats
+from core_jax.agents import guard, networks, running_stats
 from core_jax.agents.sac.config import SACConfig
 from core_jax.agents.types import Metrics, Params
 
-METRIC_NAMES = ("critic_loss", "actor_loss", "q", "temperature", "entropy")
+METRIC_NAMES = ("critic_loss", "actor_loss", "q", "temperature", "entropy", "skipped_updates")
 
 
 class Batch(NamedTuple):
@@ -119,6 +119,9 @@ def update(
 ) -> tuple[SACState, Metrics]:
     """One gradient step on critics, actor and temperature; then the averages move.
 
+    A step that is not finite is skipped, as a whole: then the state stays, `skipped_updates` is 1
+    and the other metrics are 0.
+
     Args:
         state: parameters and optimisers.
         batch: B transitions.
@@ -152,16 +155,18 @@ def update(
         q = critic_net(params, batch.obs, batch.action)
         return jnp.sum(jnp.mean(jnp.square(q - target), axis=1)), jnp.mean(q)
 
-    (critic_value, mean_q), grads = jax.value_and_grad(critic_loss, has_aux=True)(state.critic)
-    critic, critic_opt = _descend(config.critic_lr, grads, state.critic_opt, state.critic)
+    (critic_value, mean_q), critic_grads = jax.value_and_grad(critic_loss, has_aux=True)(
+        state.critic
+    )
+    critic, critic_opt = _descend(config.critic_lr, critic_grads, state.critic_opt, state.critic)
 
     def actor_loss(params: Params) -> tuple[Array, Array]:
         action, log_prob = networks.sample_tanh_gaussian(*actor_net(params, batch.obs), actor_key)
         q = jnp.min(critic_net(critic, batch.obs, action), axis=0)
         return jnp.mean(temperature * log_prob - q), jnp.mean(log_prob)
 
-    (actor_value, log_prob), grads = jax.value_and_grad(actor_loss, has_aux=True)(state.actor)
-    actor, actor_opt = _descend(config.actor_lr, grads, state.actor_opt, state.actor)
+    (actor_value, log_prob), actor_grads = jax.value_and_grad(actor_loss, has_aux=True)(state.actor)
+    actor, actor_opt = _descend(config.actor_lr, actor_grads, state.actor_opt, state.actor)
 
     goal = -float(action_size) if config.target_entropy is None else config.target_entropy
     # d/d(log T) of  T * (entropy - goal),  with entropy = -log_prob.
@@ -169,7 +174,7 @@ def update(
     log_temperature, temperature_opt = _descend(
         config.temperature_lr, grad, state.temperature_opt, state.log_temperature
     )
-    state = dataclasses.replace(
+    new = dataclasses.replace(
         state,
         actor=actor,
         average_actor=optax.incremental_update(actor, state.average_actor, config.actor_average),
@@ -189,7 +194,9 @@ def update(
         "temperature": temperature,
         "entropy": -log_prob,
     }
-    return state, metrics
+    taken = guard.finite(critic_grads, actor_grads, grad)
+    metrics = {name: jnp.where(taken, x, 0.0) for name, x in metrics.items()}
+    return guard.choose(taken, new, state), metrics | {"skipped_updates": 1.0 - taken}
 
 
 def with_normalisation(actor: Params, stats: running_stats.RunningStats | None) -> Params:

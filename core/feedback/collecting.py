@@ -18,7 +18,7 @@ from core_jax import envs
 from core_jax.feedback import health
 from core_jax.feedback.config import FeedbackConfig
 from core_jax.feedback.labels import LabelStore
-from core_jax.feedback.queries import Clip, Label, Query
+from core_jax.feedback.queries import NO_REPLY, Clip, Label, Query
 from core_jax.feedback.rounds import Entry, Labelling, Round, rounds_of, state_of
 from core_jax.training.state import SeedState
 from core_jax.training.streams import Stream, stream_keys
@@ -174,6 +174,9 @@ class Collector(Generic[Q, L]):
         if missing := sum(a is None for a in answers):
             why = self.labelling.failure
             events.append(f"{missing} of {len(answers)} queries had no answer: {why}")
+        useless = [a.reason for a in answers if a is not None and a.reason.startswith(NO_REPLY)]
+        if useless:
+            events.append(f"{len(useless)} of {len(answers)} queries had {useless[-1]}")
         if arrived:
             row["feedback"] = {
                 "round": max(r.index for r, _ in arrived),

@@ -18,6 +18,7 @@ SingleAsks: TypeAlias = Literal["rating", "progress", "completion"]
 Asks: TypeAlias = Literal["pair", "rating", "progress", "completion", "order"]
 
 SINGLE_ASKS: tuple[SingleAsks, ...] = ("rating", "progress", "completion")
+NO_REPLY = "no usable reply"  # how the reason of such an abstention begins
 
 
 class Clip(NamedTuple):

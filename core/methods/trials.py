@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -77,7 +77,7 @@ class Trials:
             context.training, seeds=width, steps=steps, replay=steps
         )
         self._context, self._column, self._path = context, column, path
-        self._known: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+        self._known = _kept(path, context.note)
         self.train: Train | None = None
 
     @property
@@ -151,6 +151,20 @@ def best_stretch(shares: Sequence[float]) -> float:
     """The highest mean of any tenth of a series, or of any value of a shorter one."""
     parts = np.array_split(np.asarray(shares, np.float64), min(_STRETCHES, len(shares)))
     return max(float(part.mean()) for part in parts)
+
+
+def _kept(path: Path, note: Callable[[str], None]) -> dict[str, Any]:
+    """Results in a file, by their keys. Those that cannot be read are made again."""
+    if not path.exists():
+        return {}
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        for result in found.values():
+            Trial(**result)
+    except (ValueError, AttributeError, TypeError, RecursionError):
+        note(f"{path} is damaged: its candidates are trained again")
+        return {}
+    return found
 
 
 def _key(reward: FormalReward, seed: int) -> str:

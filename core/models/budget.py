@@ -20,7 +20,12 @@ class Budget:
 
     def __init__(self, max_cost: float, cache: ReplyCache):
         self._max_cost, self._cache = max_cost, cache
-        self._reserved, self._freed = 0.0, threading.Condition()
+        self._reserved, self._requests, self._freed = 0.0, 0, threading.Condition()
+
+    @property
+    def under_way(self) -> int:
+        """Requests that have a reservation."""
+        return self._requests
 
     def left(self) -> float:
         """USD that are certainly neither spent nor reserved."""
@@ -42,9 +47,11 @@ class Budget:
                     raise BudgetError(self._max_cost, spent, at_risk, most)
                 self._freed.wait()
             self._reserved += most
+            self._requests += 1
         try:
             yield
         finally:
             with self._freed:
                 self._reserved = max(0.0, self._reserved - most)
+                self._requests -= 1
                 self._freed.notify_all()

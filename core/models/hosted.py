@@ -141,13 +141,15 @@ class HostedModel:
 
         def once() -> list[Kept]:
             with self._ledger.budget.reserve(most):
-                if self._stopped.is_set():
+                if self._stopped.is_set() or self._ledger.stopped.is_set():
                     raise RequestFailed("the run has stopped sending requests")
                 try:
                     answer = self._service.ask(messages, len(batch), schema)
                 except RequestFailed as failure:
                     if failure.billed:
                         self._ledger.cache.risk(str(failure), most)
+                    then = "asked again" if failure.passing else ""
+                    self._ledger.troubles.report(self.name, str(failure), then)
                     raise
                 return self._keep(ask, batch, messages, schema, answer)
 
@@ -179,6 +181,7 @@ class HostedModel:
             tokens_in, tokens_out, _ = self._most(messages, len(batch), schema)
             uncounted = "the service did not count its tokens: the most it can be is booked"
             reason = f"{reason}; {uncounted}" if reason else uncounted
+            self._ledger.troubles.report(self.name, uncounted)
         cost = chat_config.cost(self._prices, tokens_in, tokens_out)
         kept[0] = kept[0]._replace(
             reason=reason, tokens_in=tokens_in, tokens_out=tokens_out, cost_usd=cost
@@ -189,8 +192,12 @@ class HostedModel:
     def _kept(self, index: int, sample: Sample) -> Kept:
         key, text = self._service.key, replace_surrogates(sample.text)
         if key.appears_in(text):  # left out, for a reply with a piece replaced is another reply
-            return Kept(index, "malformed", "", f"the reply repeats the key in {key.variable}")
-        return Kept(index, sample.status, text, shown(sample.reason, key))
+            sample = Sample("", "malformed", f"the reply repeats the key in {key.variable}")
+            text = ""
+        reason = shown(sample.reason, key)
+        if sample.status != "ok":
+            self._ledger.troubles.report(self.name, reason)
+        return Kept(index, sample.status, text, reason)
 
     def _most(
         self, messages: Sequence[Message], n: int, schema: Schema | None

@@ -24,6 +24,7 @@ from core_jax.models.chat_config import is_loopback
 from core_jax.models.keys import Key
 
 LARGEST_BODY = 32 * 2**20  # bytes, decompressed
+_LONGEST_WAIT = 0.5  # seconds between two looks at the clock
 
 T = TypeVar("T")
 
@@ -66,13 +67,12 @@ class HttpClient(httpx2.Client):
         Raises:
             RequestFailed: any other response, or none.
         """
-        deadline = time.monotonic() + self._seconds
         # The library's own timeouts are of single reads.
         request.extensions["timeout"] = httpx2.Timeout(self._seconds).as_dict()
         connection = _Connection()
         request.extensions["trace"] = connection.trace
         status, headers, body = within(
-            self._seconds, lambda: self._exchange(request, deadline), connection.abort
+            self._seconds, lambda: self._exchange(request), connection.abort
         )
         if not 200 <= status < 300:
             raise failures.refused(status, headers, body.decode(errors="replace"), self._key)
@@ -80,17 +80,13 @@ class HttpClient(httpx2.Client):
         retry = {k: v for k, v in headers.items() if k == "retry-after"}
         return httpx2.Response(200, headers=content | retry, content=body, request=request)
 
-    def _exchange(
-        self, request: httpx2.Request, deadline: float
-    ) -> tuple[int, httpx2.Headers, bytes]:
+    def _exchange(self, request: httpx2.Request) -> tuple[int, httpx2.Headers, bytes]:
         body = bytearray()
         try:
             response = super().send(request, stream=True, follow_redirects=False)
             try:
                 for chunk in response.iter_bytes():
                     body += chunk
-                    if time.monotonic() > deadline:
-                        raise failures.too_late(self._seconds)
                     if len(body) > LARGEST_BODY:
                         raise failures.RequestFailed("the answer is too large", billed=True)
             finally:
@@ -127,8 +123,11 @@ def make_client(base_url: str, timeout: float, key: Key) -> HttpClient:
 def within(seconds: float, work: Callable[[], T], abort: Callable[[], None]) -> T:
     """The result of work, which is done in a thread and not waited for if it takes too long.
 
+    Time in which the whole process stands still (SIGSTOP, a closed laptop) does not count: an
+    answer that came meanwhile is paid for, and is read.
+
     Args:
-        seconds: that it may take; work that knows its deadline has a moment to say so itself.
+        seconds: that it may take.
         work: what to do.
         abort: is called when it takes too long; ends it.
 
@@ -145,11 +144,17 @@ def within(seconds: float, work: Callable[[], T], abort: Callable[[], None]) -> 
             future.set_exception(error)
 
     threading.Thread(target=run, name="chat request", daemon=True).start()
-    try:
-        return future.result(seconds + 0.2)
-    except FutureTimeout:
-        abort()
-        raise failures.too_late(seconds) from None
+    left = seconds
+    while left > 0:
+        wait, began = min(left, _LONGEST_WAIT), time.monotonic()
+        try:
+            return future.result(wait)
+        except FutureTimeout:
+            if future.done():  # just now, or it is the work's own error
+                return future.result()
+            left -= min(time.monotonic() - began, wait)
+    abort()
+    raise failures.too_late(seconds)
 
 
 def _certificate_problem(error: Exception) -> str:

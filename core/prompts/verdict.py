@@ -86,6 +86,19 @@ def read_verdict(
     )
 
 
+def ending_object(text: str) -> str | None:
+    """The JSON object with which a reply ends, None if it does not end with one.
+
+    Of a reply that was cut off nothing else is a verdict: what stands in its middle may be a draft
+    that the model went on from.
+    """
+    text = without_thoughts(text).text[-_END:].rstrip().rstrip("`").rstrip()
+    if not text.endswith("}"):
+        return None
+    starts = [m.start() for m in re.finditer(r"\{", text)][: -_BRACES - 1 : -1]
+    return next((text[s:] for s in starts if _object(text[s:]) is not None), None)
+
+
 def _choice(value: Any, name: str, choices: Sequence[str]) -> str:
     word = _scalar(value)[:100].strip().strip("\"'*`.").lower()
     word = re.sub(r"^(the )?(clip|picture|image|option)[\s_]*", "", word)

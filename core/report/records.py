@@ -139,8 +139,7 @@ class Record:
         return steps, np.array(list(whole.values()), float).reshape(len(whole), seeds)
 
     def file(self, name: str) -> Path | None:
-        """A regular file of the folder; None if it is missing, too large to show, or a link that
-        leads out of the folder."""
+        """A regular file of the folder; None if it is missing, too large or a link out of it."""
         return _inside(self.folder, self.folder / name)
 
     def history(self) -> list[dict[str, Any]]:

@@ -8,11 +8,16 @@ is skipped with a note, and the newest sound one is used.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
+import logging
+import os
 import re
 import shutil
+import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,7 +28,20 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 KEEP = 2
+_TRIES = 3  # to write a checkpoint that orbax says has taken too long
 _FOLDER = re.compile(r"step_(\d{9,})")
+
+
+class SaveError(OSError):
+    """A checkpoint that cannot be written, with the system's reason."""
+
+    def __init__(self, path: Path, error: Exception):
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        for known in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EFBIG):
+            if os.strerror(known) in str(error):
+                reason = os.strerror(known)
+        lines = reason.strip().splitlines() or [type(error).__name__]
+        super().__init__(f"checkpoint {path} cannot be saved: {lines[0][:300]}")
 
 
 def save(folder: Path, env_steps: int, arrays: Any, meta: dict[str, Any]) -> Path:
@@ -37,18 +55,22 @@ def save(folder: Path, env_steps: int, arrays: Any, meta: dict[str, Any]) -> Pat
         env_steps: environment steps so far.
         arrays: a pytree of arrays; typed PRNG keys allowed.
         meta: JSON-able.
+
+    Raises:
+        SaveError: it cannot be written; the ones before are still there.
     """
     path = folder.absolute() / f"step_{env_steps:09d}"
     scratch = path.with_name(path.name + ".tmp")
-    for old in (scratch, path):
-        _remove(old)
-    scratch.mkdir(parents=True)
-    with _plain_path(scratch) as plain, ocp.StandardCheckpointer() as writer:
-        # Host arrays: a run may be resumed on another number of devices.
-        writer.save(plain / "arrays", jax.device_get(_unwrap_keys(arrays)))
-    (scratch / "meta.json").write_text(json.dumps(meta))
-    (scratch / "MANIFEST").write_text(json.dumps(_hashes(scratch)))
-    scratch.rename(path)
+    # Host arrays: a run may be resumed on another number of devices.
+    on_host = jax.device_get(_unwrap_keys(arrays))
+    try:
+        with _quiet_orbax():
+            _write(scratch, on_host, meta)
+        _remove(path)
+        scratch.rename(path)
+    except Exception as error:  # orbax and tensorstore have many kinds for a disk's troubles
+        _remove(scratch)
+        raise SaveError(path, error) from error
     _delete_old(folder, path)
     return path
 
@@ -91,6 +113,44 @@ def load_latest(
         meta = json.loads((path / "meta.json").read_text())
         return _env_steps(path), _wrap_keys(arrays, like), meta
     return None
+
+
+def _write(scratch: Path, arrays: Any, meta: dict[str, Any]) -> None:
+    for left in reversed(range(_TRIES)):
+        for _ in range(100):  # orbax's threads may still write to it after an error
+            _remove(scratch)
+            if not scratch.exists():
+                break
+            time.sleep(0.05)
+        scratch.mkdir(parents=True)
+        try:
+            with _plain_path(scratch) as plain, ocp.StandardCheckpointer() as writer:
+                writer.save(plain / "arrays", arrays)
+            break
+        except TimeoutError:  # by the wall clock, which may have been set anew meanwhile
+            if not left:
+                raise
+    (scratch / "meta.json").write_text(json.dumps(meta))
+    (scratch / "MANIFEST").write_text(json.dumps(_hashes(scratch)))
+
+
+@contextlib.contextmanager
+def _quiet_orbax() -> Iterator[None]:
+    """Keeps orbax's threads from printing the tracebacks of errors that it raises anyway."""
+    logger = logging.getLogger("absl")
+    level, before = logger.level, sys.unraisablehook
+
+    def show(raised: Any) -> None:
+        if "Event loop is closed" not in str(raised.exc_value):  # writes that end after an error
+            before(raised)
+
+    logger.setLevel(logging.CRITICAL)
+    sys.unraisablehook = show
+    try:
+        yield
+        sys.unraisablehook = before  # after an error it stays: what is under way ends later
+    finally:
+        logger.setLevel(level)
 
 
 def _restored(reader: ocp.StandardCheckpointer, path: Path, like: Any) -> Any:

@@ -34,6 +34,7 @@ def check(config: Config, spec: envs.TaskSpec | None = None) -> Config:
         value = getattr(training if hasattr(training, name) else config, name)
         if value % training.chunk:
             raise ValueError(f"{name} ({value}) must be a multiple of chunk ({training.chunk})")
+    _check_sizes(config)
     if config.labeller is not None:
         check_vlm(config.teacher_settings, *config.labeller, config.max_cost)
     if config.asks_writer and config.model != "replay":
@@ -41,3 +42,22 @@ def check(config: Config, spec: envs.TaskSpec | None = None) -> Config:
     spec = envs.spec(config.task, config.protocol) if spec is None else spec
     config.recipe.check(config.settings, training, spec)
     return config
+
+
+def _check_sizes(config: Config) -> None:
+    """Checks that there is time to learn, and room in replay for what is read from it."""
+    training = config.training
+    if training.random_steps >= training.steps:
+        raise ValueError(
+            f"random_steps ({training.random_steps}) must be less than steps ({training.steps}): "
+            "until then actions are random and nothing is learned"
+        )
+    needs = {"envs * rollout, which is added at once": training.block}
+    if config.learner == "sac":
+        needs["sac.batch_size"] = config.learner_settings.batch_size
+    feedback = getattr(config.settings, "feedback", None)
+    if config.asks_teacher and feedback is not None:
+        needs["two clips of all envs"] = 2 * feedback.clip_length * training.envs
+    what, least = max(needs.items(), key=lambda item: item[1])
+    if training.replay < least:
+        raise ValueError(f"replay ({training.replay}) must be at least {least}: {what}")

@@ -142,10 +142,18 @@ def _peek(argv: Sequence[str], names: Mapping[str, type]) -> dict[str, Any]:
 
 
 def _read_file(path: Path) -> dict[str, Any]:
+    own = path / "config.json"
+    if path.is_dir():
+        hint = f"give {own}" if own.exists() else "give a .json, .yaml or .yml file"
+        raise ValueError(f"--config {path} is a folder; {hint}")
+    if path.suffix not in ("", ".json", ".yaml", ".yml"):
+        raise ValueError(f"--config {path} must be a .json, .yaml or .yml file, not {path.suffix}")
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ValueError(f"--config {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"--config {path} is not a text file (UTF-8)") from error
     try:
         if path.suffix in (".yaml", ".yml"):
             import yaml

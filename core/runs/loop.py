@@ -17,6 +17,7 @@ import jax.numpy as jnp
 from core_jax import envs, files
 from core_jax.methods.base import MethodRun
 from core_jax.methods.triggers import Boundary, run_due
+from core_jax.models import UsageLedger
 from core_jax.runs import (
     checkpoint,
     finish,
@@ -108,20 +109,26 @@ class _Run:
         base_url_trusted: bool,
     ):
         self.config, self.out, self.on_row = config, out, on_row
+        self._ledger: UsageLedger | None = None
+        interrupt.set_idle("before its first row of metrics", self._may_leave)
         self.began, self.earlier_seconds = time.monotonic(), 0.0
         self.progress = metrics.Progress(config.training.steps, quiet)
         self.parts = setup.make_parts(config, out, self.progress.note, env, base_url_trusted)
-        self.train = self.parts.train
+        self.train, self._ledger = self.parts.train, self.parts.ledger
         self.method: MethodRun = self.parts.method
         self.keys = members.keys(config)
         self.state: TrainState = self.train.init(self.keys, members.values(config))
         self.latest: dict[str, list[float]] = {}
         self.successes: list[float] = []  # of the latest evaluations, mean over seeds
+        if resume:
+            machine.check_keys(out)
         restored = self._restore() if resume else None
         differing = machine.record(out)
         if restored and differing:
             self.progress.note(f"not bit-exact with the run so far: {'; '.join(differing)}")
         keep = (restored or 0) if resume else None
+        if lost := files.unreadable_rows(out / "metrics.jsonl"):
+            self.progress.note(f"metrics.jsonl is damaged: {lost} of its lines are left out")
         self.file = metrics.MetricsFile(out / "metrics.jsonl", keep_until=keep)
         self.progress.note("compiling (the first start takes a minute, later ones seconds)")
         warm_up.start(self.train, self.state)
@@ -134,6 +141,7 @@ class _Run:
         while (env_steps := int(self.state.env_steps)) < steps and not self._held():
             began = time.monotonic()
             self.state, row = self.train.train_chunk(self.state, self.method.programs())
+            interrupt.set_busy()
             row = metrics.to_host(jax.device_get(row))
             env_steps = int(self.state.env_steps)
             boundary = self._boundary(env_steps, row)
@@ -157,6 +165,7 @@ class _Run:
             self.progress.note(f"{reached}: training ends at {env_steps:,} of {steps:,} steps")
         if not config.checkpoint_every or env_steps % config.checkpoint_every:
             self._save(env_steps)
+        interrupt.set_idle("in its last evaluation; --resume repeats that", self._may_leave)
         return self._finish()
 
     def _held(self) -> bool:
@@ -170,6 +179,10 @@ class _Run:
         self.parts.close()
         self.progress.close()
         self.file.close()
+
+    def _may_leave(self) -> bool:
+        """Whether no reply that is paid for is under way; no more are asked for."""
+        return self._ledger is None or self._ledger.stop()
 
     def _boundary(self, env_steps: int, row: dict[str, Any]) -> Boundary:
         """Runs what is due after a chunk."""
@@ -239,6 +252,7 @@ class _Run:
         config, seeds = self.config, self.state.seeds
         played, record = finish.play(config, self.train, seeds)
         self.method.close()  # replies that are paid for may still come
+        interrupt.set_busy()
         tokens, cost_usd = self.parts.spent()
         summary: Mapping[str, Any] = {
             "task": config.task,

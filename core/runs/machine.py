@@ -37,7 +37,7 @@ def describe() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "cores": run_folder.cores(),
         "device": run_folder.device(),
-        "prng": str(jax.random.key_impl(jax.random.key(0))),
+        "prng": _prng(),
     }
 
 
@@ -50,6 +50,17 @@ def fingerprint() -> str:
     return digest.hexdigest()[:16]
 
 
+def check_keys(out: Path) -> None:
+    """Raises a ValueError if a run was made with random keys of another kind: its checkpoints hold
+    such keys."""
+    before, now = _read(out / _FILE).get("prng"), _prng()
+    if before is not None and before != now:
+        raise ValueError(
+            f"{out} was made with JAX_DEFAULT_PRNG_IMPL={before}, and this process has {now}: set "
+            "the variable as it was, then go on with --resume"
+        )
+
+
 def record(out: Path) -> list[str]:
     """Writes what a run is made with into its folder.
 
@@ -58,12 +69,7 @@ def record(out: Path) -> list[str]:
         it, a resumed run may not be the uninterrupted run bit for bit.
     """
     path, now = out / _FILE, describe()
-    before: dict[str, Any] = {}
-    if path.exists():
-        try:
-            before = json.loads(path.read_text())
-        except ValueError:
-            before = {}
+    before = _read(path)
     files.write_json(path, now)
     return [
         f"{name} was {before[name]}, is {value}"
@@ -94,9 +100,22 @@ def commit() -> str | None:
 def for_summary(out: Path) -> dict[str, Any]:
     """What a summary says of how its run was made, from what `record` wrote: commit, versions;
     and today's date."""
-    made = json.loads((out / _FILE).read_text())
+    made = _read(out / _FILE)
     return {
         "commit": made.get("commit"),
         "versions": {k: made[k] for k in ("core_jax", "jax", "jaxlib", "python") if k in made},
         "date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
+
+
+def _prng() -> str:
+    return str(jax.random.key_impl(jax.random.key(0)))
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """What is recorded in a file; nothing if it is not there or damaged."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}

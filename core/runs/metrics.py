@@ -108,8 +108,7 @@ class Progress:
             f"return {_mean(row, 'episode_return', 1)}",
             f"reward {_mean(row, 'reward', 3)}",
             *([f"labels {row['labels']}"] if "labels" in row else []),
-            f"{rate:,.0f} steps/s",
-            f"{_clock(left)} left",
+            *([f"{rate:,.0f} steps/s", f"{_clock(left)} left"] if rate else []),
         ]
         print(("\r\033[K" if self._tty else "") + " | ".join(parts), end="" if self._tty else "\n",
               file=sys.stderr, flush=True)  # fmt: skip

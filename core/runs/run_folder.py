@@ -164,10 +164,14 @@ def summary(out: Path) -> dict[str, Any] | None:
     path = out / "summary.json"
     if not path.exists():
         return None
+    advice = "delete it, then go on with --resume"
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path} cannot be read: {error}") from error
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ValueError(f"{path} cannot be read: {error}; {advice}") from error
+    if not isinstance(found, dict) or not isinstance(found.get("env_steps"), int):
+        raise ValueError(f"{path} is no summary of a run; {advice}")
+    return found
 
 
 def is_complete(summary: Mapping[str, Any], config: Config) -> bool:

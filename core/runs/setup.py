@@ -122,7 +122,7 @@ def make_parts(
     env = make_world(config) if env is None else env
     train = make_functions(config, env)
     store = LabelStore(out / "labels.sqlite")
-    ledger = open_ledger(config.max_cost, out) if config.hosted else None
+    ledger = open_ledger(config.max_cost, out, note) if config.hosted else None
     name = ""
     made: list[Labelling] = []
 

@@ -12,6 +12,9 @@ def enable() -> None:
     """Keeps compiled programs in the user's cache folder, unless JAX was told of another."""
     if os.environ.get("JAX_COMPILATION_CACHE_DIR"):
         return
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    try:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:  # no HOME, and a user without a name, as in containers
+        return
     jax.config.update("jax_compilation_cache_dir", str(base / "core-jax" / "xla"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)

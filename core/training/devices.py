@@ -52,7 +52,12 @@ def configure_jax(seeds: int = 1) -> None:
 
     Args:
         seeds: seeds that will train side by side.
+
+    Raises:
+        ValueError: JAX is set to 64-bit numbers.
     """
+    if jax.config.read("jax_enable_x64"):
+        raise ValueError("JAX_ENABLE_X64 is set, and everything here is float32: unset it")
     cache.enable()
     prepare_cpu(seeds)
 

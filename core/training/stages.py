@@ -184,7 +184,9 @@ def learn(plan: Plan, seeds: SeedState, updates: jax.Array) -> tuple[SeedState, 
     learners = tuple(at(seeds.learner, i) for i in range(count)) if apart else seeds.learner
     start = (learners, update_keys, {name: jnp.zeros(count) for name in plan.learner.metric_names})
     learners, _, total = jax.lax.fori_loop(0, updates, body, start)
-    metrics = {k: v / jnp.maximum(updates, 1) for k, v in total.items()}
+    skipped = total.get("skipped_updates", jnp.zeros(count))  # a learner of one's own may not skip
+    metrics = {k: v / jnp.maximum(updates - skipped, 1) for k, v in total.items()}
+    metrics |= {"skipped_updates": skipped} if "skipped_updates" in total else {}
     return seeds.replace(key=keys, learner=stack(learners) if apart else learners), metrics
 
 

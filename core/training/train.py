@@ -282,11 +282,11 @@ def _insert(plan: Plan) -> Callable:
     return insert
 
 
-_SUMMED = ("episodes", "episode_successes", "nonfinite", "refused_rewards")
+_SUMMED = ("episodes", "episode_successes", "nonfinite", "refused_rewards", "skipped_updates")
 
 
 def _merge(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """One row per chunk: counts are summed, everything else averaged; leaves stay on device."""
     total = jax.tree.map(lambda *leaves: sum(leaves), *rows)
     mean = jax.tree.map(lambda leaf: leaf / len(rows), total)
-    return {**mean, **{name: total[name] for name in _SUMMED}}
+    return {**mean, **{name: total[name] for name in _SUMMED if name in total}}

@@ -7,7 +7,7 @@ of its checkpoint.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +25,14 @@ class RewardHistory:
 
     def __init__(self, folder: Path, title: str):
         self.entries: list[dict[str, Any]] = []
+        self.texts: dict[str, str] = {}  # of the files, by name
         self._folder, self._title = folder, title
         folder.mkdir(parents=True, exist_ok=True)
 
     def keep(self, name: str, source: str, remark: str) -> str:
         """Writes a reward's source; returns the name."""
-        (self._folder / name).write_text(f"# {remark}\n{source.strip()}\n")
+        self.texts[name] = f"# {remark}\n{source.strip()}\n"
+        files.write_text(self._folder / name, self.texts[name])
         return name
 
     def record(self, seed: int | None, env_steps: int, event: str, **more: Any) -> None:
@@ -44,17 +46,33 @@ class RewardHistory:
         self.entries.append({"seed": seed, "env_steps": env_steps, "event": event, **more})
         self.write()
 
-    def restore(self, entries: Sequence[dict[str, Any]]) -> None:
-        """Takes over a checkpoint's entries; later ones, of a killed process, are dropped."""
-        self.entries = list(entries)
+    def restore(self, entries: Sequence[dict[str, Any]], texts: Mapping[str, str]) -> None:
+        """Takes over a checkpoint's entries; later ones, of a killed process, are dropped.
+
+        Args:
+            entries: in their order.
+            texts: of the files; those that are missing or differ are written again.
+        """
+        self.entries, self.texts = list(entries), dict(texts)
+        for name, text in texts.items():
+            if self._read(name) != text:
+                files.write_text(self._folder / name, text)
         self.write()
 
     def write(self) -> None:
         """Writes both accounts of the history."""
         files.write_json(self._folder / "history.json", self.entries)
         text = story.tell(self._title, self.entries, self._source)
-        (self._folder / "story.md").write_text(text)
+        files.write_text(self._folder / "story.md", text)
 
     def _source(self, name: str) -> str:
-        _, source = (self._folder / name).read_text().split("\n", 1)  # without the remark
-        return source
+        text = self.texts.get(name) or self._read(name)
+        _, _, source = text.partition("\n")  # without the remark
+        return source or f"# {name} is missing\n"
+
+    def _read(self, name: str) -> str:
+        """The text of a file, "" if it is not there or no text."""
+        try:
+            return (self._folder / name).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            return ""

@@ -121,6 +121,7 @@ class WrittenRewards:
         return {
             "current": [r.source if r else None for r in self.current],
             "history": self.history.entries,
+            "texts": self.history.texts,
             "statistics": self.statistics,
             "files": self.files,
         }
@@ -129,7 +130,7 @@ class WrittenRewards:
         """Takes over a checkpoint's state and writes the rewards folder anew from it."""
         self.current = [self._compile(s) if s else None for s in state["current"]]
         self.statistics, self.files = state["statistics"], state["files"]
-        self.history.restore(state["history"])
+        self.history.restore(state["history"], state.get("texts", {}))
 
 
 def shown_scores(

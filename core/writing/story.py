@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -64,7 +65,9 @@ def _change(
 
 
 def _block(text: str, language: str = "") -> str:
-    return f"````{language}\n{text.rstrip()}\n````"
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * max(4, longest + 1)  # what stands in the text must not close it
+    return f"{fence}{language}\n{text.rstrip()}\n{fence}"
 
 
 def _first_line(text: str) -> str:

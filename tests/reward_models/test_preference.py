@@ -167,3 +167,22 @@ def test_ensemble_members_differ():
     members = model.members(state, jnp.ones((5, 3)))
     assert members.shape == (3, 5)
     assert np.ptp(np.asarray(members[:, 0])) > 0
+
+
+def test_batches_that_are_not_finite_are_skipped_and_counted(model, fit):
+    """One clip with a NaN: the rows beside it are learned from."""
+    rows = data(jax.random.key(3))
+    state = model.init(jax.random.key(0), jnp.zeros(3))
+    spoiled = rows._replace(frames_a=rows.frames_a.at[5, 2, 1].set(jnp.nan))
+    found, metrics = fit(state, spoiled, jnp.int32(64), jax.random.key(1))
+    assert metrics["skipped"] > 0 and np.isfinite(metrics["loss"])
+    assert all(np.isfinite(x).all() for x in jax.tree.leaves(found))
+    moved = [
+        not np.array_equal(a, b) for a, b in zip(*map(jax.tree.leaves, (found, state)), strict=True)
+    ]
+    assert any(moved)
+    whole = rows._replace(frames_a=jnp.full_like(rows.frames_a, jnp.nan))
+    found, metrics = fit(state, whole, jnp.int32(64), jax.random.key(1))
+    for a, b in zip(*map(jax.tree.leaves, (found, state)), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert metrics["loss"] == 0.0 and metrics["skipped"] > 0

@@ -52,5 +52,5 @@ def asked_of(store: LabelStore) -> dict[str, tuple[str, int | None]]:
 def _damage_named(path: Path, what: str) -> Iterator[None]:
     try:
         yield
-    except (ValueError, KeyError, TypeError, IndexError) as error:
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
         raise LabelFileError(f"{path} holds a damaged {what}: {error}") from error

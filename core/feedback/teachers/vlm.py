@@ -14,7 +14,15 @@ from typing import Any, Protocol
 import numpy as np
 
 from core_jax.feedback.labels.records import Frame
-from core_jax.feedback.queries import Label, Pair, PairLabel, Query, Single, SingleLabel
+from core_jax.feedback.queries import (
+    NO_REPLY,
+    Label,
+    Pair,
+    PairLabel,
+    Query,
+    Single,
+    SingleLabel,
+)
 from core_jax.feedback.teachers.vlm_config import VLMConfig
 from core_jax.feedback.teachers.vlm_pairs import Opinion, PairQuestion, compare
 from core_jax.feedback.teachers.vlm_requests import Journal, Labeller, NoVerdict, Requests
@@ -116,7 +124,7 @@ class VLMTeacher:
         try:
             found = compare(self._requests, self.config, style, question)
         except NoVerdict as problem:
-            found = Opinion(None, ((), ()), None, f"no usable reply: {problem}")
+            found = Opinion(None, ((), ()), None, f"{NO_REPLY}: {problem}")
         return PairLabel(
             found.preference,
             *found.scores,
@@ -136,4 +144,4 @@ class VLMTeacher:
         try:
             return judge_picture(self._requests, self.config, key, query, png, ends)
         except NoVerdict as problem:
-            return SingleLabel(None, f"no usable reply: {problem}")
+            return SingleLabel(None, f"{NO_REPLY}: {problem}")

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol, TypeVar
 from core_jax.feedback.labels.records import Exchange, Frame
 from core_jax.models.base import ChatModel, Schema
 from core_jax.prompts.message import Message
-from core_jax.prompts.verdict import Unreadable
+from core_jax.prompts.verdict import Unreadable, ending_object
 
 T = TypeVar("T")
 
@@ -81,11 +81,14 @@ class Requests(NamedTuple):
             began = time.monotonic()
             [reply] = self.model.complete(messages, 1, attempt, schema)
             seconds, value, problem = time.monotonic() - began, None, ""
-            if reply.status not in ("ok", "cut") or (reply.status == "cut" and schema is None):
+            text: str | None = reply.text
+            if reply.status == "cut":
+                text = None if schema is None else ending_object(reply.text)
+            if reply.status not in ("ok", "cut") or text is None:
                 problem = reply.problem
             else:
                 try:
-                    value = read(reply.text)
+                    value = read(text)
                 except Unreadable as error:
                     problem = f"{reply.problem}; {error}" if reply.problem else str(error)
             again = f", attempt {attempt + 1}" if attempt else ""

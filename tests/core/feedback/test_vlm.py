@@ -199,7 +199,7 @@ def test_a_reply_that_cannot_be_read_is_asked_for_again(answer, store):
         ([Reply("half", problem="cut off", status="cut")] * 2, 2,
          "no usable reply: description: cut off"),
         (["d", *[Reply('{"choice": "A', problem="cut off", status="cut")] * 2], 3,
-         "no usable reply: verdict: cut off; no choice in the reply"),
+         "no usable reply: verdict: cut off"),
         ([Reply("", problem="has no choices", status="malformed")] * 2, 2,
          "no usable reply: description: has no choices"),
     ],
@@ -213,9 +213,26 @@ def test_nothing_usable_is_an_abstention_with_its_reason(answer, store, replies,
     assert store.exchanges(question().key(), "vlm-core m")[-1].problem in reason
 
 
-def test_a_cut_verdict_that_is_whole_is_read(answer):
-    text = json.dumps(verdict("B")) + "\nand furthermore"
+@pytest.mark.parametrize("around", ["%s", "So: %s", "```json\n%s\n```\n", "<think>A</think>%s"])
+def test_a_whole_verdict_at_the_end_of_a_cut_reply_is_read(answer, around):
+    text = around % json.dumps(verdict("B"))
     assert answer(Model("d", Reply(text, problem="cut off", status="cut"))).preference == 1.0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'A draft is {"choice": "B"}. But look at the drawer again: it',
+        "choice: B\nconfidence: 0.9\nscores_a: [0.1, 0.2",
+        json.dumps(verdict("B")) + "\nWait, is it? {}",
+        json.dumps(verdict("B"))[:-1],
+    ],
+)
+def test_a_draft_in_a_cut_reply_is_no_verdict(answer, text):
+    """Unmarked reasoning that reaches the token limit."""
+    model = Model("d", *[Reply(text, problem="cut off", status="cut")] * 2)
+    given = answer(model)
+    assert given.preference is None and given.reason.startswith("no usable reply: verdict: cut off")
 
 
 def test_what_was_paid_for_before_is_counted_once(answer, store):

@@ -44,6 +44,20 @@ class Recorded(Trials):
         return [Trial(float(len(r.source)), float(s), {"score": [0.0]}) for r, s in jobs]
 
 
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"a": 1}', b'{"a": {"x": 1}}', b"\xff"])
+def test_damaged_results_are_made_again(changed, context_for, compiled, tmp_path, content):
+    path, notes = tmp_path / "trials.json", []
+    path.write_bytes(content)
+    context = context_for(changed(), tmp_path, notes=notes)
+    trials = Recorded(context, COLUMN, 1, 750, path)
+    assert notes == [f"{path} is damaged: its candidates are trained again"]
+    trials.run(compiled("observation[0]"), [0])
+    assert len(trials.groups) == 1 and notes[1:] == [
+        "training 1 candidates side by side, 750 steps"
+    ]
+    assert not Recorded(context, COLUMN, 1, 750, path).run(compiled("observation[0]"), [0]) == []
+
+
 @pytest.fixture
 def compiled(drawer, code):
     compile_reward = reward_compiler("core", drawer)

@@ -134,6 +134,16 @@ def test_an_answer_that_is_too_large_is_not_read(monkeypatch):
         HttpClient(5.0, Key("K", ""), transport=transport).post("https://h/", content=b"{}")
 
 
+def test_an_answer_that_came_while_the_process_stood_still_is_read(monkeypatch):
+    """SIGSTOP for an hour: the clock goes on, the answer waits, and it is paid for."""
+    hours, clock = [0.0, 3_600.0], time.monotonic
+    monkeypatch.setattr(http_module, "_LONGEST_WAIT", 0.01)
+    monkeypatch.setattr(
+        http_module.time, "monotonic", lambda: clock() + (hours.pop(0) if hours else 3_600.0)
+    )
+    assert within(5.0, lambda: threading.Event().wait(0.1) or 7, lambda: None) == 7
+
+
 def test_work_that_takes_too_long_is_left_behind():
     release = threading.Event()
     began = time.monotonic()

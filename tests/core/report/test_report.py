@@ -14,7 +14,7 @@ from core_jax import report
 from core_jax.feedback.labels import LabelStore
 from core_jax.feedback.queries import PairLabel, Single, SingleLabel
 from core_jax.files import write_json
-from core_jax.report import plots, table
+from core_jax.report import paper, plots, table
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,9 @@
 """Checkpoints: what is kept, passed over and restored."""
 
+import errno
+import itertools
 import shutil
+import time
 from types import SimpleNamespace
 
 import jax
@@ -195,3 +198,38 @@ class LaterNode(struct.PyTreeNode):
     x: jax.Array
     values: dict[str, jax.Array] = struct.field(default_factory=dict)
     stats: jax.Array | None = None
+
+
+def test_a_checkpoint_that_cannot_be_saved_is_named_and_costs_no_other(tmp_path, monkeypatch):
+    save(tmp_path, 10)
+    for error, reason in (
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device"),
+        (ValueError('RESOURCE_EXHAUSTED: "x": No space left on device [spec]'), "No space left"),
+        (ValueError("first line\nsecond line"), "first line$"),
+    ):
+        monkeypatch.setattr(checkpoint, "_hashes", _raises(error))
+        with pytest.raises(checkpoint.SaveError, match=f"step_000000020 cannot be saved: {reason}"):
+            checkpoint.save(tmp_path, 20, tree(20), {"at": 20})
+        monkeypatch.undo()
+        assert latest(tmp_path) == (10, [])
+        assert [p.name for p in tmp_path.iterdir()] == ["step_000000010"]
+
+
+def _clock(clock, readings):
+    seen = itertools.count()
+    return lambda: clock() + 600_000.0 * (next(seen) > readings)
+
+
+def _raises(error):
+    def raises(*_):
+        raise error
+
+    return raises
+
+
+def test_a_wall_clock_that_is_set_anew_stops_no_checkpoint(tmp_path, monkeypatch):
+    for readings in (5, 10, 20, 40):  # until it is set to a week later
+        monkeypatch.setattr(time, "time", _clock(time.time, readings))
+        save(tmp_path, readings)
+        monkeypatch.undo()
+        assert latest(tmp_path) == (readings, [])

@@ -265,3 +265,24 @@ def test_run_settings_without_effect_are_refused(words, flag):
 )
 def test_run_settings_with_an_effect_or_their_defaults_are_accepted(words):
     parse(Flags, words)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("run", None, "is a folder; give .*config.json"),
+        ("empty", None, "is a folder; give a .json, .yaml or .yml file"),
+        ("a.toml", b"seed = 1", "must be a .json, .yaml or .yml file, not .toml"),
+        ("a.json", b"\xff\xfe\x00", "is not a text file"),
+        ("a.yaml", b"[1, 2]", "must hold named settings"),
+        ("none.json", None, "No such file"),
+    ],
+)
+def test_a_file_that_is_no_config_is_named(tmp_path, name, content, message):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "run" / "config.json").write_text("{}")
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError, match=rf"--config .*{name} {message}|{name}: {message}"):
+        parsed("--config", tmp_path / name)

@@ -1,9 +1,11 @@
 """What a run was made with is in its folder, and a difference is named."""
 
 import json
+import os
 import shutil
 import subprocess
 
+import jax
 import pytest
 
 from core_jax.runs import machine
@@ -16,6 +18,20 @@ def test_the_same_machine_has_no_differences(tmp_path):
     assert {"jax", "jaxlib", "python", "device", "system"} <= set(found)
 
 
+def test_random_keys_of_another_kind_are_named(tmp_path):
+    machine.check_keys(tmp_path)  # nothing is recorded
+    machine.record(tmp_path)
+    machine.check_keys(tmp_path)
+    with jax.default_prng_impl("rbg"):
+        with pytest.raises(ValueError, match="was made with JAX_DEFAULT_PRNG_IMPL=.*has rbg: set"):
+            machine.check_keys(tmp_path)
+
+
+def test_a_system_without_affinity_has_cores(monkeypatch):
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)  # macOS, Windows
+    assert machine.describe()["cores"] >= 1
+
+
 def test_a_difference_is_named(tmp_path):
     machine.record(tmp_path)
     path = tmp_path / "machine.json"
@@ -24,9 +40,10 @@ def test_a_difference_is_named(tmp_path):
     assert line.startswith("cores was 999, is ")
 
 
-def test_a_damaged_record_is_written_anew(tmp_path):
-    (tmp_path / "machine.json").write_text("{")
-    assert machine.record(tmp_path) == []
+@pytest.mark.parametrize("content", [b"{", b"[]", b"null", b"7", b"\xff", b"[" * 100_000])
+def test_a_damaged_record_is_written_anew(tmp_path, content):
+    (tmp_path / "machine.json").write_bytes(content)
+    assert machine.record(tmp_path) == [] == machine.record(tmp_path)
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")

@@ -25,6 +25,18 @@ def test_metrics_after_a_cut_line_and_a_resume(tmp_path):
     again.close()
 
 
+@pytest.mark.parametrize("bad", [b'{"env', b"[1]", b"\xff\xfe", b"[" * 100_000, b'{"x": 1}'])
+def test_rows_after_a_damaged_line_are_kept(tmp_path, bad):
+    path = tmp_path / "metrics.jsonl"
+    lines = [b'{"env_steps": 100}', bad, b'{"env_steps": 300}', b'{"env_steps": 4']
+    path.write_bytes(b"\n".join(lines))
+    assert [r["env_steps"] for r in files.read_rows(path)] == [100, 300]
+    assert files.unreadable_rows(path) == 1
+    metrics.MetricsFile(path, keep_until=300).close()
+    assert path.read_text() == '{"env_steps": 100}\n{"env_steps": 300}\n'
+    assert files.unreadable_rows(path) == files.unreadable_rows(tmp_path / "none") == 0
+
+
 def test_what_is_not_finite_is_null_in_metrics(tmp_path):
     file = metrics.MetricsFile(tmp_path / "metrics.jsonl")
     row = {"env_steps": 1, "q": [math.nan, 1.0], "rewards": {"formal": [math.inf]}, "x": -math.inf}

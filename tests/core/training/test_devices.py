@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from core_jax.training import devices
+from core_jax.training import cache, devices
 
 TREE = {"a": jnp.arange(24.0).reshape(4, 3, 2), "b": jnp.arange(4)}
 
@@ -76,3 +76,19 @@ sys.exit(train.main())
     own = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"} | {"JAX_PLATFORMS": "cpu"}
     done = subprocess.run([sys.executable, "-c", program], env=own, capture_output=True, text=True)
     assert done.stdout.strip().endswith('{"devices": 2}'), done.stderr
+
+
+def test_64_bit_numbers_are_refused():
+    with jax.enable_x64(True):
+        with pytest.raises(ValueError, match="JAX_ENABLE_X64 is set"):
+            devices.configure_jax()
+
+
+def test_without_a_home_nothing_is_cached(monkeypatch):
+    def nowhere():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", nowhere)
+    cache.enable()
