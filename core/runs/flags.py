@@ -119,7 +119,8 @@ def _default(argv: Sequence[str], extra: type) -> tuple[Config, set[str]]:
         if not fields.is_group(kind)
     }
     choices |= {name: values[name] for name in switches if name in values}
-    choices |= _peek(argv, {k: v if v is bool else str for k, v in switches.items()})
+    peeked = _peek(argv, {k: v if v is bool else str for k, v in switches.items()})
+    choices |= {k: _number(v, switches[k]) for k, v in peeked.items()}
     config = presets.defaults(choices)
     if values:
         config = with_values(config, {**values, **choices})
@@ -139,6 +140,16 @@ def _peek(argv: Sequence[str], names: Mapping[str, type]) -> dict[str, Any]:
         else:
             peek.add_argument(*flags, dest=name)
     return {k: v for k, v in vars(peek.parse_known_args(argv)[0]).items() if v is not None}
+
+
+def _number(value: Any, kind: Any) -> Any:
+    """A flag's text as the number that its field holds; other text, and no number, as it is."""
+    if kind not in (int, float):
+        return value
+    try:
+        return kind(value)
+    except ValueError:
+        return value  # tyro says what is wrong with it
 
 
 def _read_file(path: Path) -> dict[str, Any]:
