@@ -35,7 +35,7 @@ TINY = {
     "reward.hidden": [16], "reward.epochs": 2, "residual.hidden": [16], "residual.epochs": 2,
     "relative.hidden": [16], "relative.epochs": 2, "relative.embedding": 8,
     "formal.candidates": 2, "formal.attempts": 1, "formal.refine_at": [300],
-    "eureka.candidates": 2, "eureka.iterations": 1, "eureka.trial_fraction": 0.25,
+    "eureka.candidates": 2, "eureka.iterations": 1, "eureka.trial_fraction": 0.5,
 }  # fmt: skip
 # What a method needs beyond that.
 OWN = {
