@@ -180,10 +180,12 @@ class Calls(ContainerMethods):
         if isinstance(function, Function):
             return self.call(node, function, args, kwargs)
         if isinstance(function, Namespace):  # an instance of a class of constants
-            kwargs = dict(zip(function.fields, args, strict=False)) | kwargs
-            known = (*function.names, *function.fields)
-            if len(kwargs) < len(args) or any(name not in known for name in kwargs):
-                self.fail(node, f"`{function.name}` takes its constants only, by name")
+            given = dict(zip(function.fields, args, strict=False))
+            known = [name for name in function.fields if name not in given]
+            if len(args) > len(given) or any(name not in known for name in kwargs):
+                fields = ", ".join(function.fields) or "no arguments"
+                self.fail(node, f"`{function.name}` takes {fields}", "a dataclass takes its fields")
+            kwargs = given | kwargs
             lacking = [name for name in function.fields if name not in function.names | kwargs]
             if lacking:
                 self.fail(node, f"`{function.name}` needs a value for `{lacking[0]}`")

@@ -58,7 +58,18 @@ def _defaults(function: ast.FunctionDef) -> dict[str, ast.expr]:
     for node in ast.walk(function):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and id(node) not in seen:
             found.pop(node.id, None)
+        elif isinstance(node, ast.arg):  # another value of this name
+            found.pop(node.arg, None)
+        elif isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Subscript):
+            name = getattr(node.target.value, "id", "")
+            if not isinstance(found.get(name), ast.Constant) or _may_act(node.target.slice):
+                found.pop(name, None)
     return {name: default for name, default in found.items() if bound[name] == 1}
+
+
+def _may_act(key: ast.expr) -> bool:
+    """Whether evaluating a key may do more than give its value."""
+    return any(isinstance(part, ast.Call | ast.NamedExpr) for part in ast.walk(key))
 
 
 def _plain_uses(node: ast.AST) -> list[ast.expr]:

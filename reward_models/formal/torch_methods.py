@@ -59,8 +59,8 @@ TORCH_METHODS = frozenset(
 
 
 _TELLING = frozenset(  # methods of tensors that no other value has
-    "unsqueeze clamp clone detach float masked_fill view expand chunk unbind permute new_zeros "
-    "index_select gather topk".split()
+    "unsqueeze clamp clone detach float masked_fill chunk unbind permute new_zeros index_select "
+    "topk".split()
 )
 
 
@@ -74,10 +74,10 @@ def uses_torch(tree: ast.Module) -> bool:
             names = [getattr(node, "module", None) or ""] + [alias.name for alias in node.names]
             if any(name.split(".")[0] == "torch" for name in names):
                 return True
-        if isinstance(node, ast.Call):
-            method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            of_numpy = ast.unparse(node.func.value).split(".")[0] in ("np", "numpy", "math")
             options = {keyword.arg for keyword in node.keywords}
-            if method in _TELLING or options & {"dim", "keepdim"}:
+            if not of_numpy and (node.func.attr in _TELLING or options & {"dim", "keepdim"}):
                 return True
     return False
 

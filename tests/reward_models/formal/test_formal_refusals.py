@@ -203,3 +203,28 @@ def test_what_stays_allowed_agrees_with_numpy(text):
             exec(source, names)
             expected = names["compute_reward"](*state)[0]
         np.testing.assert_allclose(reward(*state)[0], float(expected), rtol=1e-5, atol=1e-6)
+
+
+IN_PLACE = "from collections import defaultdict\nd = defaultdict(list)\n"
+HANDED_ON = "from collections import defaultdict\nd = defaultdict(float)\n"
+FIELDS = "from dataclasses import dataclass\n@dataclass\nclass W:\n    a: float\n    b: float = 2\n"
+
+
+@pytest.mark.parametrize("text, message", [
+    (IN_PLACE + "l = d['a']\nd['a'] += [1.0]\nx = len(l)", "a defaultdict that is handed on"),
+    (HANDED_ON + "def f(e): return e['a']\nx = f(d)", "a defaultdict that is handed on"),
+    (HANDED_ON + "def f(d): return d['a']\nx = d['b']", "a defaultdict that is handed on"),
+    (HANDED_ON + "d[str(len(d))] += 1.0\nx = len(d)", "a defaultdict that is handed on"),
+    (FIELDS + "x = W(1.0, a=2.0).a", "`W` takes a, b"),
+    (FIELDS + "x = W(1.0, 2.0, 3.0).a", "`W` takes a, b"),
+    (FIELDS + "x = W(b=1.0).b", "needs a value for `a`"),
+    (FIELDS.replace("b: float = 2", "b: list = []") + "x = W(1.0).a", "lists of constants"),
+    ("class C:\n    k = 2.0\nx = C(k=3.0).k", "`C` takes no arguments"),
+    ("import operator\nx = operator.attrgetter('T')(action)[0]", "is not available"),
+    ("import sys\nx = sys.modules", "is not available"),
+    ("import copy\nx = copy.copyreg", "is not available"),
+    ("from functools import cache\nx = cache(abs)(action[0])", "cannot be imported"),
+    ("import statistics\nx = statistics.stdev([action[0]])", "statistics.stdev of 1 values"),
+])  # fmt: skip
+def test_of_the_standard_library_only_what_means_the_same(text, message):
+    assert message in str(refusal(body(text)))
