@@ -26,7 +26,7 @@ PREFERENCES = {
     "feedback": {**FEEDBACK, "clip_length": 1}, "scripted": {"kind": "oracle"},
 }  # fmt: skip
 EUREKA = {"method": "eureka", "eureka": {"candidates": 2, "iterations": 2, "trial_fraction": 0.5}}
-VLM = {"teacher": "vlm", "wait_for_labels": True, "vlm": {"size": 32, "in_flight": 4}}
+VLM = {"teacher": "vlm", "wait_for_labels": True, "vlm": {"size": 64, "in_flight": 4}}
 SERVICE = {
     "name": "fake", "prices": [1.0, 2.0], "max_output_tokens": 1_000, "timeout": 20.0, "retries": 8,
 }  # fmt: skip

@@ -69,7 +69,7 @@ def _rows(out):
 def _labels(out):
     store = LabelStore(out / "labels.sqlite")
     plain = [
-        (r.question, r.seed, r.round, r.position, r.env_steps, r.teacher, repr(_value(r.label)))
+        (r.key, r.seed, r.round, r.position, r.env_steps, r.teacher, repr(_value(r.label)))
         for r in store.rows()
     ]
     store.close()

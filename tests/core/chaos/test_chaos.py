@@ -40,7 +40,10 @@ class References:
 def disturbed(seed, case, references, folder, kinds=None):
     """What goes wrong in one round."""
     round = Round(seed, case, folder / f"round{seed}", references.get(case), kinds)
-    problems = round.run()
+    try:
+        problems = round.run()
+    except Exception as error:  # a mistake in the test itself must not hide the other rounds
+        problems = [f"{round.log[0]}: {error!r}"]
     print("\n".join(round.log), *problems, sep="\n", flush=True)
     if not problems:
         shutil.rmtree(folder / f"round{seed}")
