@@ -136,6 +136,7 @@ class AdapterModel:
     ) -> tuple[AdapterState, dict[str, jax.Array]]:
         """Fits to the first `count` labels and to the transitions; no change without a label."""
         size = self.config.batch_size
+        labels, steps = jax.tree.map(jnp.asarray, (labels, steps))
 
         def batch(carry: Any, key: jax.Array) -> Any:
             params, opt = carry

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +30,15 @@ def load_clip(folder: Path) -> ImageTextModel:
         ImportError: the optional packages are not installed.
     """
     try:
-        from safetensors.numpy import load_file
+        from safetensors import safe_open
     except ImportError as error:
         raise ImportError(
             "CLIP checkpoints need safetensors and tokenizers: pip install 'core-jax[clip]'"
         ) from error
     config = read_config(json.loads((folder / "config.json").read_text()))
-    params = to_params(config, load_file(folder / "model.safetensors"))
+    with safe_open(folder / "model.safetensors", framework="numpy") as file:
+        # One at a time: the whole file beside the parameters would take twice the memory.
+        params = to_params(config, ((name, file.get_tensor(name)) for name in file.keys()))
     return make_clip(folder.resolve().name, config, params, load_tokenizer(folder, config.text))
 
 
@@ -54,7 +56,7 @@ def make_clip(name: str, config: CLIPConfig, params: Any, tokenize: Any) -> Imag
     )
 
 
-def to_params(config: CLIPConfig, weights: Mapping[str, np.ndarray]) -> Any:
+def to_params(config: CLIPConfig, weights: Iterable[tuple[str, np.ndarray]]) -> Any:
     """Flax parameters, float32, from a checkpoint's tensors.
 
     Raises:
@@ -67,10 +69,10 @@ def to_params(config: CLIPConfig, weights: Mapping[str, np.ndarray]) -> Any:
     )
     wanted: dict[Any, Any] = flatten_dict(shapes["params"])
     found = {}
-    for name, value in weights.items():
+    for name, value in weights:
         if not name.endswith(_BUFFERS):
             path, array = _placed(name, np.asarray(value, np.float32))
-            found[path] = (name, array)
+            found[path] = (name, jnp.asarray(array))
     if missing := sorted(set(wanted) - set(found)):
         raise ValueError(f"model.safetensors lacks the weight of {'.'.join(missing[0])}")
     if unknown := sorted(set(found) - set(wanted)):
@@ -81,7 +83,7 @@ def to_params(config: CLIPConfig, weights: Mapping[str, np.ndarray]) -> Any:
                 f"model.safetensors: {name} has the shape {array.shape} and config.json says "
                 f"{wanted[path].shape} (inputs first)"
             )
-    flat = {path: jnp.asarray(array) for path, (_, array) in found.items()}
+    flat = {path: array for path, (_, array) in found.items()}
     return {"params": unflatten_dict(flat)}
 
 
