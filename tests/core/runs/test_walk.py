@@ -148,6 +148,9 @@ def test_a_run_of_some_methods_on_some_tasks_is_built_and_traced(method, task, t
     setup.check_outside(config)
     parts = setup.make_parts(config, tmp_path, print)
     state = jax.eval_shape(parts.train.init, seed_keys(config.seed, 1))
+    if parts.train.rewards.hosts:  # a block leaves the device to be scored: nothing to trace
+        parts.close()
+        return
     after, row = jax.eval_shape(lambda x: parts.train.train_chunk(x, {}), state)
     assert jax.tree.structure(after) == jax.tree.structure(state)
     assert shapes(after) == shapes(state)
