@@ -34,6 +34,8 @@ TINY = {
     "feedback.critic_updates": 2, "feedback.denoise": "rime",
     "reward.hidden": [16], "reward.epochs": 2, "residual.hidden": [16], "residual.epochs": 2,
     "relative.hidden": [16], "relative.epochs": 2, "relative.embedding": 8,
+    "prefvlm.pairs_per_round": 4, "prefvlm.round_every": 100, "prefvlm.clip_length": 2,
+    "prefvlm.window": 400, "prefvlm.critic_updates": 2,
     "formal.candidates": 2, "formal.attempts": 1, "formal.refine_at": [300],
     "eureka.candidates": 2, "eureka.iterations": 1, "eureka.trial_fraction": 0.5,
 }  # fmt: skip
