@@ -164,7 +164,7 @@ class _Checker:
         kept = isinstance(called, ast.Name) and called.id == "filter" not in self.own
         if isinstance(value, ast.Attribute) and value.attr == "flat":
             self.report(value, "`.flat` gives its items once and cannot be kept", "use .ravel()")
-        if kept or isinstance(value, ast.GeneratorExp):
+        if value is not None and (kept or isinstance(value, ast.GeneratorExp)):
             self.report(value, "a generator cannot be kept", "make a list of it: [... for ...]")
 
     def check_Try(self, node: ast.Try) -> None:

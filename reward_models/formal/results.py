@@ -31,7 +31,7 @@ class Results(Expressions):
 
     def _reward(self, node: ast.Return, value: Any) -> tuple[Any, dict[str, Any]]:
         """The reward and its components, checked at the `return` that gave them."""
-        found = [value]
+        found: list[Any] = [value]
         if isinstance(value, Choice):
             found = [one for _, one in self.at(node, value.options)]
         if self.bare and any(is_number(one) or is_array(one) for one in found):
@@ -42,7 +42,7 @@ class Results(Expressions):
         if not isinstance(value, tuple | list) or len(value) != 2:
             count = f"{len(value)} values" if isinstance(value, tuple) else describe(value)
             self.fail(node, f"the reward function returns {count}, not two values", hint)
-        total, components = value
+        total, components = tuple(value)
         if isinstance(components, Choice):  # another dict on some path; their entries are joined
             copied = lambda one: dict(one) if isinstance(one, dict) else one
             components = self.over(components, copied, pure=True)
