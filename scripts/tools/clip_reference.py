@@ -127,7 +127,10 @@ def compare(folder: Path, batch: int) -> dict[str, Any]:
         "preprocessing": {
             n: float(np.abs(r - w).max()) for n, r, w in zip(names, read, wanted, strict=True)
         },
-        "images": float(np.abs(images - expected["images"]).max()),
+        "images": {
+            n: float(d)
+            for n, d in zip(names, np.abs(images - expected["images"]).max(1), strict=True)
+        },
         "texts": float(np.abs(texts - expected["texts"]).max()),
     }
     size = model.size
