@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import struct
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Int, Key
 
 from core_jax.agents import guard, networks, running_stats
 from core_jax.agents.sac.config import SACConfig
@@ -119,8 +119,9 @@ def update(
 ) -> tuple[SACState, Metrics]:
     """One gradient step on critics, actor and temperature; then the averages move.
 
-    A step that is not finite is skipped, as a whole: then the state stays, `skipped_updates` is 1
-    and the other metrics are 0.
+    What is not finite is skipped: everything if it is the batch, otherwise the step of the critics,
+    the actor or the temperature whose gradient it is. Then `skipped_updates` is 1 and the other
+    metrics are 0.
 
     Args:
         state: parameters and optimisers.
@@ -137,28 +138,19 @@ def update(
     chex.assert_equal_shape([batch.obs, batch.next_obs])
     next_key, actor_key = jax.random.split(key)
     temperature, stats = jnp.exp(state.log_temperature), state.obs_stats
+    usable = guard.finite(batch)
     if stats is not None:
-        stats = running_stats.update(stats, batch.obs)
+        stats = guard.choose(usable, running_stats.update(stats, batch.obs), stats)
         shift, scale = stats.mean, 1.0 / _std(stats)
         obs, next_obs = ((x - shift) * scale for x in (batch.obs, batch.next_obs))
         batch = batch._replace(obs=obs, next_obs=next_obs)
     actor_net, critic_net = _actor(config, action_size), _critic(config)
-
-    next_action, next_log_prob = networks.sample_tanh_gaussian(
-        *actor_net(state.actor, batch.next_obs), next_key
+    (critic_value, mean_q), critic_grads = _critic_gradients(
+        state, batch, next_key, temperature, config
     )
-    next_q = critic_net(state.target_critic, batch.next_obs, next_action)
-    backup = jnp.min(next_q, axis=0) - temperature * next_log_prob
-    target = jax.lax.stop_gradient(batch.reward + batch.discount * backup)
-
-    def critic_loss(params: Params) -> tuple[Array, Array]:
-        q = critic_net(params, batch.obs, batch.action)
-        return jnp.sum(jnp.mean(jnp.square(q - target), axis=1)), jnp.mean(q)
-
-    (critic_value, mean_q), critic_grads = jax.value_and_grad(critic_loss, has_aux=True)(
-        state.critic
+    critic, critic_opt, critic_taken = _descend(
+        config.critic_lr, critic_grads, state.critic_opt, state.critic, usable
     )
-    critic, critic_opt = _descend(config.critic_lr, critic_grads, state.critic_opt, state.critic)
 
     def actor_loss(params: Params) -> tuple[Array, Array]:
         action, log_prob = networks.sample_tanh_gaussian(*actor_net(params, batch.obs), actor_key)
@@ -166,25 +158,30 @@ def update(
         return jnp.mean(temperature * log_prob - q), jnp.mean(log_prob)
 
     (actor_value, log_prob), actor_grads = jax.value_and_grad(actor_loss, has_aux=True)(state.actor)
-    actor, actor_opt = _descend(config.actor_lr, actor_grads, state.actor_opt, state.actor)
+    actor, actor_opt, actor_taken = _descend(
+        config.actor_lr, actor_grads, state.actor_opt, state.actor, usable
+    )
 
     goal = -float(action_size) if config.target_entropy is None else config.target_entropy
     # d/d(log T) of  T * (entropy - goal),  with entropy = -log_prob.
     grad = temperature * jax.lax.stop_gradient(-log_prob - goal)
-    log_temperature, temperature_opt = _descend(
-        config.temperature_lr, grad, state.temperature_opt, state.log_temperature
+    log_temperature, temperature_opt, temperature_taken = _descend(
+        config.temperature_lr, grad, state.temperature_opt, state.log_temperature, usable
     )
+    average_actor = optax.incremental_update(actor, state.average_actor, config.actor_average)
+    target_critic = optax.incremental_update(critic, state.target_critic, config.tau)
+    taken = critic_taken & actor_taken & temperature_taken
     new = dataclasses.replace(
         state,
         actor=actor,
-        average_actor=optax.incremental_update(actor, state.average_actor, config.actor_average),
+        average_actor=guard.choose(actor_taken, average_actor, state.average_actor),
         critic=critic,
-        target_critic=optax.incremental_update(critic, state.target_critic, config.tau),
+        target_critic=guard.choose(critic_taken, target_critic, state.target_critic),
         log_temperature=log_temperature,
         actor_opt=actor_opt,
         critic_opt=critic_opt,
         temperature_opt=temperature_opt,
-        updates=state.updates + 1,
+        updates=state.updates + taken,
         obs_stats=stats,
     )
     metrics = {
@@ -194,9 +191,8 @@ def update(
         "temperature": temperature,
         "entropy": -log_prob,
     }
-    taken = guard.finite(critic_grads, actor_grads, grad)
     metrics = {name: jnp.where(taken, x, 0.0) for name, x in metrics.items()}
-    return guard.choose(taken, new, state), metrics | {"skipped_updates": 1.0 - taken}
+    return new, metrics | {"skipped_updates": 1.0 - taken}
 
 
 def with_normalisation(actor: Params, stats: running_stats.RunningStats | None) -> Params:
@@ -208,6 +204,25 @@ def with_normalisation(actor: Params, stats: running_stats.RunningStats | None) 
     kernel = mlp["layer_0"]["kernel"] / _std(stats)[:, None]
     first = {"kernel": kernel, "bias": mlp["layer_0"]["bias"] - stats.mean @ kernel}
     return {"params": {"mlp": {**mlp, "layer_0": first}}}
+
+
+def _critic_gradients(
+    state: SACState, batch: Batch, key: Key[Array, ""], temperature: Array, config: SACConfig
+) -> tuple[tuple[Array, Array], Params]:
+    """The critics' loss and mean Q, and the gradient of the loss."""
+    actor_net, critic_net = _actor(config, batch.action.shape[-1]), _critic(config)
+    next_action, next_log_prob = networks.sample_tanh_gaussian(
+        *actor_net(state.actor, batch.next_obs), key
+    )
+    next_q = critic_net(state.target_critic, batch.next_obs, next_action)
+    backup = jnp.min(next_q, axis=0) - temperature * next_log_prob
+    target = jax.lax.stop_gradient(batch.reward + batch.discount * backup)
+
+    def critic_loss(params: Params) -> tuple[Array, Array]:
+        q = critic_net(params, batch.obs, batch.action)
+        return jnp.sum(jnp.mean(jnp.square(q - target), axis=1)), jnp.mean(q)
+
+    return jax.value_and_grad(critic_loss, has_aux=True)(state.critic)
 
 
 def _std(stats: running_stats.RunningStats) -> Float[Array, " O"]:
@@ -230,7 +245,14 @@ def _init_critic(key: Key[Array, ""], obs_size: int, action_size: int, config: S
 
 
 def _descend(
-    rate: float, grads: Params, opt: optax.OptState, params: Params
-) -> tuple[Params, optax.OptState]:
-    updates, opt = optax.adam(rate).update(grads, opt, params)
-    return optax.apply_updates(params, updates), opt
+    rate: float, grads: Params, opt: optax.OptState, params: Params, usable: Bool[Array, ""]
+) -> tuple[Params, optax.OptState, Bool[Array, ""]]:
+    """One step of Adam, and whether it was taken.
+
+    The choice is made here, where XLA fuses it with Adam's own arithmetic: made at the end of the
+    update it is one more pass over all parameters.
+    """
+    taken = usable & guard.finite(grads)
+    updates, new_opt = optax.adam(rate).update(grads, opt, params)
+    new = optax.apply_updates(params, updates), new_opt
+    return *guard.choose(taken, new, (params, opt)), taken
