@@ -41,8 +41,8 @@ class Results(Expressions):
             value = tuple(self.over(value, lambda one, i=i: one[i], pure=True) for i in range(2))
         if not isinstance(value, tuple | list) or len(value) != 2:
             count = f"{len(value)} values" if isinstance(value, tuple) else describe(value)
-            self.fail(node, f"the reward function returns {count}, not two values", hint)
-        total, components = tuple(value)
+            return self.fail(node, f"the reward function returns {count}, not two values", hint)
+        total, components = value
         if isinstance(components, Choice):  # another dict on some path; their entries are joined
             copied = lambda one: dict(one) if isinstance(one, dict) else one
             components = self.over(components, copied, pure=True)
