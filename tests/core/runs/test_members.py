@@ -172,7 +172,7 @@ def test_methods_that_keep_something_for_each_seed_cannot_be_swept(method):
 
 
 def test_values_of_the_library_are_checked():
-    train, state, _ = trained(config_of(steps=20))
+    train, state, _ = trained(config_of(steps=40))
     with pytest.raises(ValueError, match="sac.hidden cannot be swept; of sac there can be"):
         train.init(members.keys(config_of()), {"hidden": [1.0]})
     with pytest.raises(ValueError, match=r"values of shape \(2,\), not one for each of 1 seeds"):

@@ -257,7 +257,7 @@ def test_every_script_has_a_help(command, script):
     assert process.returncode == 0, stderr
     assert "usage:" in stdout and "Traceback" not in stderr
     if script == "sweep":
-        assert "go to every run, as scripts/train.py has them" in stdout
+        assert "go to every run whose method has them" in stdout
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,6 @@ def test_a_sweep_hands_a_signal_on_once(number, tmp_path):
     assert process.returncode == 128 + number and stdout == ""
     assert (tmp_path / "got").read_text() == str(int(number))
     assert stderr.splitlines() == [
-        "[1/2] soccer-paper-core",
+        "2 runs left, 2 of them of unknown length; next: soccer-paper-core",
         f"stopped by {number.name}; started again, the sweep continues",
     ]

@@ -48,10 +48,8 @@ OWN = {
 }  # fmt: skip
 SINGLE = {"rl_vlm_f", "erl_vlm", "vlm_ar3l"}  # whose presets are about single pictures
 ALL = list(itertools.product(methods.names(), envs.names()))
-# One method on each task, and the others on one of them.
-_TURNS = zip(envs.names(), itertools.cycle(("pebble", "erl_vlm", "core", "vlm_ar3l", "rl_vlm_f")),
-             strict=False)  # fmt: skip
-SOME = sorted({(m, t) for t, m in _TURNS} | {(m, "drawer-open") for m in methods.names()})
+# Every method on one task; all tasks would take the suite two minutes.
+SOME = [(method, "drawer-open") for method in methods.names()]
 
 
 @dataclasses.dataclass(frozen=True)
