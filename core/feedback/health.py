@@ -92,5 +92,5 @@ def no_answers(teacher: str, rounds: int, failure: str) -> ChatError:
     """
     return ChatError(
         f"{teacher} answered no question in {rounds} rounds in a row; the latest reason: "
-        f"{failure or 'unknown'}. Check the model's name and settings, then go on with --resume"
+        f"{failure or 'unknown'}. Check the model's name and settings, then continue with --resume"
     )

@@ -84,6 +84,27 @@ class ExploringMethod(PreferenceMethod):
         return ExploringRun(config, self.weights(config), context, train, collector)
 
 
+class EntropyPhase:
+    """Scores replay by state entropy, on the scale of what has been seen so far.
+
+    Args:
+        train: the run's functions.
+        entropy: one of its sources.
+    """
+
+    def __init__(self, train: Train, entropy: StateEntropy):
+        self._train, self._entropy = train, entropy
+        self._normalise = train.over_seeds(self._normalise_one, "normalise", donate=True)
+
+    def rescore(self, seeds: SeedState) -> SeedState:
+        """Scores all of replay anew, for every seed."""
+        return self._train.rescore(self._normalise(seeds), self._entropy.name)
+
+    def _normalise_one(self, seed: SeedState) -> SeedState:
+        scale = self._entropy.scale(seed.replay)
+        return seed.replace(sources={**seed.sources, self._entropy.name: scale})
+
+
 class ExploringRun(PreferenceRun):
     """Such a method during one run.
 
@@ -110,8 +131,7 @@ class ExploringRun(PreferenceRun):
         switched = {ENTROPY: 0.0, **weights}
         reward = LearnedReward(train, learned, context.seed, switched, updates, every)
         super().__init__(context, collector, reward)
-        self._config, self._train, self._entropy = config, train, entropy
-        self._normalise = train.over_seeds(self._normalise_one, "normalise", donate=True)
+        self._config, self._exploration = config, EntropyPhase(train, entropy)
 
     @property
     def triggers(self) -> tuple[Trigger, ...]:
@@ -132,8 +152,4 @@ class ExploringRun(PreferenceRun):
     def explore(self, at: Boundary) -> None:
         """Scores the states seen so far by each other."""
         if not self.fitted:
-            at.seeds = self._train.rescore(self._normalise(at.seeds), ENTROPY)
-
-    def _normalise_one(self, seed: SeedState) -> SeedState:
-        scale = self._entropy.scale(seed.replay)
-        return seed.replace(sources={**seed.sources, ENTROPY: scale})
+            at.seeds = self._exploration.rescore(at.seeds)

@@ -211,7 +211,7 @@ class HostedModel:
 
     def _hopeless(self, failure: RequestFailed) -> str:
         what = HOPELESS[failure.status or 404]
-        return f"{self.name} does not answer: {failure}. Check {what}, then go on with --resume"
+        return f"{self.name} does not answer: {failure}. Check {what}, then continue with --resume"
 
 
 def _reply(kept: Kept, paid: bool = False) -> Reply:

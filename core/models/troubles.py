@@ -1,4 +1,4 @@
-"""Failures of hosted models, as lines for people: a run that goes on says what it met."""
+"""Logs failures of hosted models that do not end a run."""
 
 from __future__ import annotations
 

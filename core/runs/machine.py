@@ -57,7 +57,7 @@ def check_keys(out: Path) -> None:
     if before is not None and before != now:
         raise ValueError(
             f"{out} was made with JAX_DEFAULT_PRNG_IMPL={before}, and this process has {now}: set "
-            "the variable as it was, then go on with --resume"
+            "the variable as it was, then continue with --resume"
         )
 
 

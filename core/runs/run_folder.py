@@ -164,7 +164,7 @@ def summary(out: Path) -> dict[str, Any] | None:
     path = out / "summary.json"
     if not path.exists():
         return None
-    advice = "delete it, then go on with --resume"
+    advice = "delete it, then continue with --resume"
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:

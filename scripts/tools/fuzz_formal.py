@@ -10,7 +10,7 @@ compiler itself looks at and on others farther out, and to be NaN or infinite ex
 raises. A program that raises whatever the state, as by a missing argument, must have been refused.
 
 Programs come in blocks, each with its own seed; with `--log` a block's outcomes are appended to
-that file when it is done, with the source of what failed, and the same command goes on where it
+that file when it is done, with the source of what failed, and the same command continues where it
 stopped. A process that has grown beyond `--memory` starts itself again.
 """
 

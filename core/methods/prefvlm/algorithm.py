@@ -4,7 +4,7 @@ explore by state entropy (PEBBLE's unsupervised phase, Lee et al. 2021), then in
   draw pairs of clips; label each by the image-text model: the clip with the larger sum of
     cos(picture, caption) is better
   sort all pairs so far by how far their label is from what the reward predicts (RIME): clean ones
-    are used, hopeless ones with the opposite label, uncertain ones left out
+    are used, contradicted ones with the opposite label, uncertain ones left out
   with an oracle: ask it about some of the new uncertain pairs, use its answers, and fit adapters of
     the image-text model to them and to inverse dynamics; later labels are the adapted model's
   fit R to what is used and relabel replay; the first fit makes R the reward, with fresh critics
@@ -24,6 +24,7 @@ from core_jax.feedback.collector import clip_of, clip_sampler
 from core_jax.feedback.queries import Pair, PairLabel
 from core_jax.feedback.rounds import Entry, Labelling, Round, rounds_of, state_of
 from core_jax.methods.base import BaseRun, Context
+from core_jax.methods.exploration import EntropyPhase
 from core_jax.methods.learned_reward import LearnedReward
 from core_jax.methods.prefvlm.config import PrefVLMConfig
 from core_jax.methods.prefvlm.pairs import PairTable
@@ -56,7 +57,7 @@ class PrefVLMRun(BaseRun):
         assert isinstance(learned, NetworkSource) and isinstance(entropy, StateEntropy)
         self.config, self.context, self.train = config, context, train
         self.table, self.trust = PairTable(arrays["pairs"]), arrays["trust"]
-        self._source, self._entropy = learned, entropy
+        self._source, self._exploration = learned, EntropyPhase(train, entropy)
         self._weights = {entropy.name: 0.0, learned.name: 1.0}
         updates = config.prefvlm.critic_updates
         self.learned = LearnedReward(train, learned, context.seed, self._weights, updates, 1)
@@ -67,7 +68,6 @@ class PrefVLMRun(BaseRun):
         sampler = clip_sampler(config.prefvlm.feedback(), context.training.envs)
         self._draw = train.over_seeds(sampler, "clips")
         self._triage = train.over_seeds(self._triage_one, "triage")
-        self._normalise = train.over_seeds(self._normalise_one, "normalise", donate=True)
         self._asked_rows: dict[str, int] = {}  # query -> row of its pair
         self._labelling: Labelling | None = None
         if config.oracle:
@@ -108,7 +108,7 @@ class PrefVLMRun(BaseRun):
     def explore(self, at: Boundary) -> None:
         """Scores the states seen so far by each other."""
         if not self.fitted:
-            at.seeds = self.train.rescore(self._normalise(at.seeds), self._entropy.name)
+            at.seeds = self._exploration.rescore(at.seeds)
 
     def ask(self, at: Boundary) -> None:
         """Draws pairs, labels them by the image-text model, and sorts all pairs so far."""
@@ -240,10 +240,6 @@ class PrefVLMRun(BaseRun):
         rows = seed.replay.data.cut.shape[0]
         count = self.config.adapter.transitions
         return replay.sample_clips(seed.replay, key, count, 2, rows)
-
-    def _normalise_one(self, seed: SeedState) -> SeedState:
-        scale = self._entropy.scale(seed.replay)
-        return seed.replace(sources={**seed.sources, self._entropy.name: scale})
 
     def row(self) -> dict[str, Any]:
         """Pairs labelled by the image-text model, and labels asked of the oracle."""
