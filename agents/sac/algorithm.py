@@ -247,11 +247,7 @@ def _init_critic(key: Key[Array, ""], obs_size: int, action_size: int, config: S
 def _descend(
     rate: float, grads: Params, opt: optax.OptState, params: Params, usable: Bool[Array, ""]
 ) -> tuple[Params, optax.OptState, Bool[Array, ""]]:
-    """One step of Adam, and whether it was taken.
-
-    The choice is made here, where XLA fuses it with Adam's own arithmetic: made at the end of the
-    update it is one more pass over all parameters.
-    """
+    """One step of Adam, and whether it was taken: not if its gradient is not finite."""
     taken = usable & guard.finite(grads)
     updates, new_opt = optax.adam(rate).update(grads, opt, params)
     new = optax.apply_updates(params, updates), new_opt
