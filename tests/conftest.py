@@ -2,7 +2,9 @@
 others load. The CPU is shown as two devices, so that two seeds are spread over them. Tests marked
 `long` take minutes each and run only where CORE_JAX_FULL is set."""
 
+import gc
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,9 +15,25 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
 # Tests compile much and run little.
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_optimization_level=0"
 
-from core_jax.training import devices  # noqa: E402  JAX reads its environment when it is imported
+import jax  # noqa: E402  JAX reads its environment when it is imported
+
+from core_jax.training import devices  # noqa: E402
 
 devices.prepare_cpu(2)
+
+
+# Compiled programs stay in memory: some 5 GB by the end of the suite, in each worker.
+_LARGEST = 2_500_000_000
+
+
+@pytest.fixture(autouse=True, scope="module")
+def bounded_memory() -> Iterator[None]:
+    """Forgets what is compiled, after a file of tests that leaves its process large."""
+    yield
+    pages = int(Path("/proc/self/statm").read_text().split()[1]) if Path("/proc").exists() else 0
+    if pages * os.sysconf("SC_PAGE_SIZE") > _LARGEST:
+        jax.clear_caches()
+        gc.collect()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

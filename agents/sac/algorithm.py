@@ -16,13 +16,13 @@ import jax
 import jax.numpy as jnp
 import optax
 from flax import struct
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Float, Int, Key
 
-from core_jax.agents import guard, networks, running_stats
+from core_jax.agents import networks, running_stats
 from core_jax.agents.sac.config import SACConfig
 from core_jax.agents.types import Metrics, Params
 
-METRIC_NAMES = ("critic_loss", "actor_loss", "q", "temperature", "entropy", "skipped_updates")
+METRIC_NAMES = ("critic_loss", "actor_loss", "q", "temperature", "entropy")
 
 
 class Batch(NamedTuple):
@@ -119,9 +119,8 @@ def update(
 ) -> tuple[SACState, Metrics]:
     """One gradient step on critics, actor and temperature; then the averages move.
 
-    What is not finite is skipped: everything if it is the batch, otherwise the step of the critics,
-    the actor or the temperature whose gradient it is. Then `skipped_updates` is 1 and the other
-    metrics are 0.
+    A batch that is not finite, or whose gradients overflow, ruins the state: who updates undoes it
+    (`guard.finite_or`).
 
     Args:
         state: parameters and optimisers.
@@ -138,50 +137,40 @@ def update(
     chex.assert_equal_shape([batch.obs, batch.next_obs])
     next_key, actor_key = jax.random.split(key)
     temperature, stats = jnp.exp(state.log_temperature), state.obs_stats
-    usable = guard.finite(batch)
     if stats is not None:
-        stats = guard.choose(usable, running_stats.update(stats, batch.obs), stats)
+        stats = running_stats.update(stats, batch.obs)
         shift, scale = stats.mean, 1.0 / _std(stats)
         obs, next_obs = ((x - shift) * scale for x in (batch.obs, batch.next_obs))
         batch = batch._replace(obs=obs, next_obs=next_obs)
     actor_net, critic_net = _actor(config, action_size), _critic(config)
-    (critic_value, mean_q), critic_grads = _critic_gradients(
-        state, batch, next_key, temperature, config
-    )
-    critic, critic_opt, critic_taken = _descend(
-        config.critic_lr, critic_grads, state.critic_opt, state.critic, usable
-    )
+    (critic_value, mean_q), grads = _critic_gradients(state, batch, next_key, temperature, config)
+    critic, critic_opt = _descend(config.critic_lr, grads, state.critic_opt, state.critic)
 
     def actor_loss(params: Params) -> tuple[Array, Array]:
         action, log_prob = networks.sample_tanh_gaussian(*actor_net(params, batch.obs), actor_key)
         q = jnp.min(critic_net(critic, batch.obs, action), axis=0)
         return jnp.mean(temperature * log_prob - q), jnp.mean(log_prob)
 
-    (actor_value, log_prob), actor_grads = jax.value_and_grad(actor_loss, has_aux=True)(state.actor)
-    actor, actor_opt, actor_taken = _descend(
-        config.actor_lr, actor_grads, state.actor_opt, state.actor, usable
-    )
+    (actor_value, log_prob), grads = jax.value_and_grad(actor_loss, has_aux=True)(state.actor)
+    actor, actor_opt = _descend(config.actor_lr, grads, state.actor_opt, state.actor)
 
     goal = -float(action_size) if config.target_entropy is None else config.target_entropy
     # d/d(log T) of  T * (entropy - goal),  with entropy = -log_prob.
     grad = temperature * jax.lax.stop_gradient(-log_prob - goal)
-    log_temperature, temperature_opt, temperature_taken = _descend(
-        config.temperature_lr, grad, state.temperature_opt, state.log_temperature, usable
+    log_temperature, temperature_opt = _descend(
+        config.temperature_lr, grad, state.temperature_opt, state.log_temperature
     )
-    average_actor = optax.incremental_update(actor, state.average_actor, config.actor_average)
-    target_critic = optax.incremental_update(critic, state.target_critic, config.tau)
-    taken = critic_taken & actor_taken & temperature_taken
-    new = dataclasses.replace(
+    state = dataclasses.replace(
         state,
         actor=actor,
-        average_actor=guard.choose(actor_taken, average_actor, state.average_actor),
+        average_actor=optax.incremental_update(actor, state.average_actor, config.actor_average),
         critic=critic,
-        target_critic=guard.choose(critic_taken, target_critic, state.target_critic),
+        target_critic=optax.incremental_update(critic, state.target_critic, config.tau),
         log_temperature=log_temperature,
         actor_opt=actor_opt,
         critic_opt=critic_opt,
         temperature_opt=temperature_opt,
-        updates=state.updates + taken,
+        updates=state.updates + 1,
         obs_stats=stats,
     )
     metrics = {
@@ -191,8 +180,7 @@ def update(
         "temperature": temperature,
         "entropy": -log_prob,
     }
-    metrics = {name: jnp.where(taken, x, 0.0) for name, x in metrics.items()}
-    return new, metrics | {"skipped_updates": 1.0 - taken}
+    return state, metrics
 
 
 def with_normalisation(actor: Params, stats: running_stats.RunningStats | None) -> Params:
@@ -245,10 +233,7 @@ def _init_critic(key: Key[Array, ""], obs_size: int, action_size: int, config: S
 
 
 def _descend(
-    rate: float, grads: Params, opt: optax.OptState, params: Params, usable: Bool[Array, ""]
-) -> tuple[Params, optax.OptState, Bool[Array, ""]]:
-    """One step of Adam, and whether it was taken: not if its gradient is not finite."""
-    taken = usable & guard.finite(grads)
-    updates, new_opt = optax.adam(rate).update(grads, opt, params)
-    new = optax.apply_updates(params, updates), new_opt
-    return *guard.choose(taken, new, (params, opt)), taken
+    rate: float, grads: Params, opt: optax.OptState, params: Params
+) -> tuple[Params, optax.OptState]:
+    updates, opt = optax.adam(rate).update(grads, opt, params)
+    return optax.apply_updates(params, updates), opt

@@ -21,7 +21,7 @@ DEEPEST = 50  # levels of JSON; documented answers have some ten
 
 
 class ChatError(Exception):
-    """A hosted model gave nothing that a run could go on with."""
+    """A hosted model gave nothing that a run could use."""
 
 
 class AccessError(ChatError):
@@ -39,7 +39,7 @@ class BudgetError(ChatError):
         super().__init__(
             f"the language model's budget is used up: {_usd(spent)} of {_usd(budget)} spent{lost}, "
             f"and the next request can cost {_usd(next_cost)}. Answers already paid for are kept: "
-            "raise --max-cost and go on with --resume, or lower --chat.max-output-tokens"
+            "raise --max-cost and continue with --resume, or lower --chat.max-output-tokens"
         )
 
 

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from core_jax import envs
-from core_jax.agents import evaluation, replay, sac
+from core_jax.agents import evaluation, guard, replay, sac
 from core_jax.agents.learner import Learner, Rollout, with_values
 from core_jax.agents.replay import Transition, Truth
 from core_jax.envs.wrappers import TrainingWrapper
@@ -113,11 +113,8 @@ def collect(
     (env_state, memory), (block, extras, (done, succeeded, broken)) = jax.lax.scan(
         body, (seed.env_state, seed.carry), jax.random.split(act_key, config.rollout)
     )
-    counts = {
-        "episodes": jnp.sum(done),
-        "episode_successes": jnp.sum(succeeded),
-        "nonfinite": jnp.sum(broken),
-    }
+    counts = {"episodes": done, "episode_successes": succeeded, "nonfinite": broken}
+    counts = jax.tree.map(jnp.sum, counts)
     return seed.replace(key=key, env_state=env_state, carry=memory), block, extras, counts
 
 
@@ -157,10 +154,15 @@ def insert(
 
 
 def learn(plan: Plan, seeds: SeedState, updates: jax.Array) -> tuple[SeedState, dict]:
-    """`updates` gradient steps of an off-policy learner, for every seed `[S]`, on its replay."""
+    """`updates` gradient steps of an off-policy learner, for every seed `[S]`, on its replay.
+
+    A seed whose learner is not finite after them keeps the learner from before, and the metric
+    `skipped_updates` counts them; its other metrics are then 0.
+    """
     count = seeds.key.shape[0]
     update = lambda values, *args: with_values(plan.learner, values).update(*args)
     at = lambda tree, i: jax.tree.map(lambda x: x[i], tree)
+    split3 = functools.partial(jax.random.split, num=3)
     stack = lambda trees: jax.tree.map(lambda *x: jnp.stack(x), *trees)
     # On a CPU a few seeds side by side in one program keep the cores busier than products
     # with a batch axis, which XLA runs one after another; many would take long to compile.
@@ -168,7 +170,7 @@ def learn(plan: Plan, seeds: SeedState, updates: jax.Array) -> tuple[SeedState, 
 
     def body(_, carry):
         learners, keys, total = carry
-        keys, sample_keys, update_keys = jnp.moveaxis(jax.vmap(_split3)(keys), 1, 0)
+        keys, sample_keys, update_keys = jnp.moveaxis(jax.vmap(split3)(keys), 1, 0)
         batches = jax.vmap(functools.partial(sample, plan))(seeds, sample_keys)
         if apart:
             each = [
@@ -184,10 +186,11 @@ def learn(plan: Plan, seeds: SeedState, updates: jax.Array) -> tuple[SeedState, 
     learners = tuple(at(seeds.learner, i) for i in range(count)) if apart else seeds.learner
     start = (learners, update_keys, {name: jnp.zeros(count) for name in plan.learner.metric_names})
     learners, _, total = jax.lax.fori_loop(0, updates, body, start)
-    skipped = total.get("skipped_updates", jnp.zeros(count))  # a learner of one's own may not skip
-    metrics = {k: v / jnp.maximum(updates - skipped, 1) for k, v in total.items()}
-    metrics |= {"skipped_updates": skipped} if "skipped_updates" in total else {}
-    return seeds.replace(key=keys, learner=stack(learners) if apart else learners), metrics
+    new = stack(learners) if apart else learners
+    learners, taken = jax.vmap(guard.finite_or)(new, seeds.learner)
+    metrics = {k: jnp.where(taken, v / jnp.maximum(updates, 1), 0.0) for k, v in total.items()}
+    metrics["skipped_updates"] = jnp.where(taken, 0.0, updates)
+    return seeds.replace(key=keys, learner=learners), metrics
 
 
 def learn_on_policy(
@@ -280,8 +283,7 @@ def _example(plan: Plan, env_state: Any) -> Transition:
     info = env_state.info
     one = jax.tree.map(lambda x: x[0], (env_state.obs, info["target"], info["last_snapshot"]))
     zero = jnp.float32(0)
-    spec = plan.env.spec
-    discrete = getattr(spec, "discrete", False)
+    discrete = getattr(plan.env.spec, "discrete", False)
     action = jnp.int32(0) if discrete else jnp.zeros(plan.env.action_size)
     return Transition(
         obs=one[0],
@@ -294,7 +296,3 @@ def _example(plan: Plan, env_state: Any) -> Transition:
         discount=zero,
         cut=zero,
     )
-
-
-def _split3(key: jax.Array) -> jax.Array:
-    return jax.random.split(key, 3)

@@ -87,7 +87,8 @@ class Process:
         if cores is not None:
             command = ["taskset", "-c", ",".join(map(str, sorted(cores))), *command]
         self._back = room is not None and can_mount()
-        path = [str(HERE / "clock")] * jumps + [os.environ["PYTHONPATH"], str(HERE)]
+        given = filter(None, [os.environ.get("PYTHONPATH")])
+        path = [str(HERE / "clock")] * jumps + [*given, str(HERE)]
         env = os.environ | {
             "PYTHONPATH": os.pathsep.join(path), "NO_PROXY": "127.0.0.1", "OPENAI_API_KEY": KEY,
             "GEMINI_API_KEY": KEY, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",

@@ -87,6 +87,25 @@ def test_no_updates_change_the_key_only(train, seeds):
     chex.assert_trees_all_equal(after.replay, seeds.replay)
 
 
+@pytest.mark.parametrize("side_by_side", [True, False])
+def test_updates_that_ruin_a_seed_are_undone_for_this_seed(train, seeds, side_by_side, monkeypatch):
+    if not side_by_side:
+        monkeypatch.setattr(stages.jax, "default_backend", lambda: "gpu")
+    data = seeds.replay.data
+    ruined = data._replace(obs=data.obs.at[1].set(jnp.nan))  # the second seed's
+    bad = seeds.replace(replay=seeds.replay.replace(data=ruined))
+    learn = jax.jit(lambda s: stages.learn(train.plan, s, jnp.int32(3)))
+    (after, metrics), (sound, expected) = learn(bad), learn(seeds)
+    np.testing.assert_array_equal(metrics["skipped_updates"], [0, 3])
+    at = lambda tree, i: jax.tree.map(lambda x: x[i], numbers(tree))
+    chex.assert_trees_all_equal(at(after.learner, 0), at(sound.learner, 0))
+    chex.assert_trees_all_equal(at(after.learner, 1), at(seeds.learner, 1))
+    for name in train.plan.learner.metric_names:
+        np.testing.assert_array_equal(metrics[name], [expected[name][0], 0.0])
+    # What the seed draws next is new: the same batch is not drawn for ever.
+    assert not (numbers(after.key)[1] == numbers(seeds.key)[1]).all()
+
+
 def test_a_reset_of_the_critics_keeps_the_actor(train, seeds):
     before = seed(seeds, 0)
     after = stages.reset_value(train.plan, before)
