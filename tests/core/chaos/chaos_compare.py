@@ -11,7 +11,7 @@ from core_jax.feedback.labels import LabelStore
 from core_jax.runs.metrics import WALL_COLUMNS
 
 PAID = ("tokens", "cost_usd")  # repeated requests may be billed
-OTHERS = ("wall_seconds", "run", "device")
+OTHERS = ("wall_seconds", "run", "device", "date")
 
 
 def differences(out, reference):
