@@ -102,6 +102,8 @@ class Scene:
         self._fixture = self.mj_model.body("fixture").id
         self._model = mjx.put_model(self.mj_model, impl="jax")
         self._data = mjx.make_data(self.mj_model, impl="jax")
+        # Training and evaluation share one trace, which takes JAX seconds.
+        self._substep = jax.jit(self._step)
 
     def looks(self, gripper: bool = True) -> Looks:
         """Compiles the visual shapes of the scene, with or without the gripper."""
@@ -150,28 +152,9 @@ class Scene:
         mocap = hand.move_target(physics.mocap, action)
         arm, path = response.advance(physics.arm, mocap, SUBSTEPS)
         reference, points = hand.waypoints(physics.reference, path, self.dt)
-        model = self._model.replace(
-            body_pos=self._model.body_pos.at[self._fixture].set(physics.fixture)
-        )
-        data = self._data.replace(ctrl=hand.finger_control(action))
-        no_force = jnp.zeros(self.mj_model.nv - 3)
-
-        # The carry is three small vectors, not an mjx.Data: copies of it would dominate.
-        def substep(carry, point):
-            qpos, qvel, warmstart = carry
-            force = hand.servo_force(point, qpos[:3], qvel[:3])
-            after = mjx.step(
-                model,
-                data.replace(
-                    qpos=qpos,
-                    qvel=qvel,
-                    qacc_warmstart=warmstart,
-                    qfrc_applied=jnp.concatenate([force, no_force]),
-                ),
-            )
-            return (after.qpos, after.qvel, after.qacc_warmstart), None
-
         carry = (physics.qpos, physics.qvel, physics.qacc_warmstart)
+        control = hand.finger_control(action)
+        substep = lambda carry, point: (self._substep(carry, point, physics.fixture, control), None)
         (qpos, qvel, warmstart), _ = jax.lax.scan(substep, carry, points)
         return dataclasses.replace(
             physics,
@@ -182,6 +165,26 @@ class Scene:
             arm=arm,
             reference=reference,
         )
+
+    def _step(
+        self, carry: tuple[jax.Array, ...], point: jax.Array, fixture: jax.Array, control: jax.Array
+    ) -> tuple[jax.Array, ...]:
+        """One step of MuJoCo. The carry is positions, velocities and the solver's starting point,
+        not an mjx.Data: copies of it would dominate."""
+        qpos, qvel, warmstart = carry
+        force = hand.servo_force(point, qpos[:3], qvel[:3])
+        no_force = jnp.zeros(self.mj_model.nv - 3)
+        after = mjx.step(
+            self._model.replace(body_pos=self._model.body_pos.at[self._fixture].set(fixture)),
+            self._data.replace(
+                ctrl=control,
+                qpos=qpos,
+                qvel=qvel,
+                qacc_warmstart=warmstart,
+                qfrc_applied=jnp.concatenate([force, no_force]),
+            ),
+        )
+        return after.qpos, after.qvel, after.qacc_warmstart
 
 
 def grown_box(box: Box, half: tuple[float, ...], point: float) -> str:

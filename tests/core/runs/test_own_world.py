@@ -17,7 +17,7 @@ SMALL = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["code", "core"])
+@pytest.mark.parametrize("method", ["code", pytest.param("core", marks=pytest.mark.long)])
 def test_the_example_trains_and_leaves_everything_behind(method, tmp_path, monkeypatch):
     folder = shutil.copytree(EXAMPLE, tmp_path / "example")
     monkeypatch.chdir(folder)
