@@ -33,12 +33,14 @@ def programs():
 
 @pytest.fixture(scope="session")
 def after(small, train):
-    """The state after six chunks (the first two only explore), and each chunk's metrics.
+    """The state after six chunks (the first two only explore), each chunk's metrics, and how often
+    each function was traced for them.
 
     Shared and never donated: what changes it works on a copy.
     """
+    before = train.traces.copy()
     state, rows = train.init(seed_keys(small.seed, small.training.seeds)), []
     for _ in range(6):
         state, row = train.train_chunk(state, {"formal": [REACH, FLAT]})
         rows.append(jax.device_get(row))
-    return state, rows
+    return state, rows, train.traces - before

@@ -41,7 +41,7 @@ def test_blocks_and_replay_rows(sizes, block, rows):
 
 
 def test_counts_steps_and_updates(small, after):
-    state, rows = after
+    state, rows, _ = after
     training = small.training
     assert int(state.env_steps) == 6 * training.chunk
     blocks = training.chunk // training.block
@@ -72,13 +72,14 @@ def test_the_shapes_of_a_state_are_known_without_computing_it(small, train, afte
 
 
 def test_each_function_is_traced_once(train, after):
-    assert train.traces["collect"] == train.traces["insert"] == train.traces["learn"] == 1
+    for name in ("collect", "insert", "learn"):
+        assert after[2][name] <= 1 <= train.traces[name]  # 0: another test had it traced
 
 
 def test_a_new_formal_reward_traces_neither_physics_nor_learner(train, after, programs):
+    state, _ = train.train_chunk(copy(after[0]), {"formal": [programs.reach, programs.flat]})
     before = dict(train.traces)
     given = [programs.huge, programs.reach]
-    state = copy(after[0])
     state = state.replace(seeds=train.rescore_programs(state.seeds, "formal", given))
     train.train_chunk(state, {"formal": given})
     assert dict(train.traces) == before
@@ -111,7 +112,7 @@ def test_a_nonfinite_world_is_counted_and_changes_no_other(small, train, program
 
 
 def test_seeds_have_their_own_rewards(after):
-    _, rows = after
+    _, rows, _ = after
     assert set(rows[0]["components"][0]) == {"reach", "nonfinite"}
     assert set(rows[0]["components"][1]) == {"flat", "nonfinite"}
     formal = rows[-1]["rewards"]["formal"]
@@ -164,7 +165,7 @@ def test_baselines_learn_from_the_ground_truth_alone(changed, drawer, method, co
 
 
 def test_rescoring_gives_what_scoring_gave(train, after, programs):
-    state, _ = after
+    state, _, _ = after
     filled = int(state.seeds.replay.size[0])
     # Wherever there was a program, it is found again, by the one program path and the other.
     again = train.rescore_programs(copy(state.seeds), "formal", [programs.reach, programs.flat])
@@ -192,7 +193,7 @@ def test_replay_stores_the_true_successor_and_the_target(after):
 
 
 def test_evaluation_does_not_change_the_run(train, after):
-    state, _ = after
+    state, _, _ = after
     keys = jax.random.split(jax.random.key(0), 2)
     first = train.evaluate(state.seeds, keys)
     second = train.evaluate(state.seeds, keys)
@@ -205,7 +206,7 @@ def test_evaluation_does_not_change_the_run(train, after):
 
 
 def test_every_column_of_a_record_is_scored(train, after, programs):
-    state, _ = after
+    state, _, _ = after
     _, record = train.evaluate(state.seeds, jax.random.split(jax.random.key(0), 2))
     given = {"formal": [programs.flat, programs.huge]}
     columns = train.score_record(state.seeds, jax.device_get(record), given)
