@@ -1,7 +1,7 @@
 """Lays out the repository as it is installed: `python scripts/tools/linked_view.py build/view`.
 
 `build/view/core_jax` has the package structure of the wheel, by symbolic links to the files of the
-the root. Type checkers and import-linter, which do not know setuptools' `package-dir`, read it;
+root. Type checkers and import-linter, which do not know setuptools' `package-dir`, read it;
 with `PYTHONPATH=build/view` a checkout runs without being installed.
 """
 
@@ -12,7 +12,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-LIBRARIES = ("agents", "envs", "reward_models")
+FOLDERS = {"commands": "scripts"} | {name: name for name in ("agents", "envs", "reward_models")}
+"""Subpackage -> its folder at the root, as in `[tool.setuptools] package-dir`."""
 
 
 def make_view(folder: Path) -> Path:
@@ -23,8 +24,9 @@ def make_view(folder: Path) -> Path:
     package = folder / "core_jax"
     shutil.rmtree(package, ignore_errors=True)
     _link(ROOT / "core", package)
-    for name in LIBRARIES:
-        _link(ROOT / name, package / name)
+    for name, source in FOLDERS.items():
+        _link(ROOT / source, package / name)
+    shutil.rmtree(package / "commands" / "tools")  # not installed
     return package
 
 

@@ -1,7 +1,9 @@
+# pyright: reportAttributeAccessIssue=false
+# mujoco's names come from a compiled module without stubs.
 """MuJoCo's own renderer on a saved scene, for comparison: `bench.py render` runs this in a process
 of its own, because `MUJOCO_GL` is read when mujoco is first imported.
 
-`python scripts/tools/mujoco_renderer.py FOLDER` reads `model.mjb` and `asked.npz` there and writes
+`python scripts/bench_mujoco.py FOLDER` reads `model.mjb` and `asked.npz` there and writes
 `answer.npz`: depth, object ids, and frames per second in colour with shadows.
 """
 
