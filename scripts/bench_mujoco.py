@@ -9,6 +9,7 @@ of its own, because `MUJOCO_GL` is read when mujoco is first imported.
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
 from pathlib import Path
@@ -65,4 +66,6 @@ def main(folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition(":")[0] + ".")
+    parser.add_argument("folder", type=Path, help="holds model.mjb and asked.npz")
+    sys.exit(main(parser.parse_args().folder))

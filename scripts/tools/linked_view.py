@@ -7,8 +7,8 @@ with `PYTHONPATH=build/view` a checkout runs without being installed.
 
 from __future__ import annotations
 
+import argparse
 import shutil
-import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,4 +40,6 @@ def _link(source: Path, target: Path) -> None:
 
 
 if __name__ == "__main__":
-    print(make_view(Path(sys.argv[1]).resolve()))
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition(":")[0] + ".")
+    parser.add_argument("folder", type=Path, help="where core_jax is laid out anew")
+    print(make_view(parser.parse_args().folder.resolve()))
