@@ -95,8 +95,9 @@ class VectorTask(VectorEnv):
         if options:
             raise ValueError(f"options {sorted(options)} have no effect: there are none")
         key = jax.random.key(int(self.np_random.integers(2**31)))
-        self._state = self._reset(jax.random.split(key, self.num_envs))
-        return np.array(self._state.obs), {}
+        state = self._reset(jax.random.split(key, self.num_envs))
+        self._state = state
+        return np.array(state.obs), {}
 
     def step(
         self, actions: Any
@@ -120,8 +121,8 @@ class VectorTask(VectorEnv):
             raise ValueError(
                 f"actions have shape {actions.shape}; they must have {self.action_space.shape}"
             )
-        self._state = self._step(self._state, actions)
-        state, info = self._state, self._state.info
+        state = self._step(self._state, actions)
+        self._state, info = state, state.info
         values = {**state.metrics, "episode_success": info["episode_success"]}
         done, truncated = np.asarray(state.done) > 0, np.asarray(info["truncation"]) > 0
         infos = _infos({k: np.array(v, np.float64) for k, v in values.items()}, ~done)

@@ -152,8 +152,9 @@ class _TensorBoard:
 
     def __init__(self, out: Path, first_step: int):
         from tensorboardX.event_file_writer import EventsWriter
-        from tensorboardX.proto.event_pb2 import Event, SessionLog
+        from tensorboardX.proto import event_pb2
 
+        Event, SessionLog = (getattr(event_pb2, name) for name in ("Event", "SessionLog"))
         self._event = Event
         (out / "tensorboard").mkdir(exist_ok=True)
         # A name of its own: two in the same second would write to the same file.
