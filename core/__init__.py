@@ -28,8 +28,11 @@ if TYPE_CHECKING:
     from core_jax.runs.setup import make_train
     from core_jax.training.devices import configure_jax
 
+__version__ = "0.1.0"
+
 __all__ = [
     "Config",
+    "__version__",
     "check",
     "configure_jax",
     "load_run",

@@ -21,11 +21,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import tyro
-from bench_env import bench_env
-from bench_render import bench_render
 
 from core_jax import envs
 from core_jax.agents import sac
+from core_jax.commands.bench_env import bench_env
+from core_jax.commands.bench_render import bench_render
 from core_jax.methods.trials import Trials, trial_steps
 from core_jax.models import ReplayModel
 from core_jax.prompts import formal as prompts
@@ -244,11 +244,11 @@ def bench_candidates(config: Config) -> dict[str, Any]:
     return found
 
 
-BENCHES = ("env", "sac", "render", "reward", "train", "candidates")
+Bench = Literal["env", "sac", "render", "reward", "train", "candidates"]
 
 
 def main(
-    what: Annotated[Literal[BENCHES], tyro.conf.Positional],
+    what: Annotated[Bench, tyro.conf.Positional],
     task: str = "drawer-open",
     original: Path | None = None,
     gl: Literal["egl", "osmesa"] = "egl",

@@ -92,6 +92,8 @@ def env_rates(
 def original_rate(python: Path, task: str) -> float:
     """Steps per second of the original Meta-World, run by a Python that has it installed."""
     script = Path(__file__).parent / "tools" / "record_metaworld.py"
+    if not script.exists():
+        raise FileNotFoundError(f"--original needs a checkout of the repository: no {script}")
     command = [str(python), str(script), "--task", task, "--rate"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return float(done.stdout.strip().splitlines()[-1])

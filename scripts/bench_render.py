@@ -31,7 +31,7 @@ def bench_render(task: str, gl: str, seconds: Callable[..., float]) -> dict[str,
         gl: MuJoCo's backend: `egl` or `osmesa`.
         seconds: median wall seconds of a call.
     """
-    env = envs.make(task, protocol="random")
+    env: Any = envs.make(task, protocol="random")
     snapshots = random_snapshots(env, _STATES)
     found: dict[str, Any] = {"task": task, "primitives": len(env.view(snapshots[0]).kinds)}
     theirs = mujoco_answer(env, snapshots, gl)
@@ -63,7 +63,7 @@ def bench_render(task: str, gl: str, seconds: Callable[..., float]) -> dict[str,
     return found
 
 
-def random_snapshots(env: envs.TaskEnv, count: int) -> np.ndarray:
+def random_snapshots(env: Any, count: int) -> np.ndarray:
     """Snapshots [count, K] of resets whose hand and objects were moved about."""
     states = jax.vmap(env.reset)(jax.random.split(jax.random.key(0), count))
     snapshots = np.array(jax.vmap(env.snapshot)(states.pipeline_state))
@@ -75,16 +75,17 @@ def random_snapshots(env: envs.TaskEnv, count: int) -> np.ndarray:
     return snapshots
 
 
-def mujoco_answer(env: envs.TaskEnv, snapshots: np.ndarray, gl: str) -> dict[str, Any] | None:
+def mujoco_answer(env: Any, snapshots: np.ndarray, gl: str) -> dict[str, Any] | None:
     """What `mujoco.Renderer` makes of the snapshots; None where it cannot run."""
     camera = env.spec.camera
     right, up = np.array(camera.xyaxes[:3]), np.array(camera.xyaxes[3:])
     forward = -np.cross(right / np.linalg.norm(right), up / np.linalg.norm(up))
     with tempfile.TemporaryDirectory() as folder:
-        mujoco.mj_saveModel(env.scene.looks().mj_model, f"{folder}/model.mjb", None)
+        save: Any = mujoco.mj_saveModel  # pyright: ignore[reportAttributeAccessIssue]
+        save(env.scene.looks().mj_model, f"{folder}/model.mjb", None)
         np.savez(f"{folder}/asked.npz", snapshots=snapshots, size=_SIZE, timed=64, pos=camera.pos,
                  forward=forward, fovy=camera.fovy)  # fmt: skip
-        script = Path(__file__).parent / "tools" / "mujoco_renderer.py"
+        script = Path(__file__).with_name("bench_mujoco.py")
         variables = {**os.environ, "MUJOCO_GL": gl, "PYOPENGL_PLATFORM": gl}
         done = subprocess.run([sys.executable, str(script), folder], env=variables,
                               capture_output=True, text=True)  # fmt: skip
@@ -94,7 +95,7 @@ def mujoco_answer(env: envs.TaskEnv, snapshots: np.ndarray, gl: str) -> dict[str
         return dict(np.load(f"{folder}/answer.npz"))
 
 
-def agreement(env: envs.TaskEnv, snapshots: np.ndarray, theirs: dict[str, Any]) -> dict[str, float]:
+def agreement(env: Any, snapshots: np.ndarray, theirs: dict[str, Any]) -> dict[str, float]:
     """How much of the pictures is the same object at the same depth."""
     look = jax.jit(lambda s: rendering.layers(env.view(s), env.spec.camera, _SIZE, _SIZE))
     shares, errors, worst = [], [], []

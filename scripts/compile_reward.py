@@ -36,9 +36,7 @@ _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})", re.M)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; its exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python scripts/compile_reward.py", description=__doc__.splitlines()[0]
-    )
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("file", help="Python, or a reply with a fenced block of it; - is stdin")
     parser.add_argument("--task", required=True, choices=envs.names())
     parser.add_argument("--signature", default="core", choices=get_args(Kind))
@@ -125,8 +123,8 @@ def _drawn(
     """States for a task of which none have been recorded: normal numbers of scale 0.5."""
     print("note: no states of this task are recorded; numbers drawn at random")
     generator = np.random.default_rng(0)
-    draw = lambda size: np.float32(0.5 * generator.normal(size=size))
-    where = lambda: draw(3) if target is None else np.float32(target)
+    draw = lambda size: (0.5 * generator.normal(size=size)).astype(np.float32)
+    where = lambda: draw(3) if target is None else np.array(target, np.float32)
     return tuple(
         samples.Sample(f"drawn {i}", draw(observation_size), draw(action_size), where())
         for i in range(1, 5)

@@ -33,9 +33,9 @@ _handed_on: list[int] = []
 
 DESCRIPTION = """Trains every task by every method, one run after another.
 
-Flags that are not listed here go to every run whose method has them, as scripts/train.py has them:
-for example --steps 50000 --sac.gamma 0.98 (python scripts/train.py --method METHOD --help lists
-them).
+Flags that are not listed here are flags of train, and go to every run whose method has them: for
+example --steps 50000 --sac.gamma 0.98 (core-jax train --method METHOD --help, or python
+scripts/train.py --method METHOD --help, lists them).
 """
 
 

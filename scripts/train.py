@@ -25,9 +25,10 @@ import dataclasses  # noqa: E402
 import json  # noqa: E402
 import sys  # noqa: E402
 from pathlib import Path  # noqa: E402
+from typing import Literal  # noqa: E402
 
 from core_jax.models import ChatError  # noqa: E402
-from core_jax.runs import flags, interrupt  # noqa: E402
+from core_jax.runs import flags, interrupt, loggers  # noqa: E402
 from core_jax.runs.loop import run  # noqa: E402
 
 
@@ -44,6 +45,9 @@ class Flags:
     """Start from the settings in this JSON or YAML file, such as another run's config.json."""
     quiet: bool = False
     """No progress on stderr."""
+    log: tuple[Literal["tensorboard", "wandb"], ...] = ()
+    """Also write every row of metrics to TensorBoard (OUT/tensorboard), to Weights & Biases, or to
+    both. They need core-jax[tensorboard] and core-jax[wandb]."""
 
 
 def main() -> int:
@@ -53,8 +57,10 @@ def main() -> int:
         # An address that came with a folder or a file may be anybody's: no key is sent there.
         given = {"chat.base_url", "vlm.chat.base_url"} & flags.named(sys.argv[1:])
         trusted = bool(given) or not (own.resume or own.config)
-        with interrupt.catching():
-            summary = run(config, own.out, own.resume, own.quiet, base_url_trusted=trusted)
+        with interrupt.catching(), loggers.opened(own.log, own.out) as on_row:
+            summary = run(
+                config, own.out, own.resume, own.quiet, on_row=on_row, base_url_trusted=trusted
+            )
     except (ValueError, ChatError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

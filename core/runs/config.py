@@ -34,7 +34,7 @@ class Config:
     """paper: nothing is random at reset; random: the benchmark's own resets."""
     teacher: str = "scripted"
     """Who gives labels. scripted: ground truth; vlm: a vision-language model; person: whoever runs
-    `scripts/label.py RUN` meanwhile; replay: another run's labels."""
+    `core-jax label RUN` meanwhile; replay: another run's labels."""
     learner: str = "sac"
     """How the policy is learned."""
     model: str = "replay"

@@ -7,7 +7,7 @@ streams of its own, so a resumed run is the uninterrupted run. The loop knows no
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +31,12 @@ from core_jax.runs import (
 )
 from core_jax.runs.checks import check
 from core_jax.runs.config import Config
+from core_jax.runs.loggers import OnRow
 from core_jax.training import warm_up
 from core_jax.training.devices import configure_jax
 from core_jax.training.state import TrainState
 from core_jax.training.streams import Stream, in_stream
 
-OnRow = Callable[[dict[str, Any]], None]
 HELD = 3
 """Evaluations in a row that must reach `stop_at`: one may be chance."""
 
@@ -59,7 +59,7 @@ def run(
             a finished run continues, too.
         quiet: no progress on stderr.
         env: one world of your own, a `brax.envs.Env`, in place of `config.task`'s.
-        on_row: called with every row of metrics.
+        on_row: called with every row of metrics, after it was written (`core_jax.runs.loggers`).
         base_url_trusted: False if the address of a hosted model came from a config file: the API
             key is then sent to its vendor and to this machine only.
 

@@ -28,7 +28,7 @@ _APART = ("commit",)  # differences in code are told by its hash
 def describe() -> dict[str, Any]:
     """This process: versions, cores, device, code."""
     return {
-        "core_jax": importlib.metadata.version("core-jax"),
+        "core_jax": core_jax.__version__,
         "code": fingerprint(),
         "commit": commit(),
         "jax": jax.__version__,

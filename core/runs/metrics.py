@@ -11,6 +11,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from tqdm import tqdm
 
 from core_jax import files
 from core_jax.visual.figures import as_label, new_figure
@@ -70,7 +71,7 @@ class MetricsFile:
 
 
 class Progress:
-    """A live line on stderr: rewritten in place on a terminal, one line per report elsewhere."""
+    """Where a run is, on stderr: a progress bar on a terminal, one line per report elsewhere."""
 
     def __init__(self, steps: int, quiet: bool = False):
         """Shows nothing yet.
@@ -83,6 +84,7 @@ class Progress:
         self._tty = sys.stderr.isatty()
         self._first: tuple[int, float] | None = None
         self._last_line = 0.0
+        self._bar: Any = None
 
     def update(self, env_steps: int, row: Mapping[str, Any], force: bool = False) -> None:
         """Shows where the run is.
@@ -98,30 +100,43 @@ class Progress:
         if self._quiet or not (self._tty or force or now - self._last_line > 5.0):
             return
         self._last_line = now
-        since = env_steps - self._first[0]
-        rate = since / (now - self._first[1]) if since else 0.0
-        left = (self._steps - env_steps) / rate if rate else float("nan")
         parts = [
-            f"{env_steps:>7,}/{self._steps:,} steps",
             *([str(row["phase"])] if row.get("phase") else []),
             f"success {_mean(row, 'success')}",
             f"return {_mean(row, 'episode_return', 1)}",
             f"reward {_mean(row, 'reward', 3)}",
             *([f"labels {row['labels']}"] if "labels" in row else []),
-            *([f"{rate:,.0f} steps/s", f"{_clock(left)} left"] if rate else []),
         ]
-        print(("\r\033[K" if self._tty else "") + " | ".join(parts), end="" if self._tty else "\n",
-              file=sys.stderr, flush=True)  # fmt: skip
+        if self._tty:
+            self._update_bar(env_steps, " | ".join(parts))
+            return
+        since = env_steps - self._first[0]
+        rate = since / (now - self._first[1]) if since else 0.0
+        left = (self._steps - env_steps) / rate if rate else float("nan")
+        parts.insert(0, f"{env_steps:>7,}/{self._steps:,} steps")
+        parts += [f"{rate:,.0f} steps/s", f"{_clock(left)} left"] if rate else []
+        print(" | ".join(parts), file=sys.stderr, flush=True)
 
     def note(self, text: str) -> None:
         """Logs a line of its own."""
-        if not self._quiet:
-            print(("\r\033[K" if self._tty else "") + text, file=sys.stderr, flush=True)
+        if self._bar is not None:
+            self._bar.write(text, file=sys.stderr)  # above the bar
+        elif not self._quiet:
+            print(text, file=sys.stderr, flush=True)
 
     def close(self) -> None:
-        """Ends the live line."""
-        if self._tty and not self._quiet:
-            print(file=sys.stderr)
+        """Ends the bar."""
+        if self._bar is not None:
+            self._bar.close()
+
+    def _update_bar(self, env_steps: int, text: str) -> None:
+        if self._bar is None:
+            self._bar = tqdm(
+                total=self._steps, initial=env_steps, file=sys.stderr, unit="step",
+                dynamic_ncols=True, mininterval=0.0,
+            )  # fmt: skip
+        self._bar.set_postfix_str(text, refresh=False)
+        self._bar.update(env_steps - self._bar.n)
 
 
 def plot_curve(rows: Sequence[Mapping[str, Any]], title: str, path: Path) -> None:

@@ -31,6 +31,7 @@ class RunFlags:
     resume: bool = False
     config: Path | None = None
     quiet: bool = False
+    log: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,18 +1,19 @@
 """Lays out the repository as it is installed: `python scripts/tools/linked_view.py build/view`.
 
 `build/view/core_jax` has the package structure of the wheel, by symbolic links to the files of the
-the root. Type checkers and import-linter, which do not know setuptools' `package-dir`, read it;
+root. Type checkers and import-linter, which do not know setuptools' `package-dir`, read it;
 with `PYTHONPATH=build/view` a checkout runs without being installed.
 """
 
 from __future__ import annotations
 
+import argparse
 import shutil
-import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-LIBRARIES = ("agents", "envs", "reward_models")
+FOLDERS = {"commands": "scripts"} | {name: name for name in ("agents", "envs", "reward_models")}
+"""Subpackage -> its folder at the root, as in `[tool.setuptools] package-dir`."""
 
 
 def make_view(folder: Path) -> Path:
@@ -23,8 +24,9 @@ def make_view(folder: Path) -> Path:
     package = folder / "core_jax"
     shutil.rmtree(package, ignore_errors=True)
     _link(ROOT / "core", package)
-    for name in LIBRARIES:
-        _link(ROOT / name, package / name)
+    for name, source in FOLDERS.items():
+        _link(ROOT / source, package / name)
+    shutil.rmtree(package / "commands" / "tools")  # not installed
     return package
 
 
@@ -38,4 +40,6 @@ def _link(source: Path, target: Path) -> None:
 
 
 if __name__ == "__main__":
-    print(make_view(Path(sys.argv[1]).resolve()))
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition(":")[0] + ".")
+    parser.add_argument("folder", type=Path, help="where core_jax is laid out anew")
+    print(make_view(parser.parse_args().folder.resolve()))

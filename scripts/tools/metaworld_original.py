@@ -6,6 +6,7 @@ As a program it is scripts/tools/parity.py's other end: one JSON request a line 
 answer a line on stdout. The requests are the functions in `_REQUESTS`.
 """
 
+import argparse
 import json
 import os
 import sys
@@ -133,4 +134,8 @@ def serve() -> None:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(
+        description="Plays the original Meta-World for scripts/tools/parity.py, which starts it: a "
+        "JSON request per line on stdin, a JSON answer per line on stdout."
+    ).parse_args()
     serve()

@@ -60,8 +60,16 @@ _PIXEL_FIT = {"learning_rate": 1e-3, "batches": 12, "clip_frames": 4, "shared_ba
 Accuracy = dict[str, float]  # reward column, or "sum" -> share of pairs in the right order
 
 
+DESCRIPTION = """Evaluates how often learned rewards order two clips as the ground truth does: the
+rewards of a run (RUN), or a fresh one that is fitted to experts' clips (--task T).
+
+Settings of the fresh reward are flags, too: --residual.* and, with --input pixels, --pixels.*; of
+the oracle that labels: --scripted.*. core-jax train --method core --help lists them.
+"""
+
+
 @dataclasses.dataclass(frozen=True)
-class Flags:
+class OwnFlags:
     """CoRe-JAX: how often are learned rewards right?"""
 
     run: Annotated[Path | None, tyro.conf.Positional] = None
@@ -83,6 +91,12 @@ class Flags:
     input: InputKind = "state"
     """What the reward reads: what a picture shows, as numbers, or the picture."""
     render_batch: Annotated[int, Ge(1)] = 512
+
+
+@dataclasses.dataclass(frozen=True)
+class Flags(OwnFlags):
+    """With the settings that have flags and are not listed: there are several times as many."""
+
     scripted: ScriptedConfig = dataclasses.field(default_factory=lambda: ScriptedConfig("oracle"))
     residual: PreferenceConfig = dataclasses.field(default_factory=PreferenceConfig)
     pixels: PixelConfig = dataclasses.field(default_factory=PixelConfig)
@@ -90,7 +104,9 @@ class Flags:
 
 def main() -> int:
     """Prints accuracies of every seed; returns 2 for a bad flag."""
-    flags = tyro.cli(Flags)
+    if {"-h", "--help"} & set(sys.argv[1:]):
+        tyro.cli(OwnFlags, description=DESCRIPTION)  # lists them and exits
+    flags = tyro.cli(Flags, description=DESCRIPTION)
     devices.prepare_cpu(1)
     cache.enable()
     try:

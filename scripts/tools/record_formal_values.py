@@ -10,6 +10,7 @@ corpus, which are trusted: their text is executed.
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 import json
 import math
@@ -99,4 +100,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(
+        description="Writes NumPy's values into the corpus of formal rewards."
+    ).parse_args()
     sys.exit(main())

@@ -7,6 +7,8 @@ that `core_jax.envs.spec` needs neither those nor JAX.
 
 from __future__ import annotations
 
+import argparse
+
 import numpy as np
 
 from core_jax.envs.softgym import flatten_rope, fold_cloth, pass_water, rope, tasks
@@ -30,5 +32,6 @@ def snapshots() -> dict[str, np.ndarray]:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description="Writes envs/softgym/snapshots.npz.").parse_args()
     np.savez_compressed(tasks.SNAPSHOTS, **snapshots())
     print(f"wrote {tasks.SNAPSHOTS}")

@@ -42,9 +42,16 @@ from core_jax.runs import fields, run_folder
 from core_jax.runs.config import suggest
 from core_jax.training import cache, devices
 
+DESCRIPTION = """Evaluates the labels of a run (--run RUN), or asks a teacher about pairs of clips
+of scripted experts (--task T --teacher NAME).
+
+A teacher's own settings are flags, too: --scripted.*, --vlm.*, --replay.* and --chat.* (the hosted
+model), as core-jax train lists them (train --teacher NAME --help).
+"""
+
 
 @dataclasses.dataclass(frozen=True)
-class Flags:
+class OwnFlags:
     """CoRe-JAX: how good are the teachers?"""
 
     run: Path | None = None
@@ -74,6 +81,12 @@ class Flags:
     """Which service a vlm asks, where --vlm.model is same: gemini or openai."""
     max_cost: Annotated[float, Gt(0.0)] = 5.0
     """USD that the report may spend."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Flags(OwnFlags):
+    """With the settings that have flags and are not listed: there are several times as many."""
+
     chat: ChatConfig = dataclasses.field(default_factory=ChatConfig)
     scripted: ScriptedConfig = dataclasses.field(default_factory=ScriptedConfig)
     vlm: VLMConfig = dataclasses.field(default_factory=VLMConfig)
@@ -95,7 +108,9 @@ class Asked(NamedTuple):
 
 def main() -> int:
     """Writes the report; returns 2 for a bad flag or a teacher that does not answer."""
-    flags = tyro.cli(Flags)
+    if {"-h", "--help"} & set(sys.argv[1:]):
+        tyro.cli(OwnFlags, description=DESCRIPTION)  # lists them and exits
+    flags = tyro.cli(Flags, description=DESCRIPTION)
     devices.prepare_cpu(1)
     cache.enable()
     try:

@@ -47,7 +47,7 @@ class PersonLabelling:
         while any(r.env_steps <= asked_by and self._open(r) for r in self._rounds):
             if not printed:
                 run = Path(self._store.path).parent
-                print(f"\nwaiting for answers: python scripts/label.py {run}", file=sys.stderr)
+                print(f"\nwaiting for answers: core-jax label {run}", file=sys.stderr)
                 printed = True
             time.sleep(_EVERY)
         self.waited += time.monotonic() - began

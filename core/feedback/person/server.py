@@ -100,7 +100,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._refuse(HTTPStatus.FORBIDDEN, "this page is for this machine only")
         _, token, *rest = (*self.path.split("/", 2), "", "")
         if not hmac.compare_digest(token.encode(), self.server.token.encode()):
-            why = "open the address that scripts/label.py printed when it started"
+            why = "open the address that the label command printed when it started"
             return self._refuse(HTTPStatus.FORBIDDEN, why)
         try:
             handle("/" + rest[0])

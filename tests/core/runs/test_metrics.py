@@ -95,3 +95,22 @@ def test_the_live_line_names_the_phase(capsys):
     assert "250/1,000 steps | formal reward | success 0.75" in shown and "labels 4" in shown
     metrics.Progress(1_000, quiet=True).update(250, row(250), force=True)
     assert capsys.readouterr().err == ""
+
+
+def test_on_a_terminal_there_is_a_bar(capsys, monkeypatch):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    progress = metrics.Progress(1_000)
+    progress.note("compiling")
+    progress.update(250, row(250, "formal reward", labels=4, success=[0.5, 1.0]))
+    progress.note("  250: kept")
+    progress.update(500, row(500, "formal reward", labels=4, success=[0.5, 1.0]))
+    progress.close()
+    lines = capsys.readouterr().err.split("\r")
+    assert lines[0] == "compiling\n"
+    assert any("  250: kept\n" in line for line in lines)
+    assert any("250/1000 [" in x and "formal reward | success 0.75" in x for x in lines)
+    assert "500/1000 [" in lines[-1] and lines[-1].endswith("\n")
+    silent = metrics.Progress(1_000, quiet=True)
+    silent.update(250, row(250))
+    silent.note("x")
+    assert capsys.readouterr().err == ""

@@ -3,8 +3,10 @@
 import shutil
 from pathlib import Path
 
+import event_files
 import pytest
 
+from core_jax.runs import loggers
 from core_jax.runs.loop import run
 from core_jax.runs.presets import make_config
 
@@ -27,10 +29,15 @@ def test_the_example_trains_and_leaves_everything_behind(method, tmp_path, monke
                              "round_every": 200}  # fmt: skip
         given["residual"] = {"hidden": [8], "epochs": 2}
     config = make_config(**given, **SMALL)
-    summary = run(config, tmp_path / "run", quiet=True)
+    with loggers.opened(("tensorboard",), tmp_path / "run") as on_row:
+        summary = run(config, tmp_path / "run", quiet=True, on_row=on_row)
     assert summary["env_steps"] == 1_000 and len(summary["success"]) == 1
     names = {path.name for path in (tmp_path / "run").iterdir()}
     assert {"summary.json", "curve.png", "episode.png", "checkpoints"} <= names
     # It resumes, although the world has neither a target nor pictures.
     longer = make_config(**given, **{**SMALL, "steps": 1_200})
-    assert run(longer, tmp_path / "run", resume=True, quiet=True)["env_steps"] == 1_200
+    with loggers.opened(("tensorboard",), tmp_path / "run") as on_row:
+        summary = run(longer, tmp_path / "run", resume=True, quiet=True, on_row=on_row)
+    assert summary["env_steps"] == 1_200
+    logged = event_files.scalars(tmp_path / "run" / "tensorboard")
+    assert [step for step, _ in logged["dense"]] == list(range(100, 1_300, 100))

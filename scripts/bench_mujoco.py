@@ -1,12 +1,15 @@
+# pyright: reportAttributeAccessIssue=false
+# mujoco's names come from a compiled module without stubs.
 """MuJoCo's own renderer on a saved scene, for comparison: `bench.py render` runs this in a process
 of its own, because `MUJOCO_GL` is read when mujoco is first imported.
 
-`python scripts/tools/mujoco_renderer.py FOLDER` reads `model.mjb` and `asked.npz` there and writes
+`python scripts/bench_mujoco.py FOLDER` reads `model.mjb` and `asked.npz` there and writes
 `answer.npz`: depth, object ids, and frames per second in colour with shadows.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
 from pathlib import Path
@@ -63,4 +66,6 @@ def main(folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition(":")[0] + ".")
+    parser.add_argument("folder", type=Path, help="holds model.mjb and asked.npz")
+    sys.exit(main(parser.parse_args().folder))
