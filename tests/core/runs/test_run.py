@@ -238,12 +238,6 @@ def test_one_process_at_a_time_trains_in_a_folder(small, finished, command, tmp_
     assert f"is in use by process {os.getpid()} on host" in stderr
 
 
-SCRIPTS = sorted(
-    path.relative_to(ROOT / "scripts").with_suffix("").as_posix()
-    for folder in ("scripts", "scripts/tools")
-    for path in (ROOT / folder).glob("*.py")
-    if any(x in path.read_text() for x in ("tyro.cli", "ArgumentParser", "flags.parse"))
-)
 WRONG = (
     (["--task", "drawer-opn"], "unknown task 'drawer-opn'. Did you mean 'drawer-open'"),
     (["--method", "cores"], "unknown method 'cores'. Did you mean 'core'"),
@@ -284,26 +278,10 @@ def said(commands):
 
 
 @pytest.fixture(scope="module")
-def helps():
-    return dict(zip(SCRIPTS, said([[f"scripts/{name}.py", "--help"] for name in SCRIPTS]),
-                    strict=True))  # fmt: skip
-
-
-@pytest.fixture(scope="module")
 def refused(tmp_path_factory):
     out = tmp_path_factory.mktemp("refused") / "x"
     found = said([["scripts/train.py", *words, "--out", str(out)] for words, _ in WRONG])
     return out, [(*one, message) for one, (_, message) in zip(found, WRONG, strict=True)]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("script", SCRIPTS)
-def test_every_script_has_a_help(helps, script):
-    code, stdout, stderr = helps[script]
-    assert code == 0, stderr
-    assert "usage:" in stdout and "Traceback" not in stderr
-    if script == "sweep":
-        assert "go to every run whose method has them" in stdout
 
 
 @pytest.mark.slow
