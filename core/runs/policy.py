@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Num
 
 from core_jax import envs
 from core_jax.agents.learner import Learner
-from core_jax.runs import members, restore
+from core_jax.runs import members, restore, run_folder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,14 +63,14 @@ def load(out: Path | str, seed: int | None = None) -> Policy:
         ValueError: no run there, no sound checkpoint in it, no such seed, or a sweep, whose members
             have no number of their own.
     """
-    restored = restore.load(out)
-    config = restored.config
+    config = run_folder.load_config(Path(out))
     if config.sweep:
         raise ValueError(f"{out} is a sweep of {', '.join(config.sweep)}: use core_jax.load_run")
     seeds = [member.seed for member in members.of(config)]
     if seed is not None and seed not in seeds:
         raise ValueError(f"{out} has no seed {seed}; it has {', '.join(map(str, seeds))}")
     at = 0 if seed is None else seeds.index(seed)
+    restored = restore.load(out)
     learner = restored.train.plan.learner
     state = jax.tree.map(lambda x: x[at], jax.device_get(restored.seeds.learner))
     params = learner.policy(state)
