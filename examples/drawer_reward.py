@@ -1,7 +1,7 @@
 # A reward for drawer-open, in CoRe's form. It is compiled, never executed:
 #
 #     python scripts/compile_reward.py examples/drawer_reward.py --task drawer-open
-#     python scripts/train.py --task drawer-open --method code --formal.file examples/drawer_reward.py
+#     python scripts/train.py --method code --formal.file examples/drawer_reward.py
 import numpy as np
 
 

@@ -1,4 +1,4 @@
-"""A method of your own in one file: rewards the gripper's height, and halves its weight now and then.
+"""A method in one file: it rewards the gripper's height, and halves the weight now and then.
 
 python examples/own_method.py FOLDER [STEPS]
 """

@@ -15,7 +15,7 @@ from core_jax.agents.learner import Learner
 from core_jax.runs import members, restore, run_folder
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)  # hashed by identity: jit takes it as a function
 class Policy:
     """A deterministic policy, a pure function: `jax.jit(policy)` and `jax.vmap(policy)` work.
 
