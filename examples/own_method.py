@@ -66,4 +66,4 @@ if __name__ == "__main__":
     steps = int(sys.argv[2]) if len(sys.argv) > 2 else 120_000
     config = core_jax.make_config(method="lift", weight=2.0, steps=steps)
     summary = core_jax.run(config, sys.argv[1])
-    print(f"mean height {summary['episode_return']}")
+    print(f"return of the benchmark's own reward: {summary['episode_return']}")

@@ -48,6 +48,9 @@ def api(module: str) -> str:
     return "\n".join(f"::: {module}.{name}\n" for name in names)
 
 
+Groups = dict[type, list[str]]  # class of a group of settings -> the flags that it stands behind
+
+
 def configuration() -> Iterator[str]:
     """Lines of the configuration reference."""
     from core_jax import methods
@@ -58,27 +61,19 @@ def configuration() -> Iterator[str]:
     from core_jax.runs.config import Config
     from core_jax.training.config import TrainingConfig
 
-    groups: dict[type, str] = {}
+    groups: Groups = {ChatConfig: ["--chat.*"]}
     yield "## Every run\n"
     parts = ("training", "settings", "learner_settings", "teacher_settings", "chat")
-    yield from _table(Config, Config(), "", groups, leave_out=parts)
+    yield from _table(Config, Config(), "--", groups, leave_out=parts)
     yield "\n### Training\n"
-    yield from _table(TrainingConfig, TrainingConfig(), "", groups)
+    yield from _table(TrainingConfig, TrainingConfig(), "--", groups)
     yield "\n## Methods\n"
     for name in methods.names():
         config = presets.defaults({"method": name})
-        yield f"\n### --method {name}\n"
-        yield f"{methods.get(name).summary[:1].upper()}{methods.get(name).summary[1:]}.\n"
-        yield from _table(type(config.settings), config.settings, "", groups)
+        summary = methods.get(name).summary
+        yield f"\n### --method {name}\n\n{summary[:1].upper()}{summary[1:]}.\n"
+        yield from _table(type(config.settings), config.settings, "--", groups)
         yield from _presets(name)
-    yield "\n## Groups of methods\n"
-    yield (
-        "Defaults of the classes; those that a method sets are listed with the method, and "
-        "`--help` shows what applies.\n"
-    )
-    for cls, heading in list(groups.items()):
-        yield f"\n### {heading}\n"
-        yield from _table(cls, cls(), f"{heading.split()[0]}.", groups)
     for title, names, find in (
         ("Learners", learners.names(), learners.config_class),
         ("Teachers", teachers.names(), teachers.config_class),
@@ -87,12 +82,25 @@ def configuration() -> Iterator[str]:
         for name in names:
             cls = find(name)
             yield f"\n### --{title[:-1].lower()} {name}\n"
-            yield from _table(cls, cls(), f"{name}.", groups) if cls else ["No settings."]
-    yield "\n## Hosted models\n"
-    yield from _table(ChatConfig, ChatConfig(), "chat.", groups)
+            yield from _table(cls, cls(), f"--{name}.", groups) if cls else ["No settings."]
+    yield from _groups(groups)
     yield "\n## Presets by task and learner\n"
     for name, preset in {**presets.TASKS, **presets.LEARNERS}.items():
         yield f"- `{name}`: {_listed(preset)}"
+
+
+def _groups(groups: Groups) -> Iterator[str]:
+    """Tables of the groups, and of the groups in them."""
+    yield "\n## Groups\n"
+    yield "Defaults of the classes. What a method sets instead is listed with the method.\n"
+    done: set[type] = set()
+    while left := [cls for cls in groups if cls not in done]:
+        for cls in left:
+            done.add(cls)
+            behind = ", ".join(f"`{flags}`" for flags in groups[cls])
+            prefix = groups[cls][0].removesuffix("*") if len(groups[cls]) == 1 else "."
+            yield f"\n### {cls.__name__}\n\n{behind}\n"
+            yield from _table(cls, cls(), prefix, groups)
 
 
 def _presets(method: str) -> Iterator[str]:
@@ -110,10 +118,10 @@ def _listed(preset: Mapping[str, Any]) -> str:
 
 
 def _table(
-    cls: type, default: Any, prefix: str, groups: dict[type, str], leave_out: tuple[str, ...] = ()
+    cls: type, default: Any, prefix: str, groups: Groups, leave_out: tuple[str, ...] = ()
 ) -> Iterator[str]:
-    """A row for each field of a config; a group is a row that names its class, which is added to
-    `groups`."""
+    """A row for each field of a config, its flag behind a prefix; a group is a row that names its
+    class, which is added to `groups`."""
     from core_jax.runs import fields
 
     texts = fields.docs(cls)
@@ -124,19 +132,17 @@ def _table(
     yield "| flag | type | default | meaning |"
     yield "|---|---|---|---|"
     for name, kind in rows:
-        flag = f"--{prefix}{name}".replace("_", "-")
+        flag = f"{prefix}{name}".replace("_", "-")
         text = texts.get(name, "").replace("|", "\\|")
         if fields.is_group(kind):
             group = fields.bare(kind)
-            heading = groups.setdefault(group, f"{name} ({group.__name__})")
-            yield f"| `{flag}.*` | [{group.__name__}](#{_slug(heading)}) | | {text} |"
+            behind = groups.setdefault(group, [])
+            if f"{flag}.*" not in behind:
+                behind.append(f"{flag}.*")
+            yield f"| `{flag}.*` | [{group.__name__}](#{group.__name__.lower()}) | | {text} |"
             continue
         value = getattr(default, name)
         yield f"| `{flag}` | {_type(kind)} | `{_value(value)}` | {text} |"
-
-
-def _slug(heading: str) -> str:
-    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def _value(value: Any) -> str:
@@ -173,6 +179,7 @@ def _bounds(bound: Any) -> Iterator[str]:
         return
     for name, sign in (("ge", ">="), ("gt", ">"), ("le", "<="), ("lt", "<")):
         if hasattr(bound, name):
-            yield f"{sign} {getattr(bound, name):g}"
+            limit = getattr(bound, name)
+            yield f"{sign} {limit:,}" if isinstance(limit, int) else f"{sign} {limit:g}"
     if isinstance(bound, annotated_types.MinLen):
         yield f"at least {bound.min_length} long"

@@ -16,14 +16,20 @@ from pathlib import Path
 import pytest
 import tyro
 
+from core_jax import methods
+from core_jax.agents import learner as learners
+from core_jax.feedback import teachers
+from core_jax.models.chat_config import ChatConfig
 from core_jax.reward_models.formal import compile_reward
-from core_jax.runs import flags, sweep
+from core_jax.runs import fields, flags, sweep
+from core_jax.runs.config import Config
+from core_jax.training.config import TrainingConfig
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```.*?^```$", re.M | re.S)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
-COMMAND = re.compile(r"(?:python )?(?:\.\./)*scripts/([\w/]+)\.py(.*)|python -m ([\w.]+)(.*)")
+COMMAND = re.compile(r"(?:\.\./)*scripts/([\w/]+)\.py(.*)|python -m (core_jax[\w.]*)(.*)")
 # What documents leave open, by the flag before it; other words in capitals are paths or names.
 OPEN = {
     "--method": "core", "--task": "drawer-open", "--teacher": "scripted", "--max-cost": "9",
@@ -78,13 +84,12 @@ def commands(page):
 
 
 def words_of(rest):
-    """A command line's words, what it leaves open filled in; None if a shell has to expand it."""
-    if "$" in rest:
-        return None
+    """A command line's words, what it leaves open filled in; none if it is only a part of one."""
+    if "$" in rest or " ..." in rest:
+        return []
     rest = re.sub(r"\{([\w-]+),[^}]*\}", r"\1", rest)  # one of several
     words = [w.removesuffix("...") for w in shlex.split(re.sub(r"[\[\]]", "", rest))]
-    words = [w for w in words if w and w not in ("--help", "T")] if "--task" not in rest else words
-    words = [w for w in words if w and w != "--help"]
+    words = [w for w in words if w != "--help"]
     filled = list(words)
     for i, word in enumerate(words[1:], 1):
         if re.fullmatch(r"[A-Z]+", word):
@@ -96,7 +101,7 @@ CASES = [
     pytest.param(found[1] or found[3], words, id=f"{name_of(page)}: {found[0].strip()}")
     for page in PAGES
     for found in commands(page)
-    if (words := words_of(found[2] or found[4] or ""))
+    if (words := words_of(found[2] or found[4] or "")) and found[1] != "tools/linked_view"
 ]
 
 
@@ -122,6 +127,7 @@ def reading(monkeypatch):
 def script(name):
     spec = importlib.util.spec_from_file_location(f"script_{name}", ROOT / f"scripts/{name}.py")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[module.__name__] = module  # where dataclasses look names up
     spec.loader.exec_module(module)
     return module
 
@@ -162,6 +168,41 @@ def test_commands_parse(name, words, reading, monkeypatch):
     except ModuleNotFoundError as error:
         assert error.name in EXTERNAL
         pytest.skip(f"needs {error.name}")
+
+
+def settings(cls, prefix=""):
+    """Dotted names of the flags of a config, groups included."""
+    for name, kind in fields.hints(cls).items():
+        yield prefix + name
+        if fields.is_group(kind):
+            yield from settings(fields.bare(kind), f"{prefix}{name}.")
+
+
+def known_flags():
+    """Every flag of a run, and words of the scripts' own."""
+    found = {*settings(Config), *settings(TrainingConfig), *settings(ChatConfig, "chat.")}
+    for name in methods.names():
+        found |= {*settings(methods.get(name).config)}
+    for module in (learners, teachers):
+        for name in module.names():
+            cls = module.config_class(name)
+            found |= {name, *(settings(cls, f"{name}.") if cls else ())}
+    sources = [*(ROOT / "scripts").rglob("*.py"), ROOT / "core/feedback/labels/__main__.py"]
+    for path in sources:
+        text = path.read_text()
+        found |= {*re.findall(r"^    (\w+): ", text, re.M)}  # parameters and fields, read by tyro
+        found |= {w.replace("-", "_") for w in re.findall(r'"--([\w-]+)"', text)}
+    return found | {"help", "maxprocesses"}
+
+
+def test_flags_exist():
+    known = known_flags()
+    groups = {name.rpartition(".")[0] for name in known} | known
+    for page in PAGES:
+        for flag in re.findall(r"(?<![\w-])--([a-z][\w.-]*)", page.read_text()):
+            name = flag.rstrip(".-").replace("-", "_")
+            plain = re.sub(r"(^|\.)no_", r"\1", name)
+            assert name in groups or plain in groups, f"{name_of(page)}: --{flag}"
 
 
 @pytest.mark.parametrize("name", ["preferences_from_arrays", "reward_on_own_observations"])
