@@ -7,8 +7,9 @@ OUT    ?= runs/drawer-open-core-$(SEED)
 ARGS   ?=
 BIN     = $(VENV)/bin
 STAMP   = $(VENV)/.installed
+PINS    = constraints/py$$($(BIN)/python -c 'import sys; print(f"3{min(sys.version_info.minor, 12)}")').txt
 
-.PHONY: train test lint bench install clean
+.PHONY: train test lint bench docs install clean
 
 train: $(STAMP)
 	$(BIN)/python scripts/train.py --task drawer-open --method core --seed $(SEED) --out $(OUT) $(ARGS)
@@ -26,14 +27,21 @@ lint: $(STAMP)
 bench: $(STAMP)
 	@for what in env sac reward train; do $(BIN)/python scripts/bench.py $$what $(ARGS) || exit 1; done
 
+docs: $(VENV)/.docs-installed
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo build/site/index.html
+
 install: $(STAMP)
 
 $(STAMP): pyproject.toml constraints/py311.txt constraints/py312.txt
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), "CoRe-JAX needs Python 3.11 or newer, this is " + sys.version'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet \
-	  -c constraints/py$$($(BIN)/python -c 'import sys; print(f"3{min(sys.version_info.minor, 12)}")').txt \
-	  -e '.[dev]'
+	  -c $(PINS) -e '.[dev]'
+	touch $@
+
+$(VENV)/.docs-installed: $(STAMP)
+	$(BIN)/python -m pip install --quiet -c $(PINS) -e '.[dev,docs]'
 	touch $@
 
 clean:

@@ -4,6 +4,7 @@
 
     config = core_jax.make_config(task="drawer-open", method="core", seeds=3)
     summary = core_jax.run(config, "runs/drawer")
+    policy = core_jax.load_policy("runs/drawer")  # observations -> actions
     restored = core_jax.load_run("runs/drawer")
 
 The folders of the repository are one package: `core_jax` is `core/`, and `core_jax.envs`,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from core_jax.runs.checks import check
     from core_jax.runs.config import Config
     from core_jax.runs.loop import run
+    from core_jax.runs.policy import load as load_policy
     from core_jax.runs.presets import make_config
     from core_jax.runs.restore import load as load_run
     from core_jax.runs.setup import make_train
@@ -35,6 +37,7 @@ __all__ = [
     "__version__",
     "check",
     "configure_jax",
+    "load_policy",
     "load_run",
     "make_config",
     "make_train",
@@ -49,6 +52,7 @@ _PUBLIC = {
     "Config": ("core_jax.runs.config", "Config"),
     "check": ("core_jax.runs.checks", "check"),
     "configure_jax": ("core_jax.training.devices", "configure_jax"),
+    "load_policy": ("core_jax.runs.policy", "load"),
     "load_run": ("core_jax.runs.restore", "load"),
     "make_config": ("core_jax.runs.presets", "make_config"),
     "make_train": ("core_jax.runs.setup", "make_train"),

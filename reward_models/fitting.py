@@ -146,14 +146,14 @@ def scaled(state: EnsembleState, frames: jax.Array) -> jax.Array:
 
 
 def fit(
-    how: Fit, state: EnsembleState, data: Any, count: jax.Array, key: jax.Array
+    how: Fit, state: EnsembleState, data: Any, count: int | jax.Array, key: jax.Array
 ) -> tuple[EnsembleState, dict[str, jax.Array]]:
     """Fits to the first `count` rows of the labels.
 
     Args:
         how: the fit.
         state: the ensemble.
-        data: leaves [M, ...], frames scaled.
+        data: leaves [M, ...], of NumPy or JAX, frames scaled.
         count: labelled rows.
         key: for the shuffles.
 
@@ -161,6 +161,7 @@ def fit(
         The new state; loss and accuracy of the last pass, the number of passes, and the number of
         batches that were skipped because their gradient is not finite.
     """
+    data = jax.tree.map(jnp.asarray, data)  # a traced index needs JAX's arrays
     config, rows = how.config, jax.tree.leaves(data)[0].shape[0]
     labelled = jnp.arange(rows) < count
     most = jnp.iinfo(jnp.int32).max if config.batches is None else config.batches
@@ -191,7 +192,7 @@ def fit(
     return state, {**metrics, "epochs": done}
 
 
-def _batches(count: jax.Array, size: int, most: int) -> jax.Array:
+def _batches(count: int | jax.Array, size: int, most: int) -> jax.Array:
     return jnp.minimum((count + size - 1) // size, most)
 
 

@@ -39,13 +39,15 @@ class PreferenceConfig(EnsembleConfig):
 
 
 class Preferences(NamedTuple):
-    """Labelled pairs of clips, padded to M; rows from `count` on are ignored."""
+    """Labelled pairs of clips, padded to M; rows from `count` on are ignored. NumPy arrays will
+    do."""
 
     frames_a: jax.Array  # [M, H, F]
     frames_b: jax.Array  # [M, H, F]
     target: jax.Array  # [M] P(B is better): 0, 1, or 0.5 for equal
-    importance_a: jax.Array  # [M, H] the teacher's scores over the clip; zeros if it gave none
-    importance_b: jax.Array  # [M, H]
+    # [M, H] the teacher's scores over the clip; zeros where it gave none, None if it never does
+    importance_a: jax.Array | None = None
+    importance_b: jax.Array | None = None
 
     def with_frames(self, of: Callable[..., jax.Array]) -> Preferences:
         """The labels with frames made from what stands in their place: `of(*frames_a)`."""
@@ -159,8 +161,12 @@ def _predict(parts: _Parts, state: EnsembleState, frames: jax.Array) -> jax.Arra
 def _fit(
     parts: _Parts, state: EnsembleState, data: Preferences, count: jax.Array, key: jax.Array
 ) -> tuple[EnsembleState, Metrics]:
+    if (data.importance_a is None) != (data.importance_b is None):
+        raise ValueError("importance_a and importance_b must both be given, or both be None")
     data = data._replace(
-        frames_a=fitting.scaled(state, data.frames_a), frames_b=fitting.scaled(state, data.frames_b)
+        frames_a=fitting.scaled(state, data.frames_a),
+        frames_b=fitting.scaled(state, data.frames_b),
+        target=jnp.asarray(data.target, jnp.float32),
     )
     loss = functools.partial(_loss, parts)
     if parts.denoise is None:
@@ -175,7 +181,7 @@ def _loss(
     parts: _Parts, params: Any, batch: Preferences, valid: jax.Array, key: jax.Array
 ) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
     """Sum of the members' losses; pairs that they order rightly, and decided pairs."""
-    config, net, length = parts.config, parts.ensemble, batch.importance_a.shape[-1]
+    config, net, length = parts.config, parts.ensemble, batch.frames_a.shape[2]
     chex.assert_equal_shape([batch.frames_a, batch.frames_b])
     thin_key, key = jax.random.split(key)
     if config.clip_frames:
@@ -186,34 +192,34 @@ def _loss(
             net.augmented(params, both[0], key) if net.augmented else net.apply(params, both[0])
         )
         every = lambda x: jnp.broadcast_to(x, (config.members, *x.shape[1:]))
-        target, importance_a, importance_b, valid = (
-            every(x) for x in (batch.target, batch.importance_a, batch.importance_b, valid)
-        )
+        batch, valid = jax.tree.map(every, (batch, valid))
     else:
         rewards = jax.vmap(parts.single.apply)(params, both)
-        target, importance_a, importance_b = batch.target, batch.importance_a, batch.importance_b
     reward_a, reward_b = jnp.split(rewards, 2, axis=1)
     return_a, return_b = (length * r.mean(-1) for r in (reward_a, reward_b))
-    value = bradley_terry_loss(return_a, return_b, target)
-    if config.importance_weight:
+    value = bradley_terry_loss(return_a, return_b, batch.target)
+    if config.importance_weight and batch.importance_a is not None:
+        assert batch.importance_b is not None  # `_fit` checks it
         value += config.importance_weight * (
-            importance_loss(importance_a, reward_a) + importance_loss(importance_b, reward_b)
+            importance_loss(batch.importance_a, reward_a)
+            + importance_loss(batch.importance_b, reward_b)
         )
-    right = (return_b > return_a) == (target > 0.5)
-    decided = valid * (target != 0.5)
+    right = (return_b > return_a) == (batch.target > 0.5)
+    decided = valid * (batch.target != 0.5)
     total = jnp.sum(jnp.mean(value * valid, axis=1) * valid.shape[1] / jnp.sum(valid, axis=1))
     return total, (jnp.sum(right * decided), jnp.sum(decided))
 
 
 def _thin(batch: Preferences, kept: int, key: jax.Array) -> Preferences:
     """Leaves `kept` frames of each clip, evenly spaced from a random first one."""
-    step = batch.importance_a.shape[-1] // kept
+    step = batch.frames_a.shape[2] // kept
     at = jax.random.randint(key, (), 0, step) + step * jnp.arange(kept)
+    cut = lambda x: None if x is None else x[:, :, at]
     return batch._replace(
         frames_a=batch.frames_a[:, :, at],
         frames_b=batch.frames_b[:, :, at],
-        importance_a=batch.importance_a[..., at],
-        importance_b=batch.importance_b[..., at],
+        importance_a=cut(batch.importance_a),
+        importance_b=cut(batch.importance_b),
     )
 
 

@@ -78,6 +78,29 @@ def test_recovers_the_preferred_feature(model, fit):
     assert np.abs(np.asarray(model.predict(state, 100 * held.frames_a))).max() <= 1.0
 
 
+def test_numpy_arrays_without_scores_learn_as_arrays_of_zeros(fit):
+    """The importance weight stays at its default: there is nothing that it could weigh."""
+    config = PreferenceConfig(hidden=(8,), epochs=2)
+    weighed = make_preference(config)
+    state = jax.jit(weighed.init)(jax.random.key(1), jnp.zeros(3))
+    full = data(jax.random.key(0), importance=jnp.zeros((64, 6)))
+    better = np.asarray(full.target) > 0.5
+    bare = Preferences(np.asarray(full.frames_a), np.asarray(full.frames_b), better)  # pyright: ignore
+    expected, metrics = weighed.fit(state, full, jnp.int32(64), jax.random.key(2))
+    after, same = weighed.fit(state, bare, 64, jax.random.key(2))
+    assert int(metrics["epochs"]) == int(same["epochs"]) == 2
+    np.testing.assert_allclose(same["loss"], metrics["loss"], rtol=1e-5)
+    # Adam's first steps divide by gradients that are nearly 0, so rounding shows.
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), after, expected)
+
+
+def test_scores_of_one_side_alone_are_refused(model):
+    half = data(jax.random.key(0))._replace(importance_b=None)
+    state = jax.jit(model.init)(jax.random.key(1), jnp.zeros(3))
+    with pytest.raises(ValueError, match="importance_a and importance_b must both"):
+        model.fit(state, half, 64, jax.random.key(2))
+
+
 def test_rows_beyond_the_count_are_ignored(model, fit):
     train = data(jax.random.key(0), rows=256)
     spoiled = jax.tree.map(lambda x: x.at[40:].set(jnp.nan), train)

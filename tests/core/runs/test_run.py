@@ -17,6 +17,7 @@ import pytest
 from flag_words import flags
 from PIL import Image
 
+import core_jax
 from core_jax import files
 from core_jax.agents import sac
 from core_jax.feedback.labels import LabelStore
@@ -224,6 +225,16 @@ def test_evaluate_and_export_read_a_run(finished, command, tmp_path):
     actor = jax.tree.map(lambda x: x[1], restored.seeds.learner.average_actor)
     ours = sac.act(actor, obs, np.zeros((4, 4)), restored.config.learner_settings)
     np.testing.assert_allclose(json.loads(shown.stdout), ours, atol=1e-5)
+    policy = core_jax.load_policy(out, seed=1)
+    assert (policy.task, policy.protocol) == ("drawer-open", "paper")
+    np.testing.assert_allclose(jax.jit(policy)(obs), ours, atol=1e-6)
+    np.testing.assert_allclose(policy(obs.reshape(2, 2, 39)[0, 1]), ours[1], atol=1e-6)
+    with pytest.raises(
+        ValueError, match=r"observations of drawer-open are \[\.\.\., 39\], not \(4,"
+    ):
+        policy(obs[:, :38])
+    with pytest.raises(ValueError, match="has no seed 7; it has 0, 1"):
+        core_jax.load_policy(out, seed=7)
 
 
 @pytest.mark.slow
