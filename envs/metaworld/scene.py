@@ -167,7 +167,11 @@ class Scene:
         )
 
     def _step(
-        self, carry: tuple[jax.Array, ...], point: jax.Array, fixture: jax.Array, control: jax.Array
+        self,
+        carry: tuple[jax.Array, ...],
+        point: hand.Waypoints,
+        fixture: jax.Array,
+        control: jax.Array,
     ) -> tuple[jax.Array, ...]:
         """One step of MuJoCo. The carry is positions, velocities and the solver's starting point,
         not an mjx.Data: copies of it would dominate."""
