@@ -15,6 +15,7 @@ import numpy as np
 
 from core_jax.reward_models.formal import FormalReward
 from core_jax.reward_models.formal.needed import needed
+from core_jax.reward_models.formal.torch_methods import uses_torch
 from core_jax.reward_models.formal.values import Namespace
 from formal_fuzz import tensors
 from formal_fuzz.programs import Program
@@ -146,7 +147,7 @@ def under_numpy(
     rows, errors = [], []
     function = program.signature.find(program.source, reward.tree)
     beyond = "raise" if dtype is np.float32 else "ignore"
-    torch = tensors.uses_torch(reward.tree)
+    torch = uses_torch(reward.tree)
     numpy = NARROW if dtype is np.float32 else np
     ignore = np.errstate(all="ignore", over=beyond, under=beyond)
     with ignore, warnings.catch_warnings():

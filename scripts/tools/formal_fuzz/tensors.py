@@ -3,7 +3,6 @@ that use it, which needs no PyTorch."""
 
 from __future__ import annotations
 
-import ast
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -171,9 +170,3 @@ TORCH: Any = _module("torch", FUNCTIONS | {"float32": np.float32, "Tensor": Tens
 TORCH.linalg = _module("torch.linalg", {"norm": lambda x, ord=2, dim=None, keepdim=False:
                                         _norm(x, ord or 2, dim, keepdim)})  # fmt: skip
 TORCH.nn = _module("torch.nn", {"functional": _module("torch.nn.functional", _FUNCTIONAL)})
-
-
-def uses_torch(tree: ast.Module) -> bool:
-    """Whether a program is written for tensors, with a batch axis."""
-    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    return not names.isdisjoint({"torch", "Tensor"})
