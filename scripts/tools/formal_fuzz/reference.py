@@ -12,6 +12,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from core_jax.reward_models.formal import FormalReward
 from core_jax.reward_models.formal.needed import needed
@@ -85,7 +86,8 @@ def _import(name: str, *rest: Any) -> Any:
 
 
 def _import_single(name: str, *rest: Any) -> Any:
-    return {"math": SINGLE, "numpy": NARROW}.get(name) or _import(name, *rest)
+    found = {"math": SINGLE, "numpy": NARROW}.get(name) or _import(name, *rest)
+    return Narrow(found) if name.split(".")[0] == "scipy" else found
 
 
 BUILTINS = vars(builtins) | {"__import__": _import}
@@ -114,6 +116,26 @@ class Single(ast.NodeTransformer):
         return node
 
 
+APPLY = Rotation.apply
+
+
+class Unhandled(ast.NodeTransformer):
+    """Drops the handlers of `try`, as the compiler does: no reward where they run."""
+
+    def visit_Try(self, node: ast.Try) -> list[ast.stmt]:
+        """What `try` and `else` hold, and then `finally`."""
+        self.generic_visit(node)
+        return [*node.body, *node.orelse, *node.finalbody]
+
+
+def applied(rotation: Rotation, vectors: Any, inverse: bool = False) -> Any:
+    """`Rotation.apply`, also of arrays that cannot be written, as np.diag's; SciPy raises there."""
+    return APPLY(rotation, np.array(vectors), inverse)
+
+
+Rotation.apply = applied  # in the fuzzer's process only
+
+
 def plain(value: Any) -> Any:
     """What `self` stands for, under NumPy; arrays that the program may write into."""
     if isinstance(value, Namespace):
@@ -126,6 +148,7 @@ def code_of(program: Program, dtype: type, scale: float) -> Any:
     tree = ast.parse(program.source)
     if program.origin:
         tree = needed(tree, program.signature.find(program.source, tree))
+    tree = Unhandled().visit(tree)
     if dtype is np.float32 or scale:
         tree = Single(dtype is np.float32, scale).visit(tree)
     return compile(tree, "<fuzz>", "exec")
