@@ -26,8 +26,8 @@ from core_jax.reward_models.formal.texts import formatted, joined_text
 from core_jax.reward_models.formal.values import (
     Frame,
     Missing,
-    Unset,
     PythonRaises,
+    Unset,
     ValueProblem,
     describe,
     is_array,

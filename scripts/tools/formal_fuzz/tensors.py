@@ -138,7 +138,8 @@ FUNCTIONS |= {name: _spread(getattr(np, name)) for name in ("std", "var")}
 FUNCTIONS |= {
     "argmax": lambda x, dim=None: tensor(np.argmax(_bare(x), axis=dim)),
     "argmin": lambda x, dim=None: tensor(np.argmin(_bare(x), axis=dim)),
-    "atan2": _plain(lambda y, x: np.arctan2(y, x)), "pow": _plain(np.power), "norm": _norm, "clamp": _clamp,
+    "atan2": _plain(lambda y, x: np.arctan2(y, x)), "pow": _plain(np.power), "norm": _norm,
+    "clamp": _clamp,
     "clip": _clamp, "squeeze": _squeeze, "softmax": _softmax, "cdist": _cdist, "tensor": _tensor,
     "cumsum": lambda x, dim: tensor(np.cumsum(_bare(x), axis=dim)),
     "sigmoid": lambda x: tensor(1 / (1 + np.exp(-_bare(x)))),
