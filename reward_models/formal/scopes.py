@@ -6,7 +6,7 @@ import ast
 import functools
 
 
-@functools.cache
+@functools.lru_cache(maxsize=512)
 def assigned_names(function: ast.FunctionDef) -> frozenset[str]:
     """The local names of a function without its arguments: what its body assigns or imports."""
     finder = _Finder()

@@ -10,6 +10,7 @@ import sys
 import warnings
 from types import ModuleType, SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import numpy as np
 from scipy.spatial.transform import Rotation
@@ -173,7 +174,8 @@ def under_numpy(
     torch = uses_torch(reward.tree)
     numpy = NARROW if dtype is np.float32 else np
     ignore = np.errstate(all="ignore", over=beyond, under=beyond)
-    with ignore, warnings.catch_warnings():
+    empty = mock.patch.object(np, "empty", np.zeros)  # whatever the memory held before
+    with ignore, empty, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", COMPLEX)  # a reward is no complex number
         code = code_of(program, dtype, scale)

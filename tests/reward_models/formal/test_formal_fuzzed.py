@@ -225,6 +225,7 @@ def test_values_of_python_and_of_its_mathematics(body):
 
 def test_scipys_chebyshev_distance_passes_over_nan():
     head = "from scipy.spatial import distance\nfrom scipy.spatial.distance import cdist\n"
-    body = "a = np.where(target_pos > [-9, 0, 0], target_pos, np.nan)\nw = np.array([0.5, 1.0, -2.0])\n"
+    body = "a = np.where(target_pos > [-9, 0, 0], target_pos, np.nan)\n"
+    body += "w = np.array([0.5, 1.0, -2.0])\n"
     body += "r = distance.chebyshev(a, w) + cdist([a], [w], 'chebyshev')[0, 0]"
     assert difference(program(head + body)) == ""
