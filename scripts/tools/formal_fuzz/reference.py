@@ -117,9 +117,6 @@ class Single(ast.NodeTransformer):
         return node
 
 
-APPLY = Rotation.apply
-
-
 class Unhandled(ast.NodeTransformer):
     """Drops the handlers of `try`, as the compiler does: no reward where they run."""
 
@@ -129,12 +126,9 @@ class Unhandled(ast.NodeTransformer):
         return [*node.body, *node.orelse, *node.finalbody]
 
 
-def applied(rotation: Rotation, vectors: Any, inverse: bool = False) -> Any:
+def of_any(apply: Any) -> Any:
     """`Rotation.apply`, also of arrays that cannot be written, as np.diag's; SciPy raises there."""
-    return APPLY(rotation, np.array(vectors), inverse)
-
-
-Rotation.apply = applied  # in the fuzzer's process only
+    return lambda rotation, vectors, inverse=False: apply(rotation, np.array(vectors), inverse)
 
 
 def plain(value: Any) -> Any:
@@ -175,7 +169,8 @@ def under_numpy(
     numpy = NARROW if dtype is np.float32 else np
     ignore = np.errstate(all="ignore", over=beyond, under=beyond)
     empty = mock.patch.object(np, "empty", np.zeros)  # whatever the memory held before
-    with ignore, empty, warnings.catch_warnings():
+    applied = mock.patch.object(Rotation, "apply", of_any(Rotation.apply))
+    with ignore, empty, applied, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", COMPLEX)  # a reward is no complex number
         code = code_of(program, dtype, scale)
