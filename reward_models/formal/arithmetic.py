@@ -72,6 +72,10 @@ def _counted(value: Any) -> Any:
     return value.astype(jnp.int32) if is_traced(value) and value.dtype == jnp.bool_ else value
 
 
+def _is_truth(value: Any) -> bool:
+    return isinstance(value, bool) or is_array(value) and value.dtype == np.bool_
+
+
 class Arithmetic(Operations):
     """The part of the evaluator that computes."""
 
@@ -133,11 +137,15 @@ class Arithmetic(Operations):
         self.raises_in(name, left, right)
         if python(left) is True and python(right) is True and not name.startswith("Bit"):
             left, right = (_counted(side) for side in operands)  # True + True is 2 in Python
+        elif not name.startswith("Bit") and all(map(_is_truth, operands)):
+            if not any(python(side) is False for side in operands):
+                message = "a truth value that may be Python's or NumPy's"
+                raise ValueProblem(message, "make a number of it: int(x)")
         if name in ("Div", "FloorDiv", "Mod"):
             right = self.guard(right, 1.0)
         if name == "Pow" and not (isinstance(right, int) and right >= 0):
             left = self.guard(left, 1.0)
-        if name == "Sub" and is_number(left) and isinstance(left, bool):
+        if name == "Sub" and isinstance(left, bool) and not _is_truth(right):
             left = int(left)
         result = fresh(tidy(_TRACED[name](weak(left), weak(right))), (left, right))
         result = self.memory.kinds.of_all(result, operands)

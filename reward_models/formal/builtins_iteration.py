@@ -50,12 +50,23 @@ def _sorted(evaluator: Any, values: Any, key: Any = None, reverse: bool = False)
         if not holds_traced(first) and len(set(first)) == len(first):
             keys = first  # as of a dict's items: what follows decides nothing
     if holds_traced(keys):
+        _note_nan(evaluator, keys)
         if key is not None or any(np.ndim(to_array(item)) for item in items):
             return _sorted_by(evaluator, items, keys, reverse)
         ordered = list(jnp.sort(jnp.stack([to_jax(scalar(item)) for item in items])))
         return ordered[::-1] if reverse else ordered
     order = sorted(range(len(items)), key=lambda i: keys[i], reverse=bool(reverse))
     return [items[i] for i in order]
+
+
+def _note_nan(evaluator: Any, keys: Any) -> None:
+    """Where what is sorted has NaN, its order is an accident of the algorithm."""
+    for one in keys:
+        if isinstance(one, list | tuple):
+            _note_nan(evaluator, one)
+        elif is_traced(one) and jnp.issubdtype(one.dtype, jnp.floating):
+            fails = jnp.any(jnp.isnan(one))
+            evaluator.raises(fails, "an order of NaN", "guard the operation that made it")
 
 
 def _sorted_by(evaluator: Any, items: list, keys: list, reverse: bool) -> list:

@@ -7,7 +7,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from core_jax.reward_models.formal import safe_math
+from core_jax.reward_models.formal import indexing, safe_math
 from core_jax.reward_models.formal.builtins_table import BUILTINS, to_dict
 from core_jax.reward_models.formal.choices import Masked, content_of, depends
 from core_jax.reward_models.formal.subscripts import Subscripts
@@ -70,6 +70,8 @@ class ContainerMethods(Subscripts):
             made = BUILTINS["sorted"].call(self, (list(owner), *args), kwargs)
             owner[:] = made
             return None
+        if name in ("pop", "insert") and args and isinstance(args[0], bool):
+            indexing.read(owner, args[0])  # is refused: it may be Python's or NumPy's
         if name in ("pop", "insert") and is_traced(args[0] if args else None):
             return self._at_traced_place(owner, name, *args)
         try:
@@ -79,6 +81,7 @@ class ContainerMethods(Subscripts):
 
     def _at_traced_place(self, owner: list, name: str, place: Any, item: Any = None) -> Any:
         """`owner.insert(place, item)` or `owner.pop(place)` of a place that the state decides."""
+        place = self.as_index(place)
         size, old = len(owner), list(owner)
         start = jnp.where(place < 0, place + size, place)
         self.spend(8 * size)

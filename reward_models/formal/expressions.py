@@ -26,6 +26,7 @@ from core_jax.reward_models.formal.texts import formatted, joined_text
 from core_jax.reward_models.formal.values import (
     Frame,
     Missing,
+    PythonRaises,
     Unset,
     ValueProblem,
     describe,
@@ -84,6 +85,9 @@ class Expressions(Attributes):
         while frame is not None:
             if node.id in frame.names:
                 return self._set_value(frame.names[node.id])
+            if node.id in frame.own:
+                message = f"`{node.id}` is assigned in this function, and has no value yet here"
+                return self.fail(node, message, "assign it first, or use another name")
             frame = frame.parent
         if node.id in BUILTINS:
             return BUILTINS[node.id]
@@ -140,6 +144,9 @@ class Expressions(Attributes):
             if self.memory.kinds.python(operand) is not False:
                 hint = "write `not x`"
                 raise ValueProblem("`~` of a truth value of Python is -2 or -1, never false", hint)
+        if isinstance(node.op, ast.USub) and kind == np.bool_:
+            if self.memory.kinds.python(operand) is False:
+                raise PythonRaises("NumPy has no minus of truth values", "use ~x, or float(x)")
         if isinstance(operand, bool) and isinstance(node.op, ast.Invert):
             operand = int(operand)
         signs = {"USub": operator.neg, "UAdd": operator.pos, "Invert": operator.invert}

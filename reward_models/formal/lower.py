@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from core_jax.reward_models.formal.control_flow import ControlFlow
 from core_jax.reward_models.formal.memory import Memory
 from core_jax.reward_models.formal.results import RETURN
+from core_jax.reward_models.formal.scopes import assigned_names
 from core_jax.reward_models.formal.steps import (
     chain,
 )
@@ -85,7 +86,8 @@ class Evaluator(ControlFlow):
         names = self._arguments(node, function, args, kwargs)
         held = len(self.held)
         self.callers.append(self.frame)
-        self.frame = Frame(names, function.frame, is_reward)
+        own = assigned_names(definition)
+        self.frame = Frame(names, function.frame, is_reward, own=own)
         self.calls.append(definition)
         try:
             result = self.execute(chain(definition.body))

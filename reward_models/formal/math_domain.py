@@ -8,7 +8,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from core_jax.reward_models.formal.raising import power_fails
-from core_jax.reward_models.formal.values import ValueProblem, is_traced
+from core_jax.reward_models.formal.values import PythonRaises, is_traced
 
 _LOG = "a number that is not positive", "add a small number, or take math.log(max(x, 1e-6))"
 _UNIT = "a number outside of [-1, 1]", "clip it first: np.clip(x, -1.0, 1.0)"
@@ -46,14 +46,14 @@ def folded(name: str, values: tuple) -> Any:
     """Python's own result for constants.
 
     Raises:
-        ValueProblem: Python raises.
+        PythonRaises: it has none.
     """
     try:
         return getattr(math, name)(*values)
     except (ValueError, OverflowError, ZeroDivisionError) as error:
         shown = ", ".join(f"{value:g}" for value in values)
         hint = _FAILS[name][2] if name in _FAILS else ""
-        raise ValueProblem(f"math.{name}({shown}) has no value: {error}", hint) from None
+        raise PythonRaises(f"math.{name}({shown}) has no value: {error}", hint) from None
 
 
 def note(evaluator: Any, name: str, values: tuple) -> None:

@@ -118,6 +118,9 @@ def _piecewise(evaluator: Any, args: tuple, kwargs: dict) -> Any:
     if np.ndim(x) or len(choices) - len(conditions) not in (0, 1):
         message = "np.piecewise takes a number here, and a function for each condition"
         raise ValueProblem(message, "use np.select or np.where")
+    if is_traced(x) and evaluator.memory.kinds.python(x) is not False:
+        message = "np.piecewise has the type of x, and a number of Python may be whole"
+        raise ValueProblem(message, "use np.where, or np.select")
     kind = np.asarray(x).dtype if not is_traced(x) else x.dtype  # the result has that of x
     values = [v if is_number(v) or is_traced(v) else evaluator.apply_to(v, x) for v in choices]
     values = [to_array(value) for value in values]

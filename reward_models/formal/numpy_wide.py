@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import jax.numpy as jnp
@@ -255,6 +256,7 @@ _WIDE = {
     "bincount": ("x weights minlength", 1, _bincount),
 }
 WIDE: dict[str, Any] = {name: primitive(name, *row) for name, row in _WIDE.items()}
+WIDE["cov"] = replace(WIDE["cov"], gives="array")
 WIDE |= SELECTION
 WIDE |= {"r_": Gather("r_"), "c_": Gather("c_")}
 WIDE["ix_"] = Primitive(
@@ -273,6 +275,7 @@ for _name, _arrays, _options in (
     ("diagonal", "a", "offset"), ("vander", "x", "N increasing"),
 ):  # fmt: skip
     WIDE[_name] = entry(_name, getattr(jnp, _name), getattr(np, _name), _arrays, _options)
+WIDE["array_equiv"] = replace(WIDE["array_equiv"], gives="python")
 WIDE["trapezoid"] = entry("trapezoid", _trapezoid, np.trapezoid, "y x", "dx axis")
 WIDE["trapz"] = WIDE["trapezoid"]
 for _name in ("dstack",):

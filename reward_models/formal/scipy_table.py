@@ -32,8 +32,21 @@ _METRICS: dict[str, Callable[[Any, Any], Any]] = {
     "sqeuclidean": lambda a, b: jnp.sum(jnp.square(a - b), axis=-1),
     "cosine": _cosine,
     "cityblock": lambda a, b: jnp.sum(jnp.abs(a - b), axis=-1),
-    "chebyshev": lambda a, b: jnp.max(jnp.abs(a - b), axis=-1),
+    "chebyshev": lambda a, b: jnp.max(_unless_nan(jnp.abs(a - b)), axis=-1),
 }
+
+
+def _unless_nan(x: jax.Array) -> jax.Array:
+    """`x` with zeros for NaN, which the largest difference of SciPy's cdist passes over."""
+    return jnp.where(jnp.isnan(x), 0.0, x)
+
+
+def _largest(a: jax.Array, b: jax.Array) -> jax.Array:
+    """The largest difference by Python's max, which keeps NaN only if it comes first."""
+    if not a.size:
+        raise PythonRaises("the largest of no differences", "test the length first")
+    away = jnp.abs(a - b)
+    return jnp.where(jnp.isnan(away[0]), jnp.nan, jnp.max(_unless_nan(away)))
 
 
 def _array(value: Any) -> Any:
@@ -61,7 +74,7 @@ def _distance(name: str) -> Primitive:
         u, v = _array(bound["u"]), _array(bound["v"])
         if u.ndim != 1 or u.shape != v.shape:
             raise PythonRaises(f"{name} takes two rows of as many numbers")
-        return _METRICS[name](u, v)
+        return _largest(u, v) if name == "chebyshev" else _METRICS[name](u, v)
 
     return Primitive(name, call)
 

@@ -18,6 +18,7 @@ from core_jax.reward_models.formal.choices import (
     replaced,
 )
 from core_jax.reward_models.formal.conversions import to_array, to_jax
+from core_jax.reward_models.formal.kinds import known
 from core_jax.reward_models.formal.numpy_wide import Gather
 from core_jax.reward_models.formal.values import (
     PythonRaises,
@@ -84,14 +85,31 @@ class Subscripts(Arithmetic):
             outside = jnp.any((part < -size) | (part >= size))
             self.raises(outside, f"an index is out of range for {size} elements", _BOUNDS)
 
+    def as_index(self, key: Any) -> Any:
+        """A traced number as an index of a list: whole, or a truth value of Python.
+
+        Raises:
+            PythonRaises: it is neither.
+        """
+        hint = "use int(...) or a constant"
+        if key.ndim or jnp.issubdtype(key.dtype, jnp.floating):
+            raise PythonRaises(f"an index must be an integer, not {describe(key)}", hint)
+        if key.dtype != np.bool_:
+            return key
+        python = known(self.memory.kinds.python(key))
+        message = "a truth value of NumPy cannot be an index of a list or tuple"
+        if python is False:
+            raise PythonRaises(message, hint)
+        if python is not True:
+            self.raises(jnp.logical_not(python), message, hint)
+        return key.astype(jnp.int32)
+
     def _traced_item(self, owner: list | tuple | str, key: Any) -> Any:
         if content_of(owner) is not None:
             return self.over(owner, lambda one: self._traced_item(list(one), key), pure=True)
         if not owner:
             raise PythonRaises("an index into nothing", "test its length first")
-        if not jnp.issubdtype(key.dtype, jnp.integer):
-            raise ValueProblem("an index must be an integer", "use int(...) or a constant")
-        size = len(owner)
+        key, size = self.as_index(key), len(owner)
         outside = (key < -size) | (key >= size)
         self.raises(outside, f"an index is out of range for {size} items", _BOUNDS)
         if all(is_number(entry) for entry in owner):

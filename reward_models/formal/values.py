@@ -126,6 +126,7 @@ class Frame:
     parent: Frame | None = None
     is_reward: bool = False
     inner: bool = False  # of a comprehension
+    own: frozenset[str] = frozenset()  # names that the function assigns, so no others are read
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,8 @@ raises. A program that raises whatever the state, as by a missing argument, must
 
 Programs come in blocks, each with its own seed; with `--log` a block's outcomes are appended to
 that file when it is done, with the source of what failed, and the same command continues where it
-stopped. A process that has grown beyond `--memory` starts itself again.
+stopped. A process that has grown beyond `--memory` starts itself again. `--again LOG` tries what
+failed in a log again, and nothing else.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ class Options:
         show: failures to print with their source.
         log: file of what became of each block; blocks that it holds are not tried again.
         memory: GB that the process may have before it starts itself again, if it has a log.
+        again: a log whose failures are tried again, instead of new programs.
     """
 
     count: int = 2_000
@@ -56,6 +58,7 @@ class Options:
     show: int = 5
     log: Path | None = None
     memory: float = 2.5
+    again: Path | None = None
 
 
 def blocks(options: Options) -> Iterator[tuple[str, int, dict]]:
@@ -99,6 +102,22 @@ def tried(seed: str, size: int, replies: list, watch: Watch, values: Values, sho
     }
 
 
+def again(log: Path, replies: list, watch: Watch, values: Values) -> int:
+    """Try what failed in a log; the number of programs that still fail, which are printed."""
+    signatures = {reply.signature.kind: reply.signature for reply in replies}
+    changes, failed = Counter(), 0
+    for row in map(json.loads, log.read_text().splitlines()):
+        for outcome, _, kind, source in row["kept"]:
+            program = programs.Program(source, signatures[kind])
+            verdict = judge(program, watch, values)
+            changes[f"{outcome} -> {verdict.outcome}"] += 1
+            failed += verdict.failed
+            if verdict.failed:
+                print(f"--- {verdict.outcome}: {verdict.detail}\n{source}", flush=True)
+    print(dict(changes.most_common()))
+    return failed
+
+
 def resident() -> float:
     """Memory of the process now, GB."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
@@ -113,6 +132,8 @@ def peak() -> float:
 def main(options: Options) -> int:
     """Try the programs; the number of failures."""
     watch, values, replies = Watch(), Values(), programs.recorded()
+    if options.again is not None:
+        return again(options.again, replies, watch, values)
     total, start, shown = Counter(), time.perf_counter(), 0
     rows = []
     for seed, size, row in blocks(options):

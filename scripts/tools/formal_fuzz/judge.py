@@ -19,6 +19,7 @@ import numpy as np
 from core_jax.reward_models.formal import FormalReward, RewardError, compile_reward
 from formal_fuzz.programs import Program
 from formal_fuzz.reference import under_numpy
+from formal_fuzz.rounding import moved
 from formal_fuzz.watch import Values, Watch
 
 NEAR = 1e-4  # of 1 and of a value, by which two values may differ
@@ -123,8 +124,7 @@ def compared(program: Program, reward: FormalReward, values: Values) -> tuple[st
         wrong &= ~(same(found, single) & ~raised(single))
         if not wrong.any():
             return "agrees in float32", ""  # -1.5 + 1e-9 > -1.5 is false, and exp(-100) is zero
-        others = [under_numpy(program, reward, jittered(batch, seed), scale=(-1) ** seed * 1e-6)
-                  for seed in range(4)] + [single]  # fmt: skip
+        others = [single, *(disturbed(program, reward, batch, seed) for seed in range(12))]
         moved = np.max([np.nan_to_num(np.abs(other - expected)) for other in others], axis=0)
         shaky = moved > 0.01 * np.abs(found - expected)
         shaky |= np.any([np.isfinite(other) != np.isfinite(expected) for other in others], axis=0)
@@ -134,6 +134,14 @@ def compared(program: Program, reward: FormalReward, values: Values) -> tuple[st
     if np.any(wrong & raised(expected)):
         return "ACCEPTED", f"{found[wrong][:3]} though Python raises"
     return "DIFFERS", f"{found[wrong][:3]} instead of {expected[wrong][:3]}"
+
+
+def disturbed(
+    program: Program, reward: FormalReward, batch: list[np.ndarray], seed: int
+) -> np.ndarray:
+    """NumPy's values with inputs, constants and what rounding decides moved by a millionth."""
+    with moved(seed):
+        return under_numpy(program, reward, jittered(batch, seed), scale=(-1) ** seed * 1e-6)
 
 
 def jittered(batch: list[np.ndarray], seed: int) -> list[np.ndarray]:

@@ -10,11 +10,14 @@ import sys
 import warnings
 from types import ModuleType, SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from core_jax.reward_models.formal import FormalReward
 from core_jax.reward_models.formal.needed import needed
+from core_jax.reward_models.formal.torch_methods import uses_torch
 from core_jax.reward_models.formal.values import Namespace
 from formal_fuzz import tensors
 from formal_fuzz.programs import Program
@@ -84,7 +87,8 @@ def _import(name: str, *rest: Any) -> Any:
 
 
 def _import_single(name: str, *rest: Any) -> Any:
-    return {"math": SINGLE, "numpy": NARROW}.get(name) or _import(name, *rest)
+    found = {"math": SINGLE, "numpy": NARROW}.get(name) or _import(name, *rest)
+    return Narrow(found) if name.split(".")[0] == "scipy" else found
 
 
 BUILTINS = vars(builtins) | {"__import__": _import}
@@ -113,6 +117,20 @@ class Single(ast.NodeTransformer):
         return node
 
 
+class Unhandled(ast.NodeTransformer):
+    """Drops the handlers of `try`, as the compiler does: no reward where they run."""
+
+    def visit_Try(self, node: ast.Try) -> list[ast.stmt]:
+        """What `try` and `else` hold, and then `finally`."""
+        self.generic_visit(node)
+        return [*node.body, *node.orelse, *node.finalbody]
+
+
+def of_any(apply: Any) -> Any:
+    """`Rotation.apply`, also of arrays that cannot be written, as np.diag's; SciPy raises there."""
+    return lambda rotation, vectors, inverse=False: apply(rotation, np.array(vectors), inverse)
+
+
 def plain(value: Any) -> Any:
     """What `self` stands for, under NumPy; arrays that the program may write into."""
     if isinstance(value, Namespace):
@@ -125,6 +143,7 @@ def code_of(program: Program, dtype: type, scale: float) -> Any:
     tree = ast.parse(program.source)
     if program.origin:
         tree = needed(tree, program.signature.find(program.source, tree))
+    tree = Unhandled().visit(tree)
     if dtype is np.float32 or scale:
         tree = Single(dtype is np.float32, scale).visit(tree)
     return compile(tree, "<fuzz>", "exec")
@@ -146,10 +165,12 @@ def under_numpy(
     rows, errors = [], []
     function = program.signature.find(program.source, reward.tree)
     beyond = "raise" if dtype is np.float32 else "ignore"
-    torch = tensors.uses_torch(reward.tree)
+    torch = uses_torch(reward.tree)
     numpy = NARROW if dtype is np.float32 else np
     ignore = np.errstate(all="ignore", over=beyond, under=beyond)
-    with ignore, warnings.catch_warnings():
+    empty = mock.patch.object(np, "empty", np.zeros)  # whatever the memory held before
+    applied = mock.patch.object(Rotation, "apply", of_any(Rotation.apply))
+    with ignore, empty, applied, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", COMPLEX)  # a reward is no complex number
         code = code_of(program, dtype, scale)

@@ -3,7 +3,6 @@ that use it, which needs no PyTorch."""
 
 from __future__ import annotations
 
-import ast
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -139,7 +138,8 @@ FUNCTIONS |= {name: _spread(getattr(np, name)) for name in ("std", "var")}
 FUNCTIONS |= {
     "argmax": lambda x, dim=None: tensor(np.argmax(_bare(x), axis=dim)),
     "argmin": lambda x, dim=None: tensor(np.argmin(_bare(x), axis=dim)),
-    "atan2": _plain(np.arctan2), "pow": _plain(np.power), "norm": _norm, "clamp": _clamp,
+    "atan2": _plain(lambda y, x: np.arctan2(y, x)), "pow": _plain(np.power), "norm": _norm,
+    "clamp": _clamp,
     "clip": _clamp, "squeeze": _squeeze, "softmax": _softmax, "cdist": _cdist, "tensor": _tensor,
     "cumsum": lambda x, dim: tensor(np.cumsum(_bare(x), axis=dim)),
     "sigmoid": lambda x: tensor(1 / (1 + np.exp(-_bare(x)))),
@@ -171,9 +171,3 @@ TORCH: Any = _module("torch", FUNCTIONS | {"float32": np.float32, "Tensor": Tens
 TORCH.linalg = _module("torch.linalg", {"norm": lambda x, ord=2, dim=None, keepdim=False:
                                         _norm(x, ord or 2, dim, keepdim)})  # fmt: skip
 TORCH.nn = _module("torch.nn", {"functional": _module("torch.nn.functional", _FUNCTIONAL)})
-
-
-def uses_torch(tree: ast.Module) -> bool:
-    """Whether a program is written for tensors, with a batch axis."""
-    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    return not names.isdisjoint({"torch", "Tensor"})

@@ -15,7 +15,10 @@ from formal_fuzz.interpreter import on_batch
 
 SIZES = (11,), (4,), (3,)
 OWN = 5  # of the compiler's own sample states, the first of which is zeros, are tried
+OWN_LIMITS = ("a whole number beyond", "an order of NaN")  # NaN here, and not in Python
 _WATCHED = ("open", "socket.", "subprocess.", "os.", "shutil.", "ctypes.", "urllib.", "exec")
+_FOLDERS = (Path(library.__file__).parents[2], Path(library.__file__).resolve().parents[2])
+_SOURCES = tuple(str(path) for path in _FOLDERS)
 _OWN_FILES = tuple(str(Path(path).resolve()) for path in (sys.prefix, sys.base_prefix))
 
 
@@ -44,6 +47,8 @@ class Watch:
         path = str(args[0]) if args else ""
         if event == "open" and (path.startswith(_OWN_FILES) or path == os.devnull):
             return  # a library that imports itself lazily; what Python reads on a syntax error
+        if event == "open" and path.endswith(".py") and path.startswith(_SOURCES):
+            return  # JAX lists the lines of the stack when a RecursionError passes it
         self.seen.append(f"{event} {path}"[:200])
 
 
@@ -56,7 +61,7 @@ class Values:
 
     def __init__(self) -> None:
         self.result: Any = None
-        self.beyond = np.zeros((), bool)  # the states on which a whole number leaves int32
+        self.beyond = np.zeros((), bool)  # the states on which one of OWN_LIMITS is left
         self.xla = False
         names = "check_finite", "check_raised", "sample_states", "_on_batch"
         self.own = {name: getattr(library, name) for name in names}
@@ -78,7 +83,7 @@ class Values:
 
     def _raised(self, source: str, places: list, conditions: list) -> Any:
         beyond = [np.asarray(condition) for place, condition in zip(places, conditions, strict=True)
-                  if place.message.startswith("a whole number beyond")]  # fmt: skip
+                  if place.message.startswith(OWN_LIMITS)]  # fmt: skip
         self.beyond = np.any(beyond, axis=0) if beyond else np.zeros((), bool)
         return self.own["check_raised"](source, places, [one[:OWN] for one in conditions])
 

@@ -179,3 +179,53 @@ def test_flat_is_used_where_it_is_made():
 @pytest.mark.parametrize("value", ["1 .T - action[0]", "(2).sum() + action[0]"])
 def test_a_number_that_is_written_out_is_pythons(value):
     assert "a number of Python has no" in difference(program(f"r = {value}"))
+
+
+def test_a_name_that_a_function_assigns_is_its_own():
+    body = "d = np.abs(action[0])\nif d < 0.05:\n    np = 1.0\nr = d"
+    assert "`np` is assigned in this function" in difference(program(body))
+    body = "k = 2.0\ndef f(x):\n    y = x * k\n    k = 1.0\n    return y\nr = f(action[0])"
+    assert "`k` is assigned in this function" in difference(program(body))
+    body = "k = 2.0\ndef f(x):\n    nonlocal k\n    k = k + x\n    return [k for k in (x, k)][1]\n"
+    found = difference(program(body + "r = f(action[0]) + k"))
+    assert "is assigned in this function" not in found
+
+
+SCALAR = "p = math.isclose(action[0], 0.5, abs_tol=0.3)\nq = action[1] > 0\nl = [1.0, 2.0, 3.0]\n"
+
+
+@pytest.mark.parametrize("body, message", [
+    ("l.insert(p + q, 9.0)\nr = l[1]", "a truth value of NumPy cannot be an index"),
+    ("r = l[q]", "a truth value of NumPy cannot be an index"),
+    ("print((0.5, np.std(action))[q])\nr = 1.0", "a truth value of NumPy cannot be an index"),
+    ("print(f'{(0.5, 0.4)[q]:.2f}')\nr = 1.0", "a truth value of NumPy cannot be an index"),
+    ("print(-(q + p))\nr = 1.0", "NumPy has no minus of truth values"),
+    ("print(math.sqrt(-2.24))\nr = 1.0", "math.sqrt(-2.24) has no value"),
+    ("l.insert(True + (q and p), 9.0)\nr = l[1]", "may be Python's or NumPy's"),
+    ("l.pop(action[0])\nr = l[1]", "an index must be an integer"),
+    ("r = round(np.cov(action), 2)", "round() of an array"),
+    ("r = np.piecewise(sum(e for e in action if e < 0.2), [q], [lambda e: e * 2, 0.25])",
+     "np.piecewise has the type of x"),
+    ("r = sum(sorted([np.sqrt(action[0]), *action])[:2])", "an order of NaN"),
+    ("l.sort(key=lambda e: np.log(action[0]) * e)\nr = l[0]", "an order of NaN"),
+])  # fmt: skip
+def test_what_only_python_can_do_or_not_is_refused(body, message):
+    assert message in difference(program(SCALAR + body))
+
+
+@pytest.mark.parametrize("body", [
+    "l.insert(p + p, 9.0)\nr = l[2] + l[p]",
+    "r = (np.allclose(action, target_pos[0], atol=0.8) + True) * 0.5 + np.array_equal(l, l) / 2",
+    "r = math.isclose(0.5 / (action[0] * (action[0] > 0)), 0.5, abs_tol=0.1) + 0.5",
+    "r = math.lgamma(abs(action[0]) * 1000 + 0.5) * 1e-3 + math.gamma(abs(action[1]) + 1.0)",
+])  # fmt: skip
+def test_values_of_python_and_of_its_mathematics(body):
+    assert difference(program(SCALAR + body)) == ""
+
+
+def test_scipys_chebyshev_distance_passes_over_nan():
+    head = "from scipy.spatial import distance\nfrom scipy.spatial.distance import cdist\n"
+    body = "a = np.where(target_pos > [-9, 0, 0], target_pos, np.nan)\n"
+    body += "w = np.array([0.5, 1.0, -2.0])\n"
+    body += "r = distance.chebyshev(a, w) + cdist([a], [w], 'chebyshev')[0, 0]"
+    assert difference(program(head + body)) == ""
