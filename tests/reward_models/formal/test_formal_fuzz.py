@@ -55,6 +55,31 @@ def test_a_slice_of_the_fuzzer(fuzz, judge):
     assert outcomes["agrees"] > 15 and outcomes["refused"] > 5, outcomes
 
 
+CORE_HEAD = "def compute_reward(observation, action, target_pos):\n"
+
+
+@pytest.mark.parametrize("head, text, outcome", [
+    ("from scipy.spatial.transform import Rotation as R\n",
+     "e = {'n': R.from_quat(action + 1e-3).apply(target_pos), 'f': target_pos}\n"
+     "r = 1.0 if min(e, key=lambda k: np.linalg.norm(e[k])) == 'n' else 0.0", "on a step"),
+    ("from scipy.spatial.transform import Rotation as R\n",
+     "r = R.from_quat(action + 1e-3).apply(np.diag(observation[:9].reshape(3, 3)))[0]", "agrees"),
+    ("", "r = np.linalg.det(np.broadcast_to(action[1:], (3, 3)))", "on a step"),
+    ("import torch.nn.functional as F\n", "r = F.softmax(observation, dim=-1)[:, 1]", "agrees"),
+    ("", "try:\n        r = 1.0 / float(action[0])\n    except ZeroDivisionError:\n        r = 0.0",
+     "agrees"),
+    ("from scipy.special import softmax\n", "r = float((softmax(observation * 3) > 0).sum())",
+     "on a step"),
+])  # fmt: skip
+def test_what_rounding_decides_and_what_is_documented_is_no_failure(
+    fuzz, judge, head, text, outcome
+):
+    lines = text.replace("\nr =", "\n    r =")
+    source = f"import numpy as np\n{head}{CORE_HEAD}    {lines}\n    return r, {{}}\n"
+    verdict = judge(fuzz.programs.Program(source), limit=60.0)
+    assert verdict.outcome in (outcome, "agrees in float32"), verdict
+
+
 def test_the_grammar_draws_valid_programs_of_all_its_templates(fuzz):
     grammars = importlib.import_module("formal_fuzz.grammar")
     grammar = grammars.Grammar(random.Random(1))
@@ -179,28 +204,3 @@ def test_a_log_is_resumed(fuzz, judging, tmp_path, monkeypatch, capsys):
     assert [row["seed"] for row in rows] == ["3/0", "3/1", "3/2"]
     assert [len(row["kept"]) for row in rows] == [0, 0, 4]
     assert "12 programs: {'refused': 8, 'CRASH': 4}" in capsys.readouterr().out
-
-
-CORE_HEAD = "def compute_reward(observation, action, target_pos):\n"
-
-
-@pytest.mark.parametrize("head, text, outcome", [
-    ("from scipy.spatial.transform import Rotation as R\n",
-     "e = {'n': R.from_quat(action + 1e-3).apply(target_pos), 'f': target_pos}\n"
-     "r = 1.0 if min(e, key=lambda k: np.linalg.norm(e[k])) == 'n' else 0.0", "on a step"),
-    ("from scipy.spatial.transform import Rotation as R\n",
-     "r = R.from_quat(action + 1e-3).apply(np.diag(observation[:9].reshape(3, 3)))[0]", "agrees"),
-    ("", "r = np.linalg.det(np.broadcast_to(action[1:], (3, 3)))", "on a step"),
-    ("import torch.nn.functional as F\n", "r = F.softmax(observation, dim=-1)[:, 1]", "agrees"),
-    ("", "try:\n        r = 1.0 / float(action[0])\n    except ZeroDivisionError:\n        r = 0.0",
-     "agrees"),
-    ("from scipy.special import softmax\n", "r = float((softmax(observation * 3) > 0).sum())",
-     "on a step"),
-])  # fmt: skip
-def test_what_rounding_decides_and_what_is_documented_is_no_failure(
-    fuzz, judge, head, text, outcome
-):
-    lines = text.replace("\nr =", "\n    r =")
-    source = f"import numpy as np\n{head}{CORE_HEAD}    {lines}\n    return r, {{}}\n"
-    verdict = judge(fuzz.programs.Program(source), limit=60.0)
-    assert verdict.outcome in (outcome, "agrees in float32"), verdict
