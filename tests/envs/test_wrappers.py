@@ -43,11 +43,12 @@ def test_vmap_is_a_loop(expert_run, step):
 
 
 def test_step_is_traced_once(step, reset):
+    before = step.traces
     state = reset(jax.random.key(0))
     for t in range(4):
         state = step(state, [0.1 * t, 0, 0, 0])
     state = step(reset(jax.random.key(1)), [1, 1, 1, 1])
-    assert step.traces == 1
+    assert step.traces - before <= 1 <= step.traces  # 0: another test had it traced
 
 
 def test_env_contains_a_nan(step, reset):

@@ -89,7 +89,7 @@ def test_learns_fast_and_traces_its_step_once():
     np.testing.assert_array_less(0.99 * np.sum(k * (k + 1) / 2) * dt**2, reached)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_learns_reacher():
     length = 100
     raw = brax.envs.get_environment("reacher", backend="positional")

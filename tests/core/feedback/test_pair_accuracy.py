@@ -85,7 +85,7 @@ def test_clips_that_were_labelled_and_ties_are_left_out(script, progress):
         script.accuracy(draw, seed_of(progress, weights), set(), 10, "reward")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_fitted_reward_beats_chance_on_other_episodes(script):
     flags = script.Flags(scripted=ScriptedConfig("oracle", judge="progress"), pairs=60, labels=60)
     about, [row] = script.of_task(flags)

@@ -61,7 +61,7 @@ def rows(out):
     return [{k: v for k, v in row.items() if k not in WALL_COLUMNS} for row in lines]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_run_rolls_a_reward_back_and_so_does_the_run_resumed(
     changed, drawer, tmp_path, monkeypatch
 ):
