@@ -11,6 +11,7 @@ import numpy as np
 from core_jax.reward_models.formal.choices import Masked
 from core_jax.reward_models.formal.conversions import to_array, weak
 from core_jax.reward_models.formal.entries import bind, cast, dtype_of
+from core_jax.reward_models.formal.kinds import known
 from core_jax.reward_models.formal.values import (
     MAX_ELEMENTS,
     Namespace,
@@ -118,15 +119,17 @@ def _piecewise(evaluator: Any, args: tuple, kwargs: dict) -> Any:
     if np.ndim(x) or len(choices) - len(conditions) not in (0, 1):
         message = "np.piecewise takes a number here, and a function for each condition"
         raise ValueProblem(message, "use np.select or np.where")
-    if is_traced(x) and evaluator.memory.kinds.python(x) is not False:
-        message = "np.piecewise has the type of x, and a number of Python may be whole"
-        raise ValueProblem(message, "use np.where, or np.select")
     kind = np.asarray(x).dtype if not is_traced(x) else x.dtype  # the result has that of x
     values = [v if is_number(v) or is_traced(v) else evaluator.apply_to(v, x) for v in choices]
     values = [to_array(value) for value in values]
     result: Any = values.pop() if len(values) > len(conditions) else 0
     for condition, value in zip(conditions, values, strict=True):
         result = jnp.where(jnp.reshape(weak(condition), ()), jnp.reshape(weak(value), ()), result)
+    python = known(evaluator.memory.kinds.python(x)) if is_traced(x) else False
+    if python is not False and jnp.issubdtype(kind, jnp.floating):
+        whole = (x == jnp.round(x)) & (result != jnp.round(result)) & python
+        message = "np.piecewise of what may be a whole number of Python, as which its result is cut"
+        evaluator.raises(whole, message, "use np.where, or np.select")
     return result.astype(kind)
 
 

@@ -15,7 +15,11 @@ from formal_fuzz.interpreter import on_batch
 
 SIZES = (11,), (4,), (3,)
 OWN = 5  # of the compiler's own sample states, the first of which is zeros, are tried
-OWN_LIMITS = ("a whole number beyond", "an order of NaN")  # NaN here, and not in Python
+OWN_LIMITS = (
+    "a whole number beyond",
+    "an order of NaN",
+    "np.piecewise of what may be",
+)  # NaN here, and not in Python
 _WATCHED = ("open", "socket.", "subprocess.", "os.", "shutil.", "ctypes.", "urllib.", "exec")
 _FOLDERS = (Path(library.__file__).parents[2], Path(library.__file__).resolve().parents[2])
 _SOURCES = tuple(str(path) for path in _FOLDERS)

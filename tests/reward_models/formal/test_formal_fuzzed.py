@@ -204,8 +204,8 @@ SCALAR = "p = math.isclose(action[0], 0.5, abs_tol=0.3)\nq = action[1] > 0\nl = 
     ("l.insert(True + (q and p), 9.0)\nr = l[1]", "may be Python's or NumPy's"),
     ("l.pop(action[0])\nr = l[1]", "an index must be an integer"),
     ("r = round(np.cov(action), 2)", "round() of an array"),
-    ("r = np.piecewise(sum(e for e in action if e < 0.2), [q], [lambda e: e * 2, 0.25])",
-     "np.piecewise has the type of x"),
+    ("r = np.piecewise(2 if action[0] > 0 else 0.1, [q], [lambda e: e * 2, 0.25])",
+     "np.piecewise of what may be a whole number"),
     ("r = sum(sorted([np.sqrt(action[0]), *action])[:2])", "an order of NaN"),
     ("l.sort(key=lambda e: np.log(action[0]) * e)\nr = l[0]", "an order of NaN"),
 ])  # fmt: skip
@@ -217,6 +217,7 @@ def test_what_only_python_can_do_or_not_is_refused(body, message):
     "l.insert(p + p, 9.0)\nr = l[2] + l[p]",
     "r = (np.allclose(action, target_pos[0], atol=0.8) + True) * 0.5 + np.array_equal(l, l) / 2",
     "r = math.isclose(0.5 / (action[0] * (action[0] > 0)), 0.5, abs_tol=0.1) + 0.5",
+    "r = np.piecewise(max(action[0], 0), [q], [1.0, 2.0])",
     "r = math.lgamma(abs(action[0]) * 1000 + 0.5) * 1e-3 + math.gamma(abs(action[1]) + 1.0)",
 ])  # fmt: skip
 def test_values_of_python_and_of_its_mathematics(body):
