@@ -52,20 +52,14 @@ from core_jax.training.state import SeedState
 
 _AT_ONCE = 64  # pairs drawn at once
 _EPISODES = 480
-"""Number of episodes from which clips of experts are drawn, for labels and again for the pairs to
-evaluate on. Of 48, one in which a peg is stuck decides ten of 600 pairs, and figures differ by
-that."""
+"""Episodes from which clips of experts are drawn, for labels and again for the pairs to evaluate
+on. Of 48, one in which a peg is stuck decides ten of 600 pairs."""
 _PIXEL_FIT = {"learning_rate": 1e-3, "batches": 12, "clip_frames": 4, "shared_batches": True}
-
 Accuracy = dict[str, float]  # reward column, or "sum" -> share of pairs in the right order
 
-
-DESCRIPTION = """Evaluates how often learned rewards order two clips as the ground truth does: the
-rewards of a run (RUN), or a fresh one that is fitted to experts' clips (--task T).
-
-Settings of the fresh reward are flags, too: --residual.* and, with --input pixels, --pixels.*; of
-the oracle that labels: --scripted.*. core-jax train --method core --help lists them.
-"""
+DESCRIPTION = """How often learned rewards order two clips as the ground truth does: those of a run
+(RUN), or a fresh one that is fitted to experts' clips (--task T). Its settings are flags, too:
+--residual.* and --pixels.*; the oracle's: --scripted.* (train.py --method core --help)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,24 +131,22 @@ def of_run(
     settings = config.teacher_settings
     if judge is None:
         judge = settings.parameters().judge if isinstance(settings, ScriptedConfig) else "reward"
-    length = config.settings.feedback.clip_length
-    count = config.training.seeds
+    length, count = config.settings.feedback.clip_length, config.training.seeds
     labelled: dict[int, set[bytes]] = {config.seed + s: set() for s in range(count)}
     store = LabelStore(run / "labels.sqlite")
     for asked in store.questions():
         for clip in asked.question.shown.values():
             labelled[asked.question.seed].update(map(frame_name, clip.next_obs))
     store.close()
-    draw = clip_drawer(tuple(restored.train.plan.sources), length)
-    rows = []
+    draw, rows = clip_drawer(tuple(restored.train.plan.sources), length), []
     for s in range(count):
         seed = jax.tree.map(lambda x, s=s: x[s], restored.seeds)
         try:
             rows.append(accuracy(draw, seed, labelled[config.seed + s], pairs, judge))
         except ValueError as error:
             raise ValueError(f"seed {config.seed + s}: {error}") from error
-    about = {"run": str(run), "task": config.task, "env_steps": restored.env_steps}
-    return {**about, "truth": judge}, rows
+    about = {"run": str(run), "task": config.task, "env_steps": restored.env_steps, "truth": judge}
+    return about, rows
 
 
 def clip_drawer(
