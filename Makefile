@@ -28,6 +28,7 @@ bench: $(STAMP)
 	@for what in env sac reward train; do $(BIN)/python scripts/bench.py $$what $(ARGS) || exit 1; done
 
 docs: $(VENV)/.docs-installed
+	@$(BIN)/python scripts/tools/linked_view.py build/site_view  # griffe looks for it before the hooks
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo build/site/index.html
 
