@@ -81,8 +81,8 @@ class VectorTask(VectorEnv):
         """Starts all worlds.
 
         Args:
-            seed: of all resets from here on, those at the ends of episodes included. None goes on
-                drawing from the seed before.
+            seed: of all resets from here on, those at the ends of episodes included. None continues
+                the random stream of the last seed.
             options: none exist.
 
         Returns:

@@ -119,8 +119,8 @@ def update(
 ) -> tuple[SACState, Metrics]:
     """One gradient step on critics, actor and temperature; then the averages move.
 
-    A batch that is not finite, or whose gradients overflow, ruins the state: who updates undoes it
-    (`guard.finite_or`).
+    A batch that is not finite, or whose gradients overflow, leaves a state that is not finite; the
+    caller restores the one from before (`guard.finite_or`).
 
     Args:
         state: parameters and optimisers.

@@ -102,7 +102,7 @@ class Scene:
         self._fixture = self.mj_model.body("fixture").id
         self._model = mjx.put_model(self.mj_model, impl="jax")
         self._data = mjx.make_data(self.mj_model, impl="jax")
-        # Training and evaluation share one trace, which takes JAX seconds.
+        # Tracing takes seconds; training and evaluation share one trace.
         self._substep = jax.jit(self._step)
 
     def looks(self, gripper: bool = True) -> Looks:
