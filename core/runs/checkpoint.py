@@ -17,7 +17,7 @@ import re
 import shutil
 import sys
 import tempfile
-import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ import orbax.checkpoint as ocp
 KEEP = 2
 _TRIES = 3  # to write a checkpoint that orbax says has taken too long
 _FOLDER = re.compile(r"step_(\d{9,})")
+_UNFINISHED = re.compile(r"step_\d{9,}\.[0-9a-f]{8}\.tmp")
 
 
 class SaveError(OSError):
@@ -60,17 +61,17 @@ def save(folder: Path, env_steps: int, arrays: Any, meta: dict[str, Any]) -> Pat
         SaveError: it cannot be written; the ones before are still there.
     """
     path = folder.absolute() / f"step_{env_steps:09d}"
-    scratch = path.with_name(path.name + ".tmp")
     # Host arrays: a run may be resumed on another number of devices.
     on_host = jax.device_get(_unwrap_keys(arrays))
     try:
         with _quiet_orbax():
-            _write(scratch, on_host, meta)
+            scratch = _write(path, on_host, meta)
         _remove(path)
         scratch.rename(path)
     except Exception as error:  # orbax and tensorstore have many kinds for a disk's troubles
-        _remove(scratch)
+        _delete_unfinished(folder)
         raise SaveError(path, error) from error
+    _delete_unfinished(folder)
     _delete_old(folder, path)
     return path
 
@@ -115,13 +116,11 @@ def load_latest(
     return None
 
 
-def _write(scratch: Path, arrays: Any, meta: dict[str, Any]) -> None:
+def _write(path: Path, arrays: Any, meta: dict[str, Any]) -> Path:
+    """Writes all files of a checkpoint to a folder beside `path`, which it returns. Every try has a
+    folder of its own: orbax's threads may still write to the last one's after an error."""
     for left in reversed(range(_TRIES)):
-        for _ in range(100):  # orbax's threads may still write to it after an error
-            _remove(scratch)
-            if not scratch.exists():
-                break
-            time.sleep(0.05)
+        scratch = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.tmp")
         scratch.mkdir(parents=True)
         try:
             with _plain_path(scratch) as plain, ocp.StandardCheckpointer() as writer:
@@ -132,6 +131,7 @@ def _write(scratch: Path, arrays: Any, meta: dict[str, Any]) -> None:
                 raise
     (scratch / "meta.json").write_text(json.dumps(meta))
     (scratch / "MANIFEST").write_text(json.dumps(_hashes(scratch)))
+    return scratch
 
 
 @contextlib.contextmanager
@@ -209,6 +209,14 @@ def _delete_old(folder: Path, newest: Path) -> None:
             _remove(path)
         elif path == newest or _problem(path) is None:
             sound += 1
+
+
+def _delete_unfinished(folder: Path) -> None:
+    if not folder.is_dir():
+        return
+    for path in folder.absolute().iterdir():
+        if _UNFINISHED.fullmatch(path.name):
+            _remove(path)
 
 
 def _remove(path: Path) -> None:

@@ -228,8 +228,15 @@ def _raises(error):
 
 
 def test_a_wall_clock_that_is_set_anew_stops_no_checkpoint(tmp_path, monkeypatch):
-    for readings in (5, 10, 20, 40):  # until it is set to a week later
+    for readings in (5, 10, 20, 40, 80):  # until it is set to a week later
         monkeypatch.setattr(time, "time", _clock(time.time, readings))
         save(tmp_path, readings)
         monkeypatch.undo()
         assert latest(tmp_path) == (readings, [])
+
+
+def test_what_a_killed_run_left_unfinished_is_deleted(tmp_path):
+    for name in ("step_000000005.8a66ed11.tmp", "step_000000007.0a1b2c3d.tmp", "notes.tmp"):
+        (tmp_path / name).mkdir(parents=True)
+    save(tmp_path, 10)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["notes.tmp", "step_000000010"]
