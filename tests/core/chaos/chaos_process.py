@@ -88,7 +88,7 @@ class Process:
             command = ["taskset", "-c", ",".join(map(str, sorted(cores))), *command]
         self._back = room is not None and can_mount()
         given = filter(None, [os.environ.get("PYTHONPATH")])
-        path = [str(HERE / "clock")] * jumps + [*given, str(HERE)]
+        path = [str(HERE / "clock")] * jumps + [*given, str(HERE), str(HERE.parent)]
         env = os.environ | {
             "PYTHONPATH": os.pathsep.join(path), "NO_PROXY": "127.0.0.1", "OPENAI_API_KEY": KEY,
             "GEMINI_API_KEY": KEY, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",

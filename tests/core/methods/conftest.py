@@ -66,7 +66,7 @@ def context_for(drawer):
 
 
 TINY_PEBBLE = {
-    "task": "drawer-open", "reward_input": "state", "seeds": 1, "steps": 600, "envs": 10,
+    "task": "point_world:Point", "reward_input": "state", "seeds": 1, "steps": 600, "envs": 10,
     "rollout": 5, "updates": 2, "chunk": 100, "random_steps": 100, "unsupervised_steps": 300,
     "eval_every": 600, "eval_episodes": 2, "final_episodes": 2, "checkpoint_every": 0,
     "sac": {"hidden": [16, 16], "batch_size": 16}, "reward": {"hidden": [16], "epochs": 2},

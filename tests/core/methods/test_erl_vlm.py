@@ -23,7 +23,7 @@ def rows(tmp_path_factory, tiny_pebble):
     return out, found
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_it_asks_for_ratings_and_learns_by_them_alone(rows):
     out, found = rows
     assert [row["phase"] for row in found] == ["state entropy"] * 3 + ["learned reward"] * 3

@@ -10,7 +10,7 @@ from core_jax.runs.loop import run
 from core_jax.runs.presets import make_config
 
 SMALL = {
-    "task": "drawer-open", "method": "rl_vlm_f", "reward_input": "state", "seeds": 1,
+    "task": "point_world:Point", "method": "rl_vlm_f", "reward_input": "state", "seeds": 1,
     "steps": 1_000, "envs": 10, "rollout": 5, "updates": 2, "chunk": 100, "random_steps": 100,
     "unsupervised_steps": 300, "eval_every": 500, "eval_episodes": 2, "final_episodes": 2,
     "checkpoint_every": 500, "sac": {"hidden": [16, 16], "batch_size": 16},

@@ -7,7 +7,7 @@ from core_jax.runs.checks import check
 from core_jax.runs.loop import run
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_half_the_reward_is_absolute_and_half_relative(tmp_path, tiny_pebble):
     found = []
     config = tiny_pebble("vlm_ar3l", relative={"hidden": [16], "embedding": 8, "head": 8})

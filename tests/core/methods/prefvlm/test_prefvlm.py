@@ -17,7 +17,7 @@ from core_jax.runs.presets import make_config
 
 RANDOM = str(Path(__file__).parents[3] / "data" / "clip")  # random weights
 SMALL = {
-    "task": "drawer-open", "method": "prefvlm", "seeds": 2, "steps": 1_000, "envs": 10,
+    "task": "point_world:Point", "method": "prefvlm", "seeds": 2, "steps": 1_000, "envs": 10,
     "rollout": 5, "updates": 2, "chunk": 100, "random_steps": 100, "unsupervised_steps": 300,
     "eval_every": 1_000, "eval_episodes": 1, "final_episodes": 1, "checkpoint_every": 600,
     "sac": {"hidden": [16, 16], "batch_size": 16}, "clip": {"weights": RANDOM},
@@ -43,7 +43,7 @@ def finished(values, out):
     return rows, summary
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_without_an_oracle_the_models_labels_alone_make_the_reward(tmp_path):
     rows, summary = finished(SMALL, tmp_path / "run")
     assert [row["phase"] for row in rows] == ["state entropy"] * 3 + ["learned reward"] * 7
@@ -55,7 +55,7 @@ def test_without_an_oracle_the_models_labels_alone_make_the_reward(tmp_path):
     assert summary["labels"] == 0 and summary["pairs"] == 48 and summary["embedding"] == "clip"
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_an_oracle_is_asked_about_uncertain_pairs_up_to_its_budget(tmp_path, monkeypatch):
     uncertain_after_the_first(monkeypatch)
     rows, summary = finished(WITH_ORACLE, tmp_path / "run")
@@ -70,7 +70,7 @@ def test_an_oracle_is_asked_about_uncertain_pairs_up_to_its_budget(tmp_path, mon
     assert rows[-1]["triage"]["uncertain"] == [1.0, 1.0]
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_resumed_run_is_the_uninterrupted_one(tmp_path, monkeypatch):
     uncertain_after_the_first(monkeypatch)
     whole, _ = finished({**WITH_ORACLE, "checkpoint_every": 600}, tmp_path / "whole")
