@@ -10,7 +10,7 @@ from core_jax.runs.checks import check
 from core_jax.runs.presets import make_config
 from core_jax.runs.setup import make_functions
 
-TASK = "drawer-open"
+TASK, POINT = "drawer-open", "point_world:Point"
 TRAINING = {
     "task": TASK,
     "seeds": 2,
@@ -54,6 +54,12 @@ def small_config(**values):
 def drawer():
     """One world of the small run's task."""
     return envs.make(TASK)
+
+
+@pytest.fixture(scope="session")
+def point():
+    """A world that compiles in no time, for what is the same in every world."""
+    return envs.make(POINT)
 
 
 @pytest.fixture(scope="session")

@@ -44,13 +44,13 @@ def code():
 def context_for(drawer):
     """Makes the context of a run that is not there: `notes` are kept, labels are not asked for."""
 
-    def make(config, folder, model=None, notes=None):
-        space = ActionSpace(drawer.action_size)
+    def make(config, folder, model=None, notes=None, env=drawer):
+        space = ActionSpace(env.action_size)
         settings = config.learner_settings
         return Context(
             training=config.training,
-            env=drawer,
-            learner=make_learner(config.learner, settings, drawer.observation_size, space),
+            env=env,
+            learner=make_learner(config.learner, settings, env.observation_size, space),
             seed=config.seed,
             title=f"{config.method} on {config.task} ({config.protocol})",
             folder=folder,

@@ -15,6 +15,7 @@ from core_jax.models.hosted import HostedModel
 from core_jax.models.keys import Key
 from core_jax.models.retry import RetryPolicy
 from core_jax.models.service import Sample, ServiceAnswer
+from core_jax.runs import setup
 from core_jax.runs.checks import check
 from core_jax.runs.loop import run
 
@@ -157,15 +158,39 @@ def test_a_trial_must_be_long_enough_to_learn(changed, drawer):
         check(changed(method="eureka", eureka={"candidates": 0}), drawer.spec)
 
 
+class Writer:
+    """A language model that rewards nearness, differently in each candidate."""
+
+    name = "fake"
+
+    def complete(self, messages, n, attempt=0, schema=None):
+        scale = 1 + len(messages)
+        body = "r = -{} * np.linalg.norm(point_pos - target_pos[0:2])"
+        head = "def compute_reward(point_pos, target_pos):"
+        return [
+            Reply(f"```python\n{head}\n    {body.format(scale + i)}\n    return r, {{'r': r}}\n```")
+            for i in range(n)
+        ]
+
+
 @pytest.fixture(scope="module")
-def searched(changed, drawer, tmp_path_factory):
+def writing():
+    """Runs ask `Writer`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(setup, "check_chat_model", lambda *_, **__: None)
+        patch.setattr(setup, "make_chat_model", lambda *_, **__: Writer())
+        yield
+
+
+@pytest.fixture(scope="module")
+def searched(changed, point, writing, tmp_path_factory):
     """An undisturbed run of Eureka in a few hundred steps, and its config."""
     config = changed(
-        method="eureka", steps=1_000, checkpoint_every=0,
+        task="point_world:Point", method="eureka", steps=1_000, checkpoint_every=0,
         eureka={"iterations": 2, "candidates": 2, "trial_fraction": 0.75},
     )  # fmt: skip
     out = tmp_path_factory.mktemp("eureka") / "undisturbed"
-    return config, out, run(config, out, quiet=True, env=drawer)
+    return config, out, run(config, out, quiet=True, env=point)
 
 
 @pytest.mark.slow
@@ -182,9 +207,7 @@ def test_a_run_of_eureka(searched):
 
 
 @pytest.mark.slow
-def test_a_search_that_was_killed_trains_no_candidate_twice(
-    searched, drawer, tmp_path, monkeypatch
-):
+def test_a_search_that_was_killed_trains_no_candidate_twice(searched, point, tmp_path, monkeypatch):
     config, undisturbed, summary = searched
     out, trained = tmp_path / "killed", []
     train_group = trials.Trials._train_group
@@ -198,8 +221,8 @@ def test_a_search_that_was_killed_trains_no_candidate_twice(
 
     monkeypatch.setattr(trials.Trials, "_train_group", killed_in_the_second_iteration)
     with pytest.raises(KeyboardInterrupt):
-        run(config, out, quiet=True, env=drawer)
-    again = run(config, out, resume=True, quiet=True, env=drawer)
+        run(config, out, quiet=True, env=point)
+    again = run(config, out, resume=True, quiet=True, env=point)
     assert trained == [2, "killed", 2]
     for name in ("success", "episode_return", "trial_steps"):
         assert again[name] == summary[name]

@@ -95,14 +95,14 @@ def test_success_of_each_candidate_for_each_seed(changed, context_for, compiled,
 
 
 @pytest.mark.slow
-def test_trials_run_side_by_side_once(changed, drawer, context_for, code, tmp_path):
-    config = changed(seeds=1, formal={"trial_fraction": 0.375})
+def test_trials_run_side_by_side_once(changed, point, context_for, code, tmp_path):
+    config = changed(task="point_world:Point", seeds=1, formal={"trial_fraction": 0.375})
     steps = trial_steps(config.settings.formal.trial_fraction, config.training)
     assert steps == 750
-    compile_reward = reward_compiler("core", drawer)
-    up, down = (compile_reward(code(s)) for s in ("observation[2]", "-observation[2]"))
+    compile_reward = reward_compiler("core", point)
+    up, down = (compile_reward(code(f"{s}(observation[0] + 2.0)")) for s in "+-")
     path = tmp_path / "trials.json"
-    trials = Trials(context_for(config, tmp_path), COLUMN, 2, steps, path)
+    trials = Trials(context_for(config, tmp_path, env=point), COLUMN, 2, steps, path)
     candidates = [Candidate(0, None, "refused"), Candidate(1, up)]
     scores = trials.success_of(candidates, 0, 1)
     assert scores.shape == (1, 2)
@@ -116,6 +116,6 @@ def test_trials_run_side_by_side_once(changed, drawer, context_for, code, tmp_pa
     names = ("collect", "insert", "learn")
     assert [trials.train.traces[name] for name in names] == [1, 1, 1]
     # Another process finds both, and trains nothing.
-    again = Trials(context_for(config, tmp_path), COLUMN, 2, steps, path)
+    again = Trials(context_for(config, tmp_path, env=point), COLUMN, 2, steps, path)
     assert again.run([down, up], [0, 0]) == [second, first]
     assert again.train is None

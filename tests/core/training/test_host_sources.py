@@ -31,7 +31,7 @@ class Halves:
 
 
 @pytest.fixture
-def tiny(drawer):
+def tiny(point):
     """Makes the functions of two seeds in two worlds, with given rewards."""
 
     def make(rewards):
@@ -39,10 +39,10 @@ def tiny(drawer):
             seeds=2, steps=40, envs=2, rollout=5, updates=1, random_steps=20, chunk=20,
             eval_episodes=1,
         )  # fmt: skip
-        space = ActionSpace(drawer.action_size)
+        space = ActionSpace(point.action_size)
         settings = SACConfig(hidden=(8,), batch_size=4)
-        learner = make_learner("sac", settings, drawer.observation_size, space)
-        return make_train(config, drawer, learner, rewards)
+        learner = make_learner("sac", settings, point.observation_size, space)
+        return make_train(config, point, learner, rewards)
 
     return make
 

@@ -11,11 +11,13 @@ from core_jax.training.streams import seed_keys
 
 
 @pytest.mark.slow
-def test_what_was_compiled_is_used_and_changes_nothing(changed, drawer):
-    config = changed(method="env_dense", steps=500, random_steps=250, envs=2, rollout=5)
+def test_what_was_compiled_is_used_and_changes_nothing(changed, point):
+    config = changed(
+        task="point_world:Point", method="env_dense", steps=500, random_steps=250, envs=2, rollout=5
+    )
     trained = []
     for warm in (True, False):
-        train = make_functions(config, drawer)
+        train = make_functions(config, point)
         state = train.init(seed_keys(0, config.training.seeds))
         if warm:
             for thread in warm_up.start(train, state):

@@ -51,7 +51,7 @@ class Chat:
 
     def complete(self, messages, n, attempt=0, schema=None):
         sign = "" if len(messages) == 2 else "-"
-        body = f"r = {sign}np.linalg.norm(observation[4:7] - target_pos)"
+        body = f"r = {sign}np.linalg.norm(observation[0:2] - target_pos[0:2])"
         head = "def compute_reward(observation, action, target_pos):"
         return [Reply(f"```python\n{head}\n    {body}\n    return r, {{'r': r}}\n```")] * n
 
@@ -61,15 +61,16 @@ def rows(out):
     return [{k: v for k, v in row.items() if k not in WALL_COLUMNS} for row in lines]
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_run_rolls_a_reward_back_and_so_does_the_run_resumed(
-    changed, drawer, tmp_path, monkeypatch
+    changed, point, tmp_path, monkeypatch
 ):
-    config = changed(eval_every=250, formal={"refine_at": [1_250]})
+    config = changed(task="point_world:Point", eval_every=250, formal={"refine_at": [1_250]})
+    monkeypatch.setattr(setup, "check_chat_model", lambda *_, **__: None)
     monkeypatch.setattr(setup, "make_chat_model", lambda *_, **__: Chat())
     monkeypatch.setattr(rollback, "agreement_verdict", lambda *_: "It made things worse")
     out, again = tmp_path / "undisturbed", tmp_path / "resumed"
-    run(config, out, quiet=True, env=drawer)
+    run(config, out, quiet=True, env=point)
     history = json.loads((out / "rewards" / "history.json").read_text())
     events = [(h["env_steps"], h["event"]) for h in history if h["seed"] == 0]
     # Selected after the random steps; the second evaluation after 1,250 is at 1,750.
@@ -81,13 +82,13 @@ def test_a_run_rolls_a_reward_back_and_so_does_the_run_resumed(
     programs = found.programs["formal"]
     assert all("r = np" in reward.source for reward in programs)
     data = found.seeds.replay.data
-    value, _ = score(COLUMN, programs, drawer.spec.formal_view, data)
+    value, _ = score(COLUMN, programs, point.spec.formal_view, data)
     np.testing.assert_allclose(data.rewards["formal"], value, atol=1e-5)
     # Resumed from a checkpoint in the middle of the probation, it is the same run.
     shutil.copytree(out, again)
     (again / "summary.json").unlink()
     shutil.rmtree(again / "checkpoints" / "step_000002000")
-    run(config, again, resume=True, quiet=True, env=drawer)
+    run(config, again, resume=True, quiet=True, env=point)
     assert rows(again) == rows(out)
     assert json.loads((again / "rewards" / "history.json").read_text()) == history
     for a, b in zip(
