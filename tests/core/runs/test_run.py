@@ -140,7 +140,7 @@ def test_sweep_skips_what_is_finished_and_continues_after_a_failure(finished, co
     assert "holds a run of another config: sac.gamma was 0.97, is 0.9" in stderr
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_killed_and_resumed_is_undisturbed(small, finished, command, tmp_path):
     undisturbed, summary, _ = finished
     out, moment = tmp_path / "killed", random.randint(2, 6)

@@ -70,7 +70,7 @@ def test_an_oracle_is_asked_about_uncertain_pairs_up_to_its_budget(tmp_path, mon
     assert rows[-1]["triage"]["uncertain"] == [1.0, 1.0]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_resumed_run_is_the_uninterrupted_one(tmp_path, monkeypatch):
     uncertain_after_the_first(monkeypatch)
     whole, _ = finished({**WITH_ORACLE, "checkpoint_every": 600}, tmp_path / "whole")
