@@ -12,7 +12,8 @@ PINS    = constraints/py$$($(BIN)/python -c 'import sys; print(f"3{min(sys.versi
 .PHONY: train test lint bench docs install clean
 
 train: $(STAMP)
-	$(BIN)/python scripts/train.py --task drawer-open --method core --seed $(SEED) --out $(OUT) $(ARGS)
+	$(BIN)/python scripts/train.py --task drawer-open --protocol random --method core \
+	  --eval-every 5000 --stop-at 0.95 --seed $(SEED) --out $(OUT) $(ARGS)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)

@@ -1,4 +1,5 @@
-"""Evaluates a run's policies: `python scripts/evaluate.py RUN --episodes 50 --protocol random`.
+"""Evaluates policies: `python scripts/evaluate.py RUN --episodes 50 --protocol random`, or one that
+comes with the package: `python scripts/evaluate.py --policy drawer-open`.
 
 The last line of stdout is one JSON object. Policies act deterministically; success is Meta-World's:
 done at any step of the episode.
@@ -15,14 +16,17 @@ import jax
 import numpy as np
 import tyro
 
+from core_jax import policies
 from core_jax.runs import members, restore
+from core_jax.runs.policy import load as load_policy
 from core_jax.training import cache, devices
 from core_jax.training.state import EpisodeRecord
 from core_jax.visual import episodes as episode_sheets
 
 
 def evaluate(
-    run: Annotated[Path, tyro.conf.Positional],
+    run: Annotated[Path | None, tyro.conf.Positional] = None,
+    policy: str | None = None,
     episodes: int = 50,
     protocol: str | None = None,
     seed: int = 0,
@@ -32,6 +36,8 @@ def evaluate(
 
     Args:
         run: the run's folder.
+        policy: in place of a run, a policy that comes with the package, by its task's name, or a
+            file that `export.py` wrote.
         episodes: episodes per seed.
         protocol: paper or random; the run's own by default.
         seed: of the evaluation's resets.
@@ -44,14 +50,49 @@ def evaluate(
             raise ValueError(f"--episodes must be at least 1, not {episodes}")
         if seed < 0:
             raise ValueError(f"--seed must be at least 0, not {seed}")
-        if video:
-            episode_sheets.check_video_path(video)
-        restored = restore.load(run, protocol)
-        if video and restored.train.env.spec.camera is None:
-            raise ValueError(f"--video {video}: task {restored.config.task} has no pictures")
+        if (run is None) == (policy is None):
+            raise ValueError("give a run's folder or --policy, one of them")
+        if policy is not None:
+            if video:
+                raise ValueError("--video needs a run: a policy alone has no rewards to show")
+            found = of_policy(policy, episodes, protocol, seed)
+        else:
+            assert run is not None
+            found = of_run(run, episodes, protocol, seed, video)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    print(json.dumps(found))
+    return 0
+
+
+def of_policy(name: str, episodes: int, protocol: str | None, seed: int) -> dict[str, Any]:
+    """Plays a policy of the package or of a file and returns what was found.
+
+    Raises:
+        ValueError: there is no such policy.
+    """
+    policy = load_policy(name if name.endswith(".npz") else policies.path(name))
+    played = policy.evaluate(episodes, seed, protocol)._asdict()
+    means = {k: round(float(np.mean(v)), 4) for k, v in played.items()}
+    print(", ".join(f"{k} {v:.3f}" for k, v in means.items()))
+    shown = {"policy": name, "task": policy.task, "protocol": protocol or policy.protocol}
+    return {**shown, "episodes": episodes, **means}
+
+
+def of_run(
+    run: Path, episodes: int, protocol: str | None, seed: int, video: Path | None
+) -> dict[str, Any]:
+    """Plays a run's policies and returns what was found.
+
+    Raises:
+        ValueError: there is no run to play, or nothing of it to show.
+    """
+    if video:
+        episode_sheets.check_video_path(video)
+    restored = restore.load(run, protocol)
+    if video and restored.train.env.spec.camera is None:
+        raise ValueError(f"--video {video}: task {restored.config.task} has no pictures")
     config = restored.config
     played, record = play(restored, episodes, seed)
     means = {k: [round(float(x), 4) for x in v.mean(axis=1)] for k, v in played.items()}
@@ -62,7 +103,7 @@ def evaluate(
     if video:
         write_video(restored, record, video)
         print(f"wrote {video}")
-    found = {
+    return {
         "run": str(run),
         "task": config.task,
         "method": config.method,
@@ -71,8 +112,6 @@ def evaluate(
         "env_steps": restored.env_steps,
         **means,
     }
-    print(json.dumps(found))
-    return 0
 
 
 def play(

@@ -1,4 +1,4 @@
-"""A run's policy as a function of observations."""
+"""A policy as a function of observations: a run's, a file's, or one of the package."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Num
 
-from core_jax import envs
+from core_jax import envs, policies
+from core_jax.agents import evaluation
 from core_jax.agents.learner import Learner
-from core_jax.runs import members, restore, run_folder
+from core_jax.runs import members, policy_file, restore, run_folder
 
 
 @dataclasses.dataclass(frozen=True, eq=False)  # hashed by identity: jit takes it as a function
@@ -24,14 +25,14 @@ class Policy:
         protocol: of its resets.
         learner: what its parameters belong to.
         params: of the policy.
-        env_steps: environment steps that it was trained for.
+        env_steps: environment steps that it was trained for; None for a file, which does not say.
     """
 
     task: str
     protocol: str
-    learner: Learner[Any]
+    learner: Learner[Any] | policy_file.Exported
     params: Any
-    env_steps: int
+    env_steps: int | None
 
     def __call__(self, obs: Float[Array, "... O"]) -> Num[Array, "... A"]:
         """Actions in [-1, 1] for observations with any leading axes; the numbers of the actions,
@@ -47,23 +48,60 @@ class Policy:
         action = self.learner.mode(self.params, obs.reshape(-1, size))
         return action.reshape(*obs.shape[:-1], *action.shape[1:])
 
-    def make_env(self) -> envs.TaskEnv:
-        """One world of its task."""
-        return envs.make(self.task, protocol=self.protocol)
+    def make_env(self, protocol: str | None = None) -> envs.TaskEnv:
+        """One world of its task, with its own protocol by default."""
+        return envs.make(self.task, protocol=protocol or self.protocol)
+
+    def evaluate(
+        self, episodes: int = 50, seed: int = 0, protocol: str | None = None
+    ) -> evaluation.Episodes:
+        """Plays whole episodes in parallel.
+
+        Args:
+            episodes: how many.
+            seed: of the resets.
+            protocol: of the resets; its own by default.
+
+        Returns:
+            One number for each episode, of each quantity.
+        """
+        env = self.make_env(protocol)
+        play = jax.jit(
+            lambda key: evaluation.rollout(
+                env.reset, env.step, lambda obs, _: self(obs), key, episodes, env.spec.horizon
+            )[0]
+        )
+        return jax.device_get(play(jax.random.key(10_000 + 1_000 * seed)))
 
 
-def load(out: Path | str, seed: int | None = None) -> Policy:
-    """Loads a run's policy from its newest sound checkpoint.
+def load(source: Path | str, seed: int | None = None) -> Policy:
+    """Loads a policy.
 
     Args:
-        out: the run's folder.
-        seed: which of the run's seeds; the first one by default.
+        source: a run's folder, whose newest sound checkpoint is read; a file that
+            `scripts/export.py` wrote; or the name of a policy that comes with the package
+            (`core_jax.policies.names()`).
+        seed: which of a run's seeds; the first one by default.
 
     Raises:
         ValueError: no run there, no sound checkpoint in it, no such seed, or a sweep, whose members
-            have no number of their own.
+            have no number of their own; a file that is no policy.
     """
-    config = run_folder.load_config(Path(out))
+    if Path(source).is_dir() or not (str(source) in policies.names() or _is_file(source)):
+        return _of_run(Path(source), seed)
+    if seed is not None:
+        raise ValueError(f"seed={seed} chooses one of a run's seeds; {source} is no run's folder")
+    path = Path(source) if _is_file(source) else policies.path(str(source))
+    task, protocol, network, layers = policy_file.read(path)
+    return Policy(task, protocol, network, layers, None)
+
+
+def _is_file(source: Path | str) -> bool:
+    return Path(source).suffix == ".npz"
+
+
+def _of_run(out: Path, seed: int | None) -> Policy:
+    config = run_folder.load_config(out)
     if config.sweep:
         raise ValueError(f"{out} is a sweep of {', '.join(config.sweep)}: use core_jax.load_run")
     seeds = [member.seed for member in members.of(config)]

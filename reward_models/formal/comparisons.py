@@ -96,16 +96,18 @@ class Comparisons(GuardedLoops):
         if not pair and not (isinstance(left, list) and isinstance(right, list)):
             message = f"{describe(left)} and {describe(right)} have no order here"
             raise PythonRaises(message, "compare numbers, or np.array(...) of them")
-        size = min(len(left), len(right))
+        size, kinds = min(len(left), len(right)), self.memory.kinds
         result: Any = _COMPARE[name](len(left), len(right))
         for a, b in reversed(list(zip(left[:size], right[:size], strict=True))):
             same = self.truth(self.compare("Eq", a, b))
-            strict = self.truth(self.compare(name.removesuffix("E"), a, b))
+            decided = self.compare(name.removesuffix("E"), a, b)
+            strict = self.truth(decided)
             if is_traced(same) or is_traced(strict) or is_traced(result):
-                result = jnp.where(same, result, strict)
+                found = jnp.where(same, result, strict)  # of NumPy where its numbers decide
+                result = kinds.chosen(lambda s=same: s, found, result, decided)
             else:
                 result = result if same else strict
-        return self.memory.kinds.as_python(result)
+        return result if is_traced(result) else kinds.as_python(result)
 
     def _equal(self, left: Any, right: Any) -> Any:
         """Python's `==` of values of which one at least is no number or array."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -47,10 +48,21 @@ def _square(name: str, jax_function: Callable, numpy_function: Callable, right: 
 
 def _multi_dot(evaluator: Any, args: tuple, kwargs: dict) -> Any:
     arrays = evaluator.items(bind("np.linalg.multi_dot", ("arrays",), args, kwargs)["arrays"])
-    result = arrays[0]
-    for other in arrays[1:]:
-        result = NUMPY["dot"].call(evaluator, (result, other), {})
-    return result
+    dot = lambda a, b: NUMPY["dot"].call(evaluator, (a, b), {})
+    if len(arrays) == 3:  # NumPy takes the cheaper order, which decides where infinities are NaN
+        (a, shared), (_, width) = _as_matrices(arrays[0], arrays[1])
+        _, (last, columns) = _as_matrices(arrays[1], arrays[2])
+        if a * last * (shared + columns) >= shared * columns * (a + width):
+            return dot(arrays[0], dot(arrays[1], arrays[2]))
+    return functools.reduce(dot, arrays)
+
+
+def _as_matrices(left: Any, right: Any) -> tuple[tuple[int, int], tuple[int, int]]:
+    """The shapes of two factors; a vector is a row on the left and a column on the right."""
+    left, right = np.shape(left), np.shape(right)
+    row = left if len(left) == 2 else (1, *left)
+    column = right if len(right) == 2 else (*right, 1)
+    return (row[0], row[1]), (column[0], column[1])
 
 
 LINALG = {

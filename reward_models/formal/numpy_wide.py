@@ -256,7 +256,8 @@ _WIDE = {
     "bincount": ("x weights minlength", 1, _bincount),
 }
 WIDE: dict[str, Any] = {name: primitive(name, *row) for name, row in _WIDE.items()}
-WIDE["cov"] = replace(WIDE["cov"], gives="array")
+for _name in ("cov", "broadcast_to", "apply_along_axis"):
+    WIDE[_name] = replace(WIDE[_name], gives="array")
 WIDE |= SELECTION
 WIDE |= {"r_": Gather("r_"), "c_": Gather("c_")}
 WIDE["ix_"] = Primitive(
@@ -275,6 +276,7 @@ for _name, _arrays, _options in (
     ("diagonal", "a", "offset"), ("vander", "x", "N increasing"),
 ):  # fmt: skip
     WIDE[_name] = entry(_name, getattr(jnp, _name), getattr(np, _name), _arrays, _options)
+WIDE["tensordot"] = replace(WIDE["tensordot"], gives="array")
 WIDE["array_equiv"] = replace(WIDE["array_equiv"], gives="python")
 WIDE["trapezoid"] = entry("trapezoid", _trapezoid, np.trapezoid, "y x", "dx axis")
 WIDE["trapz"] = WIDE["trapezoid"]

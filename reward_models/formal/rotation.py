@@ -33,6 +33,8 @@ class Rotation(Record):
         return _unit(evaluator, _product(self.quat, other.quat), False)
 
 
+_LOCKED = 1e-6  # an angle; SciPy's is 1e-7, in float64
+_HALF_TURN = 3.1415929  # an angle; the next number of float32 after pi
 METHODS = ("as_quat", "as_matrix", "as_euler", "as_rotvec", "apply", "inv", "magnitude")
 
 
@@ -55,10 +57,11 @@ def _product(a: Any, b: Any) -> Any:
 
 
 def _unit(evaluator: Any, quat: Any, order: bool) -> Rotation:
-    size = safe_math.norm(quat)
-    wrong = ~(size > 0)
+    largest = jnp.max(jnp.abs(quat))
+    wrong = ~(largest > 0)
     evaluator.raises(wrong, "a rotation from a quaternion of zeros or NaN", "it needs norm 1")
-    quat = quat / jnp.where(wrong, 1.0, size)
+    quat = quat / jnp.where(wrong, 1.0, largest)  # squares of what is large overflow in float32
+    quat = quat / jnp.where(wrong, 1.0, safe_math.norm(quat))
     return Rotation(jnp.roll(quat, -1) if order else quat)
 
 
@@ -143,10 +146,21 @@ def _euler(quat: Any, seq: Any, degrees: Any = False) -> Any:
     turning = seq.isupper()
     i, j, k = ("xyz".index(axis) for axis in (axes if not turning else axes[::-1]))
     sign = 1.0 if (i, j, k) in ((0, 1, 2), (1, 2, 0), (2, 0, 1)) else -1.0
-    m = _matrix(quat)
-    middle = safe_math.arcsin(jnp.clip(-sign * m[k, i], -1.0, 1.0))
-    first = safe_math.arctan2(sign * m[k, j], m[k, k])
-    last = safe_math.arctan2(sign * m[j, i], m[i, i])
+    # Bernardes and Viollet (2022), as in SciPy, which decides between pi and -pi.
+    a, b = quat[3] - quat[j], quat[i] + sign * quat[k]
+    c, d = quat[j] + quat[3], sign * quat[k] - quat[i]
+    half_sum, half_difference = safe_math.arctan2(b, a), safe_math.arctan2(d, c)
+    high, low = (safe_math.norm(jnp.stack(pair)) for pair in ((c, d), (a, b)))
+    middle = 2 * safe_math.arctan2(high, low)
+    first, last = half_sum - half_difference, sign * (half_sum + half_difference)
+    up, down = middle <= _LOCKED, middle >= math.pi - _LOCKED  # the outer axes coincide: one is 0
+    # SciPy sets the angle of the last turn to 0.
+    only = jnp.where(up, 2 * half_sum, 2 * half_difference * (1.0 if turning else -1.0))
+    first = jnp.where(up | down, jnp.zeros(()) if turning else only, first)
+    last = jnp.where(up | down, sign * only if turning else jnp.zeros(()), last)
+    first, last = (jnp.where(jnp.abs(x) > _HALF_TURN, x - jnp.sign(x) * 2 * math.pi, x)
+                   for x in (first, last))  # fmt: skip
+    middle = middle - math.pi / 2
     angles = jnp.stack([last, middle, first] if turning else [first, middle, last])
     return angles * (180 / math.pi) if degrees is True else angles
 

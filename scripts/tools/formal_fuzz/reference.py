@@ -55,6 +55,29 @@ def narrow(value: Any) -> Any:
     return value
 
 
+class Turned:
+    """SciPy's `Rotation`, the class or one of its rotations, whose numbers are float32."""
+
+    def __init__(self, found: Any):
+        self._found = found
+
+    def __getattr__(self, name: str) -> Any:
+        plain = getattr(self._found, name)
+        return (lambda *a, **k: _turned(plain(*a, **k))) if callable(plain) else plain
+
+    def __mul__(self, other: Turned) -> Turned:
+        return Turned(self._found * other._found)
+
+    def __pow__(self, exponent: float) -> Turned:
+        return Turned(self._found**exponent)
+
+
+def _turned(value: Any) -> Any:
+    if isinstance(value, float):
+        return np.float32(value)
+    return Turned(value) if isinstance(value, Rotation) else narrow(value)
+
+
 class Narrow:
     """A module whose functions give float32 where they would give float64."""
 
@@ -70,6 +93,8 @@ class Narrow:
             found = functools.wraps(plain)(lambda *a, **k: narrow(plain(*a, **k)))
         elif found is np.float64:
             found = np.float32
+        elif found is Rotation:
+            found = Turned(found)
         setattr(self, name, found)
         return found
 

@@ -102,3 +102,16 @@ def test_what_is_given_is_never_moved():
 def test_a_name_that_is_not_a_setting_is_refused(values, message):
     with pytest.raises(ValueError, match=message):
         make_config(**values)
+
+
+def test_where_starts_differ_a_small_network_is_updated_more_often():
+    config = make_config(task="soccer", protocol="random")
+    sac = config.learner_settings
+    assert (config.training.updates, sac.hidden, sac.normalise_obs) == (96, (128, 128), True)
+    given = make_config(task="soccer", protocol="random", updates=8, sac={"hidden": [16]})
+    assert (given.training.updates, given.learner_settings.hidden) == (8, (16,))
+    # Not for other learners, nor for tasks that were not measured.
+    assert make_config(protocol="random", learner="ppo", method="env_dense").training.updates == 32
+    rope = {"task": "flatten-rope", "method": "env_dense"}
+    other = make_config(**rope, protocol="random")
+    assert other.learner_settings == make_config(**rope).learner_settings
