@@ -56,8 +56,8 @@ def figures(out, service, summary):
             reasons[label.reason.split(":")[0]] += 1
         if label is not None and label.decided:
             a, b = asked.question.a.dense.sum(), asked.question.b.dense.sum()
-            # Whatever failed, no label is a fault's. States this near can have one picture.
-            assert abs(a - b) < 1e-4 or label.preference == float(b > a)
+            # Whatever failed, no label is a fault's. States this near can have the same picture.
+            assert abs(a - b) < 2e-3 or label.preference == float(b > a)
     store.close()
     charged = sum(
         (TOKENS[0] * PRICES[0] + TOKENS[1] * PRICES[1] * len(texts)) / 1e6

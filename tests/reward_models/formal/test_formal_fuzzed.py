@@ -1,5 +1,7 @@
 """What the fuzzer found: one case of each kind, with NumPy's values or refused."""
 
+import re
+
 import pytest
 from formal_judge import difference, program
 
@@ -230,3 +232,32 @@ def test_scipys_chebyshev_distance_passes_over_nan():
     body += "w = np.array([0.5, 1.0, -2.0])\n"
     body += "r = distance.chebyshev(a, w) + cdist([a], [w], 'chebyshev')[0, 0]"
     assert difference(program(head + body)) == ""
+
+
+ROTATION = "from scipy.spatial.transform import Rotation as R\n"
+
+
+@pytest.mark.parametrize("body", [
+    # Half a turn is pi or -pi by the signs of zeros, as SciPy's formula has it.
+    ROTATION + "q = R.from_quat(np.array([0.0, -3.5, 0.0, 1.5]))\n"
+    "r = q.as_euler('xyz')[0] + q.as_euler('ZYX')[2] + observation[0]",
+    # The square of 1e30 is no float32.
+    ROTATION + "q = R.from_quat(np.concatenate([[1e30], target_pos]))\nr = q.apply(target_pos)[1]",
+    # NumPy multiplies the last two first, so 0 * infinity is in no sum.
+    "v = np.divide(observation[4:7], np.zeros(3), out=np.zeros(3), where=observation[4:7] > 9)\n"
+    "r = np.linalg.multi_dot([target_pos, np.eye(3), v])",
+    "r = (1.0, 2.0)[(int(observation[0]), 1) < (int(observation[1]), 2)] + observation[0]",
+])  # fmt: skip
+def test_what_a_second_fuzzing_found_has_numpys_values(body):
+    assert difference(program(body)) == ""
+
+
+@pytest.mark.parametrize(("body", "reason"), [
+    # The order of the second elements is a truth value of NumPy.
+    ("r = (1.0, 2.0)[(1, 0.5) < (1, observation[3])]", "a truth value of NumPy cannot be an index"),
+    ("r = round(np.tensordot(target_pos, target_pos, axes=1), 2)", r"round\(\) of an array"),
+    ("r = round(np.broadcast_to(observation[0], ()), 2)", r"round\(\) of an array"),
+    ("r = round(np.apply_along_axis(np.sum, 0, target_pos), 2)", r"round\(\) of an array"),
+])  # fmt: skip
+def test_what_python_refuses_is_refused(body, reason):
+    assert re.search(reason, difference(program(body)))
