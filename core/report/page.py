@@ -77,7 +77,8 @@ def _table(rows: Sequence[dict[str, Any]]) -> str:
         "Success: final policies (of unfinished runs: the last evaluation), mean over seeds with "
         "Student's 95% interval over seeds, cut to [0, 1]; an interval of no width says only that "
         "the seeds agree. Paper: CoRe's table, three seeds. Labels right: part of the decided "
-        "labels that agree with the ground-truth dense reward."
+        "labels that agree with the ground-truth dense reward. Reward columns: the values "
+        "at the end of the run, over the last tenth of its rows."
     )
     body = "".join(lines)
     return f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>{note(shown)}'
@@ -120,9 +121,8 @@ def _run(record: Record, out: Path, index: int, worlds: dict) -> list[str]:
 def _columns(record: Record) -> list[str]:
     if not record.rewards:
         return []
-    shown = (f"{name} {'–' if x is None else f'{x:.4g}'}" for name, x in record.rewards.items())
-    return [note(f"Reward columns, mean per step over the last tenth of the run: "
-                  f"{', '.join(shown)}.")]  # fmt: skip
+    shown = table.columns_as_text(record.rewards)
+    return [note(f"Reward columns, mean per step over the last tenth of the run: {shown}.")]
 
 
 def _labels(record: Record, out: Path, index: int, worlds: dict) -> list[str]:

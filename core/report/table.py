@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -191,7 +191,7 @@ def aggregates(found: Sequence[Condition]) -> list[dict[str, Any]]:
 HEADERS = (
     "task", "protocol", "method", "teacher", "settings", "seeds", "success: mean, 95% CI",
     "each seed", "paper, 500k steps", "all seeds ≥ 0.9 from first evaluation at", "labels a seed",
-    "labels right", "env steps", "minutes", "status",
+    "labels right", "reward columns, mean a step", "env steps", "minutes", "status",
 )  # fmt: skip
 
 
@@ -216,10 +216,17 @@ def cells(row: dict[str, Any]) -> list[str]:
         steps(row["all_seeds_at_0.9_first"]),
         str(row["labels_per_seed"]),
         share(row["label_accuracy"]),
+        columns_as_text(row["reward_columns"]),
         f"{row['env_steps']:,}",
         f"{row['minutes']:g}",
         row["status"],
     ]
+
+
+def columns_as_text(columns: Mapping[str, float | None]) -> str:
+    """Reward columns with their values, such as "formal 0.25, residual –"."""
+    value = lambda x: "–" if x is None else f"{x:.4g}"
+    return ", ".join(f"{name} {value(x)}" for name, x in columns.items()) or "–"
 
 
 def markdown(rows: Sequence[dict[str, Any]]) -> str:

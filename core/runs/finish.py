@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -51,12 +52,14 @@ def draw(
     out: Path,
     note: Callable[[str], None],
 ) -> None:
-    """Draws `curve.png` and `episode.png`; what cannot be drawn is noted."""
+    """Draws `curve.png` and `episode.png` of a run that has its summary; what cannot be drawn is
+    noted."""
+    final = lambda: json.loads((out / "summary.json").read_text())["success"]
     title = f"{config.method} on {config.task} ({config.protocol})"
     rows = metrics.read_rows(out / "metrics.jsonl")
     shown = episode_sheets.from_record(record, columns)
     drawings = {
-        "curve.png": lambda path: metrics.plot_curve(rows, title, path),
+        "curve.png": lambda path: metrics.plot_curve(rows, title, path, final()),
         "episode.png": lambda path: episode_sheets.contact_sheet(
             env, shown, title, path, config.seed
         ),

@@ -139,7 +139,12 @@ class Progress:
         self._bar.update(env_steps - self._bar.n)
 
 
-def plot_curve(rows: Sequence[Mapping[str, Any]], title: str, path: Path) -> None:
+def plot_curve(
+    rows: Sequence[Mapping[str, Any]],
+    title: str,
+    path: Path,
+    final: Sequence[float] | None = None,
+) -> None:
     """Draws a run over its environment steps: success above, reward columns below.
 
     Above: success of each seed's evaluations and their mean, and the share of training steps in
@@ -151,10 +156,11 @@ def plot_curve(rows: Sequence[Mapping[str, Any]], title: str, path: Path) -> Non
         rows: of `metrics.jsonl`, of any version.
         title: of the figure.
         path: of the PNG.
+        final: success of each seed in the final evaluation, the last point of the curve.
     """
     figure = new_figure(figsize=(7.5, 6), layout="constrained")
     top, bottom = figure.subplots(2, 1, sharex=True)
-    _draw_success(top, rows)
+    _draw_success(top, rows, final)
     _draw_rewards(bottom, rows)
     _draw_phases((top, bottom), rows)
     _draw_refinements(bottom, rows)
@@ -184,11 +190,22 @@ def phases(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, int, int]]:
     return found
 
 
-def _draw_success(axis: Any, rows: Sequence[Mapping[str, Any]]) -> None:
-    evaluated = [r for r in rows if r.get("evaluated") and r.get("success")]
-    if evaluated:
-        x = [r["env_steps"] for r in evaluated]
-        y = np.array([r["success"] for r in evaluated], float)
+def evaluations(
+    rows: Sequence[Mapping[str, Any]], final: Sequence[float] | None = None
+) -> tuple[list[int], np.ndarray]:
+    """Environment steps [K] and success [K, S] of a run's evaluations. The final one, which has
+    more episodes, takes the place of another at the last row."""
+    found = {r["env_steps"]: r["success"] for r in rows if r.get("evaluated") and r.get("success")}
+    if rows and final is not None:
+        found[rows[-1]["env_steps"]] = final
+    return list(found), np.array(list(found.values()), float)
+
+
+def _draw_success(
+    axis: Any, rows: Sequence[Mapping[str, Any]], final: Sequence[float] | None
+) -> None:
+    x, y = evaluations(rows, final)
+    if x:
         axis.plot(x, y, color="tab:blue", alpha=0.35, lw=1)
         label = f"evaluation, mean of {y.shape[1]} seed{'s' * (y.shape[1] > 1)}"
         axis.plot(x, y.mean(1), color="tab:blue", lw=2, marker="o", ms=3, label=label)

@@ -15,6 +15,7 @@ from core_jax.feedback.labels import LabelStore
 from core_jax.feedback.queries import PairLabel, Single, SingleLabel
 from core_jax.files import write_json
 from core_jax.report import paper, plots, table
+from core_jax.report.html import document
 
 
 @pytest.fixture(scope="module")
@@ -209,6 +210,29 @@ def test_reward_columns_are_whatever_there_is(tmp_path):
     (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in old))
     assert load(run).rewards == {"formal": 19.5, "residual": None}  # of the last tenth
     assert table.row(table.conditions([load(run)])[0])["reward_columns"]["formal"] == 19.5
+
+
+def test_the_reward_column_of_a_baseline_is_in_the_table_and_on_the_page(tmp_path):
+    run = make(tmp_path / "run", [[0.0], [1.0]], labels=0)
+    rows = [{"env_steps": i, "rewards": {"dense": [0.125 * i]}} for i in (1, 2)]
+    (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    [row] = report.write([load(run)], tmp_path / "report")["conditions"]
+    cells = dict(zip(table.HEADERS, table.cells(row), strict=True))
+    assert cells["reward columns, mean a step"] == "dense 0.25"
+    page = (tmp_path / "report" / "index.html").read_text()
+    assert "<td>dense 0.25</td>" in page and "last tenth of the run: dense 0.25." in page
+
+
+def test_a_page_fits_a_narrow_screen():
+    page = document("a page", ["<p>text</p>"])
+    assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in page
+    for rule in (".wide { overflow-x: auto }", "img { max-width: 100%", "overflow-wrap: anywhere"):
+        assert rule in page
+
+
+def test_every_table_of_a_report_scrolls_in_a_box_of_its_own(written):
+    page = (written[0] / "index.html").read_text()
+    assert page.count("<table>") == page.count('<div class="wide"><table>') > 0
 
 
 def test_labels_that_compare_nothing_are_counted(tmp_path):

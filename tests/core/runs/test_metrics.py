@@ -88,6 +88,19 @@ def test_a_curve_is_drawn_whatever_the_backend_is(tmp_path, monkeypatch, rows):
     assert os.environ["MPLBACKEND"] == "module://not_installed.anywhere"
 
 
+def test_the_final_evaluation_is_the_last_point_of_the_curve():
+    rows = [
+        {"env_steps": 1_000, "evaluated": True, "success": [0.0, 0.5]},
+        {"env_steps": 2_000, "evaluated": False},
+        {"env_steps": 3_000, "evaluated": True, "success": [0.5, 0.5]},
+    ]
+    steps, success = metrics.evaluations(rows, [1.0, 0.75])
+    assert steps == [1_000, 3_000] and success.tolist() == [[0.0, 0.5], [1.0, 0.75]]
+    steps, success = metrics.evaluations(rows[:2], [1.0, 0.75])
+    assert steps == [1_000, 2_000] and success.tolist() == [[0.0, 0.5], [1.0, 0.75]]
+    assert metrics.evaluations(rows[1:2])[0] == [] and metrics.evaluations([], [1.0])[0] == []
+
+
 def test_the_live_line_names_the_phase(capsys):
     progress = metrics.Progress(1_000)
     progress.update(250, row(250, "formal reward", labels=4, success=[0.5, 1.0]), force=True)
