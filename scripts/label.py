@@ -1,27 +1,41 @@
 """Lets a person answer a run's questions: `python scripts/label.py RUN`, on the page that it opens.
 
-The page plays clips; a key says which of two is better, or how good one is. Answers go to the run's
-own labels, beside those of its teacher. Ctrl-C ends it; the last line of stdout is one JSON object.
+The page plays clips; a key says which of two is better, or how good one is, or how far the task is
+done. Answers go to the run's own labels, beside those of its teacher. Ctrl-C ends it; the last line
+of stdout is one JSON object.
 """
 
 from __future__ import annotations
 
-import json
-import shutil
+import os
 import signal
-import sys
-import tempfile
-import webbrowser
-from pathlib import Path
-from typing import Annotated
 
-import tyro
 
-from core_jax import envs
-from core_jax.feedback import person
-from core_jax.runs import run_folder
-from core_jax.training import cache, devices
-from core_jax.visual.frames import FrameRenderer
+def _stop_early(number: int, frame: object) -> None:
+    del number, frame
+    os.write(2, b"\nstopped before the page was served\n")
+    os._exit(128 + signal.SIGINT)
+
+
+if __name__ == "__main__":  # before the imports, which take seconds
+    signal.signal(signal.SIGINT, _stop_early)
+
+import json  # noqa: E402
+import shutil  # noqa: E402
+import sys  # noqa: E402
+import tempfile  # noqa: E402
+import threading  # noqa: E402
+import webbrowser  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import Annotated  # noqa: E402
+
+import tyro  # noqa: E402
+
+from core_jax import envs  # noqa: E402
+from core_jax.feedback import person  # noqa: E402
+from core_jax.runs import run_folder  # noqa: E402
+from core_jax.training import cache, devices  # noqa: E402
+from core_jax.visual.frames import FrameRenderer  # noqa: E402
 
 _SIZE = 320  # pixels, height and width of a frame
 
@@ -54,13 +68,11 @@ def main(
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    signal.signal(signal.SIGINT, lambda number, frame: _end(server))
     print(f"{server.address} asks {session.teacher}; Ctrl-C ends", file=sys.stderr, flush=True)
     folder = _open(server.address) if browser else None
-    try:
-        server.serve_forever()
-    except KeyboardInterrupt:
-        print("\nclosing", file=sys.stderr)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a picture being rendered is waited for
+    server.serve_forever()
+    print("\nclosing", file=sys.stderr)
     server.server_close()
     if folder is not None:
         shutil.rmtree(folder, ignore_errors=True)
@@ -74,6 +86,12 @@ def main(
     counts = {k: state[k] for k in ("teacher", "answered", "total")}
     print(json.dumps({"run": str(run), **counts}))
     return 0
+
+
+def _end(server: person.LabelServer) -> None:
+    """Ends the server, once; a picture that is being rendered is waited for."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=server.shutdown).start()
 
 
 def _open(address: str) -> Path:

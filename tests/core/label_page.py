@@ -27,7 +27,7 @@ class Page:
         self.session.close()
 
     def send(self, method, path, body=None, root=None, **headers):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=300)
         headers = {k.replace("_", "-"): v for k, v in headers.items()}
         if isinstance(body, dict):
             body = json.dumps(body)

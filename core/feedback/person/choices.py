@@ -26,10 +26,17 @@ _PAIR = (
     _UNSURE,
 )
 _COMPLETION = (Choice("0", "Not done", ("1", "n")), Choice("1", "Done", ("2", "y")), _UNSURE)
+# The digit keys are tenths; what is done has no digit left.
+_PROGRESS = (
+    *(Choice(str(i / 10), f"{10 * i}%", (str(i),)) for i in range(10)),
+    Choice("1.0", "100%: done", ("d",)),
+    _UNSURE,
+)
 _PREFERENCES = {"a": 0.0, "b": 1.0, "equal": 0.5, UNSURE: None}
 _TITLES = {
     "pair": "Which clip does it better: {}?",
     "rating": "At the end of the clip, how good is it: {}?",
+    "progress": "At the end of the clip, how far from start (0%) to goal (100%) is it: {}?",
     "completion": "At the end of the clip, is it done: {}?",
 }
 
@@ -43,7 +50,7 @@ def choices(asks: str, classes: int | None) -> tuple[Choice, ...]:
     """The replies to a question.
 
     Args:
-        asks: "pair", "rating" or "completion".
+        asks: "pair", "rating", "progress" or "completion".
         classes: of a rating; up to 9, a digit key each.
 
     Raises:
@@ -53,6 +60,8 @@ def choices(asks: str, classes: int | None) -> tuple[Choice, ...]:
         return _PAIR
     if asks == "completion":
         return _COMPLETION
+    if asks == "progress":
+        return _PROGRESS
     if asks != "rating" or classes is None or not 2 <= classes <= 9:
         raise ValueError(f"a person cannot be asked for {asks!r} with {classes} classes")
     words = RATINGS.get(classes, tuple(f"class {i + 1} of {classes}" for i in range(classes)))

@@ -13,7 +13,7 @@ from core_jax.feedback.rounds import Arrived, Round, by_seed
 from core_jax.models.failures import ChatError
 
 NAME = "person"
-ANSWERS = frozenset({"pair", "rating", "completion"})
+ANSWERS = frozenset({"pair", "rating", "progress", "completion"})
 _EVERY = 0.5  # seconds between two looks at the label file
 
 

@@ -25,6 +25,11 @@ from typing import Any
 from core_jax.feedback.person.session import LabelSession
 
 _PAGE = Path(__file__).with_name("page.html")
+_ICON = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16">'
+    '<rect width="16" height="16" rx="3" fill="#0072b2"/>'
+    '<path d="M3 8.5l3.2 3.2L13 5" fill="none" stroke="#fff" stroke-width="2.2"/></svg>'
+)
 _LONGEST = 4_096  # bytes of a request's body
 _MOST_SECONDS = 3_600.0  # that one answer may take; longer pauses are cut to this
 _HEADERS = {
@@ -53,9 +58,11 @@ class LabelServer(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}/{self.token}/"
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """One line for a mistake; nothing for a closed connection or a closing session."""
+        """One line for a mistake; nothing for a closed connection or a closed session."""
         error = sys.exc_info()[1]
-        if not isinstance(error, (ConnectionError, TimeoutError, CancelledError)):
+        if not self.session.closed and not isinstance(
+            error, (ConnectionError, TimeoutError, CancelledError)
+        ):
             print(f"labelling page: {type(error).__name__}: {error}", file=sys.stderr)
 
 
@@ -111,6 +118,8 @@ class _Handler(BaseHTTPRequestHandler):
         session = self.server.session
         if path == "/":
             self._send(HTTPStatus.OK, "text/html; charset=utf-8", _PAGE.read_bytes())
+        elif path == "/icon.svg":
+            self._send(HTTPStatus.OK, "image/svg+xml", _ICON.encode())
         elif path == "/state":
             session.refresh()
             self._json(HTTPStatus.OK, session.state())

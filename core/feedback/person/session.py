@@ -6,26 +6,18 @@ a restart. All methods may be called from several threads.
 
 from __future__ import annotations
 
-import io
 import re
 import threading
-from collections import OrderedDict
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
-
-import numpy as np
-from PIL import Image
 
 from core_jax.envs import TaskEnv
 from core_jax.feedback.labels import LabelStore
 from core_jax.feedback.labels.reading import asked_of
 from core_jax.feedback.person.choices import choices, label_of, title
 from core_jax.feedback.person.labelling import ANSWERS
+from core_jax.feedback.person.pictures import Pictures, Render
 
-Render = Callable[[np.ndarray], np.ndarray]
-_KEPT = 24  # questions whose pictures are kept in memory
 _AHEAD = 3  # questions rendered before they are needed
 
 
@@ -55,11 +47,9 @@ class LabelSession:
         if not path.exists():
             raise ValueError(f"{run} has asked no questions yet: it has no labels.sqlite")
         self.run, self.env, self.store = run, env, LabelStore(path)
-        self._render = render
+        self._pictures = Pictures(self.store, env, render)
         self._lock = threading.Lock()
-        self._renderer = ThreadPoolExecutor(1, thread_name_prefix="renderer")
-        self._pictures: OrderedDict[str, Future[dict[str, bytes]]] = OrderedDict()
-        self._ends: dict[str, Future[bytes]] = {}
+        self.closed = False
         self._keys: list[str] = []
         self._asks: dict[str, _Place] = {}
         self._answered: set[str] = set()
@@ -91,7 +81,7 @@ class LabelSession:
             open_ = [key for key in self._keys if key not in self._answered]
             done, total = len(self._answered.intersection(self._keys)), len(self._keys)
         for key in open_[:_AHEAD]:
-            self._pictures_of(key)
+            self._pictures.of(key)
         return {
             "run": self.run.name,
             "teacher": self.teacher,
@@ -140,10 +130,10 @@ class LabelSession:
         """
         with self._lock:
             known = key in self._keys
-        pictures = self._pictures_of(key).result() if known else {}
-        if role not in pictures:
+        strips = self._pictures.of(key).strips.result() if known else {}
+        if role not in strips:
             raise ValueError("no such clip")
-        return pictures[role]
+        return strips[role]
 
     def end(self, name: str) -> bytes:
         """The task's start or its goal as a PNG; waits until it is rendered.
@@ -153,52 +143,25 @@ class LabelSession:
         """
         if name not in ("start", "goal"):
             raise ValueError("no such picture")
-        with self._lock:
-            if name not in self._ends:
-                snapshot = np.array(getattr(self.env.spec, name), np.float32)
-                draw = lambda: _png(self._render(snapshot[None]))
-                self._ends[name] = self._renderer.submit(draw)
-            rendered = self._ends[name]
-        return rendered.result()
+        return self._pictures.end(name)
 
     def close(self) -> None:
-        """Waits for the picture that is being rendered and closes the store."""
-        self._renderer.shutdown(cancel_futures=True)
+        """Waits for the picture that is being rendered and closes the store. `closed` is true from
+        the beginning on: requests that are under way then may fail."""
+        self.closed = True
+        self._pictures.close()
         self.store.close()
 
     def _question(self, key: str) -> dict[str, Any]:
-        place, rendered = self._asks[key], self._pictures_of(key)
-        ready = rendered.done()
-        problem = rendered.exception() if ready else None
+        place, rendering = self._asks[key], self._pictures.of(key)
         return {
             "key": key,
             "asks": place.asks,
             "title": title(place.asks, self.env.spec.instruction),
             "roles": ["a", "b"] if place.asks == "pair" else ["clip"],
             "choices": [c._asdict() for c in choices(*place)],
-            "ready": ready,
-            "problem": "" if problem is None else f"the clips cannot be rendered: {problem}",
+            "pictures": rendering.total,
+            "rendered": rendering.done,
+            "ready": rendering.ready,
+            "problem": rendering.problem,
         }
-
-    def _pictures_of(self, key: str) -> Future[dict[str, bytes]]:
-        with self._lock:
-            if key in self._pictures:
-                self._pictures.move_to_end(key)
-            else:
-                self._pictures[key] = self._renderer.submit(self._draw, key)
-                if len(self._pictures) > _KEPT:
-                    self._pictures.popitem(last=False)
-            return self._pictures[key]
-
-    def _draw(self, key: str) -> dict[str, bytes]:
-        shown = self.store.question(key).question.shown
-        drawn = self._render(np.concatenate([clip.snapshot for clip in shown.values()]))
-        ends = np.cumsum([len(clip.snapshot) for clip in shown.values()])
-        parts = np.split(drawn, ends[:-1])
-        return {role: _png(part) for role, part in zip(shown, parts, strict=True)}
-
-
-def _png(frames: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(frames.reshape(-1, *frames.shape[2:])).save(buffer, "PNG", compress_level=3)
-    return buffer.getvalue()

@@ -148,6 +148,6 @@ def _replay(config: ReplayTeacherConfig, given: Surroundings) -> tuple[str, Labe
 TEACHERS: dict[str, TeacherEntry] = {
     "scripted": TeacherEntry(ScriptedConfig, ALL_KINDS, _scripted),
     "vlm": TeacherEntry(VLMConfig, ALL_KINDS - {"order"}, _vlm),
-    "person": TeacherEntry(None, frozenset({"pair", "rating", "completion"}), _person),
+    "person": TeacherEntry(None, frozenset({"pair", "rating", "progress", "completion"}), _person),
     "replay": TeacherEntry(ReplayTeacherConfig, ALL_KINDS, _replay),
 }

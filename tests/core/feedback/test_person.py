@@ -1,8 +1,10 @@
 """A person as a teacher, at the level of HTTP; `test_person_browser.py` drives the page."""
 
+import http.client
 import io
 import json
 import threading
+import time
 
 import labelled_run
 import numpy as np
@@ -14,6 +16,7 @@ from random_queries import single
 from core_jax import envs
 from core_jax.feedback.labels import LabelStore
 from core_jax.feedback.person import LabelSession
+from core_jax.feedback.person.choices import choices, label_of
 from core_jax.feedback.person.labelling import PersonLabelling
 from core_jax.feedback.queries import PairLabel, SingleLabel
 from core_jax.feedback.rounds import Entry, Round
@@ -143,10 +146,10 @@ def singles(tmp_path, env):
     return run
 
 
-def test_ratings_and_completion_are_asked_by_their_own_choices(singles, env, render):
+def test_single_clips_are_asked_by_their_own_choices(singles, env, render):
     with Page(singles, env, render) as page:
         state = page.state()
-        assert state["total"] == 2  # a person is not asked for progress as a number
+        assert state["total"] == 3
         question = state["next"]
         assert question["roles"] == ["clip"] and "how good is it" in question["title"]
         offered = [(c["choice"], c["text"], c["keys"]) for c in question["choices"]]
@@ -160,22 +163,105 @@ def test_ratings_and_completion_are_asked_by_their_own_choices(singles, env, ren
         assert "is it done" in question["title"]
         assert [c["choice"] for c in question["choices"]] == ["0", "1", "unsure"]
         _, state = page.answer(question["key"], "unsure")
-        assert state["next"] is None and stored(singles)[question["key"]].value is None
+        assert stored(singles)[question["key"]].value is None
+        question = state["next"]
+        assert "how far from start" in question["title"] and question["roles"] == ["clip"]
+        offered = [(c["choice"], c["keys"]) for c in question["choices"]]
+        assert offered[:2] == [("0.0", ["0"]), ("0.1", ["1"])] and offered[10] == ("1.0", ["d"])
+        assert page.answer(question["key"], "0.55")[0] == 409
+        _, state = page.answer(question["key"], "0.7")
+        assert state["next"] is None
+        assert stored(singles)[question["key"]] == SingleLabel(0.7, "", seconds=1.5)
 
 
-def test_the_page_waits_until_the_clips_are_rendered(run, env, render):
-    compiled = threading.Event()
+def test_single_clips_are_asked_beside_pairs(run, env, render):
+    clip = labelled_run.questions(1)[0].a
+    store = LabelStore(run / "labels.sqlite")
+    asked = [single(clip), single(clip, "progress", None)]
+    store.put("vlm", [query._replace(round=7) for query in asked], 9_000)
+    store.close()
+    with Page(run, env, render) as page:
+        kinds = []
+        while question := page.state()["next"]:
+            kinds.append(question["asks"])
+            page.answer(question["key"], question["choices"][0]["choice"])
+    assert kinds == ["pair"] * 5 + ["rating", "progress"] and len(stored(run)) == 7
+
+
+@pytest.mark.parametrize("place", [("pair", None), ("rating", 9), ("progress", None)])
+def test_every_choice_is_a_label_with_keys_of_its_own(place):
+    found = choices(*place)
+    keys = [key for one in found for key in one.keys]
+    assert len(set(keys)) == len(keys)
+    assert not {*keys} & {"z", "Backspace", " ", ",", ".", "-", "+", "="}  # the page's own
+    for one in found:
+        label_of(*place, one.choice, 1.0)
+
+
+def blank(snapshots):
+    """Pictures without rendering."""
+    return np.zeros((len(snapshots), SIZE, SIZE, 3), np.uint8)
+
+
+def test_the_page_says_how_many_pictures_are_ready(run, env):
+    """Two clips of 20 pictures are rendered in parts of 16."""
+    may, began = threading.Semaphore(0), threading.Semaphore(0)
 
     def slow(snapshots):
-        assert compiled.wait(60)
-        return render(snapshots)
+        began.release()
+        assert may.acquire(timeout=60)
+        return blank(snapshots)
 
     with Page(run, env, slow) as page:
-        question = page.state()["next"]
-        assert question["ready"] is False and question["problem"] == ""
-        compiled.set()
+        for rendered in (0, 16, 32):
+            question = page.state()["next"]
+            assert began.acquire(timeout=60)
+            assert (question["rendered"], question["pictures"]) == (rendered, 40)
+            assert question["ready"] is False and question["problem"] == ""
+            may.release()
+            until = time.monotonic() + 60
+            while page.state()["next"]["rendered"] == rendered and time.monotonic() < until:
+                time.sleep(0.01)
+        may.release(100)
         assert page.send("GET", f"/clip/{question['key']}/a.png")[0].status == 200
-        assert page.state()["next"]["ready"] is True
+        question = page.state()["next"]
+        assert question["ready"] is True and question["rendered"] == 40
+
+
+def test_a_session_that_is_closed_while_it_renders_cancels_the_rest(run, env, capfd):
+    began, may, calls = threading.Event(), threading.Event(), []
+
+    def slow(snapshots):
+        calls.append(len(snapshots))
+        began.set()
+        assert may.wait(60)
+        return blank(snapshots)
+
+    with Page(run, env, slow) as page:
+        key = page.key()
+        paths = (f"/clip/{key}/a.png", "/goal.png", "/state")
+        assert began.wait(60)
+        waiting = [threading.Thread(target=refused, args=(page, path)) for path in paths[:2]]
+        for thread in waiting:
+            thread.start()
+        closing = threading.Thread(target=page.session.close)
+        closing.start()
+        closing.join(0.2)
+        assert closing.is_alive()  # the picture under way is waited for
+        may.set()
+        for thread in (closing, *waiting):
+            thread.join(60)
+        refused(page, "/state")  # of a page that is still open
+    assert calls == [16] and capfd.readouterr().err == ""
+
+
+def refused(page, path):
+    """Asks for what a closing session does not give: an error's status, or no reply at all."""
+    try:
+        reply, _ = page.send("GET", path)
+    except (http.client.HTTPException, ConnectionError):
+        return
+    assert reply.status >= 400
 
 
 def test_clips_that_cannot_be_rendered_are_named(run, env):
@@ -184,7 +270,7 @@ def test_clips_that_cannot_be_rendered_are_named(run, env):
 
     with Page(run, env, broken) as page:
         page.state()
-        page.session._renderer.submit(lambda: None).result()  # after the clips
+        page.session._pictures._renderer.submit(lambda: None).result()  # after the clips
         question = page.state()["next"]
         assert question["ready"] and question["problem"] == (
             "the clips cannot be rendered: no device"

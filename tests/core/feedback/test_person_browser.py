@@ -6,6 +6,7 @@ Chromium is driven over WebDriver, which is HTTP and JSON; no package is needed 
 import base64
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -206,12 +207,14 @@ def test_ratings_by_digit_keys_once_the_clip_is_rendered(start, browser, tmp_pat
     browser.do("POST", "/url", url=address)
     # The first pictures take seconds to compile: until then there is a message, and no dead key.
     said = "return document.getElementById('said').textContent"
-    until(lambda: "Rendering" in browser.run(said), 20)
+    until(lambda: re.match(r"Loading: \d+ of 20 pictures ready", browser.run(said)), 20)
+    assert browser.run("return document.getElementById('loading').max") == 20
     dead = "return [...document.querySelectorAll('[data-choice]')].every((x) => x.disabled)"
     assert browser.run(dead)
     browser.press("2")
     until(lambda: browser.run("return shown && !busy"))
     assert not browser.run(dead) and browser.run(said) == ""
+    assert browser.run("return document.getElementById('loading').hidden")
     broken = "return [...document.images].filter((x) => x.src && !x.naturalWidth && x.complete)"
     assert browser.run(broken + ".length") == 0
     store = LabelStore(run / "labels.sqlite")

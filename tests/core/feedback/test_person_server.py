@@ -1,7 +1,9 @@
 """The labelling page's server: who may ask it, what it refuses, and that it never prints."""
 
 import json
+import re
 import socket
+from xml.etree import ElementTree
 
 import labelled_run
 import pytest
@@ -133,6 +135,14 @@ def test_the_page_needs_nothing_from_elsewhere(shared):
     assert "http://" not in page and "https://" not in page and 'src="//' not in page
     assert "default-src 'none'" in reply.headers["Content-Security-Policy"]
     assert shared.server.server_address[0] == "127.0.0.1"
+
+
+def test_the_icon_of_the_page_is_there(shared):
+    page = shared.send("GET", "/")[1].decode()
+    [link] = re.findall(r'<link rel="icon" type="(.+?)" href="(.+?)">', page)
+    reply, content = shared.send("GET", f"/{link[1]}")
+    assert reply.status == 200 and reply.headers["Content-Type"] == link[0] == "image/svg+xml"
+    assert ElementTree.fromstring(content).tag == "{http://www.w3.org/2000/svg}svg"
 
 
 @pytest.mark.parametrize("port", [-1, 65_536])
