@@ -161,8 +161,9 @@ def test_the_installed_wheel_trains_from_another_folder(wheel, tmp_path):
                    check=True)  # fmt: skip
     listed = run(programs, tmp_path)
     assert listed.stdout.startswith("usage: core-jax COMMAND")
-    words = "--steps 2000 --random-steps 1000 --eval-every 2000 --final-episodes 2 --out run"
-    summary = json.loads(run(programs, tmp_path, "train", *words.split()).stdout.splitlines()[-1])
+    words = "--steps 2000 --envs 20 --random-steps 1000 --eval-every 2000 --final-episodes 2"
+    words = ["train", *words.split(), "--out", "run"]
+    summary = json.loads(run(programs, tmp_path, *words).stdout.splitlines()[-1])
     assert summary["env_steps"] == 2000 and summary["task"] == "drawer-open"
     assert (tmp_path / "run" / "curve.png").exists()
     exported = run(programs, tmp_path, "export", "run", "--out", "policy.npz")
