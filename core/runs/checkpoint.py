@@ -119,7 +119,8 @@ def load_latest(
 def _write(path: Path, arrays: Any, meta: dict[str, Any]) -> Path:
     """Writes all files of a checkpoint to a folder beside `path`, which it returns. Every try has a
     folder of its own: orbax's threads may still write to the last one's after an error."""
-    for left in reversed(range(_TRIES)):
+    tries = _TRIES
+    while True:
         scratch = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.tmp")
         scratch.mkdir(parents=True)
         try:
@@ -127,7 +128,8 @@ def _write(path: Path, arrays: Any, meta: dict[str, Any]) -> Path:
                 writer.save(plain / "arrays", arrays)
             break
         except TimeoutError:  # by the wall clock, which may have been set anew meanwhile
-            if not left:
+            tries -= 1
+            if not tries:
                 raise
     (scratch / "meta.json").write_text(json.dumps(meta))
     (scratch / "MANIFEST").write_text(json.dumps(_hashes(scratch)))
