@@ -130,7 +130,16 @@ def arctan2(y: Any, x: Any) -> Array:
 
 
 def hypot(x: Any, y: Any) -> Array:
-    return sqrt(jnp.square(_floating(x)) + jnp.square(_floating(y)))
+    x, y = jnp.broadcast_arrays(_floating(x), _floating(y))
+    return _length(jnp.stack([x, y]), axis=0, keepdims=False)
+
+
+def _length(x: Array, axis: Any, keepdims: bool) -> Array:
+    """Root of the sum of squares, which overflow in float32 from 1e19 on: those are divided."""
+    largest = jnp.max(jnp.abs(x), axis=axis, keepdims=True, initial=0.0)
+    scale = jnp.where((largest > 1e18) & jnp.isfinite(largest), largest, 1.0)
+    found = sqrt(jnp.sum(jnp.square(x / scale), axis=axis, keepdims=True)) * scale
+    return found if keepdims else jnp.squeeze(found, axis=axis)
 
 
 def reciprocal(x: Any) -> Array:
@@ -145,11 +154,11 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     """
     x = _floating(x)
     if ord is None or (ord == "fro" and x.ndim == 2 and axis is None):
-        return sqrt(jnp.sum(jnp.square(x), axis=axis, keepdims=keepdims))
+        return _length(x, axis, keepdims)
     if axis is None and x.ndim != 1 or isinstance(axis, tuple | list):
         raise ValueProblem("only the Frobenius norm of a matrix is supported", "pass axis=")
     if ord == 2:
-        return sqrt(jnp.sum(jnp.square(x), axis=axis, keepdims=keepdims))
+        return _length(x, axis, keepdims)
     if ord == 1:
         return jnp.sum(jnp.abs(x), axis=axis, keepdims=keepdims)
     if ord == 0:

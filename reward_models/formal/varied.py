@@ -206,6 +206,8 @@ class Containers(Branching):
 
     def dict_method(self, owner: dict, name: str, args: tuple, kwargs: dict) -> Any:
         """A method of a dict that has, or gets, entries that depend on the state."""
+        if name in ("values", "items", "keys", "copy", "clear") and (args or kwargs):
+            raise PythonRaises(f"dict.{name}() takes no arguments")
         if name in ("values", "items", "keys"):
             return View(owner, name)
         if name == "copy":

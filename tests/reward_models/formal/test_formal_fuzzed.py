@@ -261,3 +261,18 @@ def test_what_a_second_fuzzing_found_has_numpys_values(body):
 ])  # fmt: skip
 def test_what_python_refuses_is_refused(body, reason):
     assert re.search(reason, difference(program(body)))
+
+
+@pytest.mark.parametrize("body", [
+    "r = np.hypot(1e25 * observation[0], 2.0) * 1e-25",
+    "r = np.linalg.norm(observation[:3] * 1e25) * 1e-25",
+    MATRIX + "r = np.linalg.norm(m * 1e25, axis=1)[0] * 1e-25",
+])  # fmt: skip
+def test_squares_that_overflow_in_float32_do_not_show(body):
+    assert difference(program(body)) == ""
+
+
+@pytest.mark.parametrize("call", ["values(np.sum)", "items(1)", "keys(1)", "copy(1)", "clear(1)"])
+def test_a_dicts_methods_take_no_arguments(call):
+    found = difference(program(f"d = {{'a': 1.0}}\nd.{call}\nr = observation[0]"))
+    assert f"dict.{call.partition('(')[0]}() takes no arguments" in found
