@@ -43,8 +43,8 @@ TASKS: dict[str, Preset] = {
     "pass-water": {**_SOFTGYM, "steps": 100_000, "random_steps": 2_000},
     "fold-cloth": _CLOTH,
 }
-# Where every start differs, a small network with four times the updates learns several times faster
-# on a CPU: its update costs 0.22 of the other's (docs/performance.md).
+# Where every start differs, a small network with three times the updates reaches success in less
+# time on a CPU: its update costs 0.22 of the other's (docs/performance.md, docs/findings.md).
 _RANDOM: Preset = {"updates": 96, "sac.hidden": (128, 128), "sac.normalise_obs": True}
 # PPO learns from long rollouts of many environments, once, without a replay of its own.
 LEARNERS: dict[str, Preset] = {

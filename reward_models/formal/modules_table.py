@@ -76,8 +76,6 @@ LINALG = {
 
 def _is_whole(evaluator: Any, value: Any) -> bool:
     """Whether a traced value is one of NumPy's numbers, not Python's, and no float."""
-    if isinstance(value, np.integer | np.ndarray):
-        return value.dtype.kind != "f"
     whole = is_traced(value) and value.dtype.kind != "f"
     return whole and evaluator.memory.kinds.python(value) is not True
 
@@ -89,7 +87,7 @@ def _on_numbers(name: str, function: Primitive) -> Primitive:
         if kwargs:
             raise ValueProblem(f"math.{name} takes no keywords", "pass the values in order")
         values = tuple(number(value, f"math.{name}") for value in args)
-        if name == "trunc" and any(_is_whole(evaluator, value) for value in args):
+        if name == "trunc" and any(_is_whole(evaluator, value) for value in values):
             raise ValueProblem("math.trunc does not take NumPy's whole numbers", "use int(x)")
         # A truth value is a number to `math`, and its result no half-precision one as NumPy's.
         truths = [is_traced(x) and x.dtype == np.bool_ for x in values]
