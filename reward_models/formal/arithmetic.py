@@ -59,6 +59,9 @@ _TRACED = {
 }
 
 
+_OF_TRUTHS = ("Add", "Sub", "Mult")  # numbers in Python; in NumPy truth values, or refused
+
+
 _GROWING = frozenset({"Add", "Sub", "Mult", "Pow", "MatMult"})
 
 
@@ -122,7 +125,7 @@ class Arithmetic(Operations):
         left, right = to_array(left), to_array(right)
         self.spend(4 if is_traced(left) or is_traced(right) else 1)
         if not is_traced(left) and not is_traced(right):
-            if isinstance(left, bool) and isinstance(right, bool) and name in ("Add", "Sub"):
+            if isinstance(left, bool) and isinstance(right, bool) and name in _OF_TRUTHS:
                 message = "constant truth values of Python and of NumPy add up to other numbers"
                 raise ValueProblem(message, "make numbers of them: int(a) + int(b)")
             if is_number(left) and is_number(right):

@@ -12,7 +12,7 @@ from typing import Any
 import jax.numpy as jnp
 
 from core_jax.reward_models.formal.builtins_iteration import ITERATION
-from core_jax.reward_models.formal.choices import Choice
+from core_jax.reward_models.formal.choices import Choice, depends
 from core_jax.reward_models.formal.conversions import tidy, weak
 from core_jax.reward_models.formal.entries import cast, number, scalar
 from core_jax.reward_models.formal.indexing import constant
@@ -69,7 +69,7 @@ def _extreme(name: str) -> Callable[..., Any]:
             return default
         if key is not None:
             return by_key(evaluator, values, key)
-        if any(isinstance(value, tuple | list | str) for value in values):
+        if any(isinstance(value, tuple | list | str) or depends(value) for value in values):
             return by_key(evaluator, values, None)
         if not holds_traced(values):
             return python(values)
@@ -90,9 +90,13 @@ def _extreme(name: str) -> Callable[..., Any]:
 
     def chosen(evaluator: Any, a: Any, b: Any) -> Any:
         """The first, unless the second is beyond it: also where one of them is NaN."""
+        if depends(a) or depends(b):
+            return by_key(evaluator, [a, b], None)
         later = b > a if name == "max" else b < a
         if not is_traced(later):
             return b if later else a
+        if evaluator.memory.kinds.differ(a, b):
+            return evaluator.merged(later, b, a)
         result = tidy(fresh(jnp.where(later, weak(b), weak(a)), (a, b)))
         return evaluator.memory.kinds.chosen(lambda: jnp.logical_not(later), result, a, b)
 

@@ -124,7 +124,7 @@ class Calls(ContainerMethods):
         if isinstance(function, Choice):
             return self.over(function, lambda one: self.apply(node, one, args, kwargs))
         if isinstance(function, Primitive):
-            found = self._dependent(function.name, args, kwargs)
+            found = self._dependent(function, args, kwargs)
             if found is not None:
                 return self._apply_over(node, function, args, kwargs, found)
             if kwargs and ufuncs.has_options(function, kwargs):
@@ -198,9 +198,11 @@ class Calls(ContainerMethods):
             return
         self.memory.bounds[id(result)] = (result, int(np.size(array)))
 
-    def _dependent(self, name: str, args: tuple, kwargs: dict) -> Any:
+    def _dependent(self, function: Primitive, args: tuple, kwargs: dict) -> Any:
         """An argument of a function of the tables whose structure depends on the state."""
-        if name in ("max", "min") and "key" in kwargs or name in SHALLOW:
+        name = function.name
+        shallow = name in SHALLOW and function is not MODULES["numpy"].get(name)
+        if name in ("max", "min") and "key" in kwargs or shallow:
             return next((one for one in (*args, *kwargs.values()) if depends(one)), None)
         return first_dependent((args, kwargs))
 

@@ -77,6 +77,21 @@ class Kinds:
             return self._noted.get(id(value), (value, False, False))[2]
         return isinstance(value, np.ndarray) and not value.ndim
 
+    def differ(self, a: Any, b: Any) -> bool:
+        """Whether one of two values is NumPy's and whole or a truth value, and the other is not.
+
+        As one number or array they would lose what NumPy decides by their type: `+` of truth values
+        is "or", `-` of one raises, and neither is an index of a list.
+        """
+        types = [side.dtype if is_traced(side) else np.result_type(side) for side in (a, b)]
+        if types[0].kind == types[1].kind:
+            return False
+        sides = zip((a, b), types, strict=True)
+        return any(
+            is_traced(side) and type.kind in "bi" and self.python(side) is not True
+            for side, type in sides
+        )
+
     def as_python(self, value: Any) -> Any:
         """`value`, which Python has made."""
         return self._note(value.item() if isinstance(value, np.generic) else value, True, False)

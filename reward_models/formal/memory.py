@@ -14,7 +14,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from core_jax.reward_models.formal.conversions import to_jax
+from core_jax.reward_models.formal.conversions import to_array, to_jax
 from core_jax.reward_models.formal.kinds import Kinds
 from core_jax.reward_models.formal.values import (
     BoundMethod,
@@ -59,19 +59,29 @@ class Memory:
         self._cells = 0
 
     def _place(self, array: Any) -> _Place:
-        found = self._places.get(id(array))
-        if found is None:
-            self._cells += 1
-            positions = np.arange(array.size).reshape(array.shape)
-            found = self._set(array, frozenset({self._cells}), positions)
-        return found
+        if id(array) not in self._places:
+            self._new(array, np.arange(array.size).reshape(array.shape))
+        return self._places[id(array)]
+
+    def _new(self, array: Any, positions: np.ndarray) -> Any:
+        """`array`, which lies in memory of its own."""
+        self._cells += 1
+        return self._set(array, frozenset({self._cells}), positions).array
 
     def _set(self, array: Any, cells: frozenset[int], positions: np.ndarray | None) -> _Place:
         self._places[id(array)] = place = _Place(array, cells, positions)
         return place
 
+    def writable(self, array: Any) -> bool:
+        """Whether NumPy lets an array be written, as it does not its broadcasts and diagonals."""
+        positions = self._place(array).positions if is_array(array) else None
+        return positions is None or bool(positions.flags.writeable)
+
     def viewed(self, base: Any, result: Any, operation: Callable[[np.ndarray], Any]) -> Any:
         """`result`, made of `base` by an operation that in NumPy gives a view or a copy."""
+        if is_array(result) and result.ndim and not (is_array(base) and base.ndim):
+            positions = operation(np.zeros(np.shape(to_array(base)), int))
+            return result if positions.flags.writeable else self._new(result, positions)
         if not (is_array(base) and is_array(result) and base.ndim and result.ndim):
             return result
         place = self._place(base)

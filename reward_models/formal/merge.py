@@ -73,7 +73,7 @@ class Merger:
         if isinstance(yes, Unset):
             return isinstance(no, Unset)
         if _numeric(yes) and _numeric(no):
-            return np.shape(yes) == np.shape(no)
+            return np.shape(yes) == np.shape(no) and not self.memory.kinds.differ(yes, no)
         if type(yes) is not type(no):
             return False
         if isinstance(yes, str):

@@ -75,9 +75,10 @@ LINALG = {
 
 
 def _is_whole(evaluator: Any, value: Any) -> bool:
-    """Whether a traced value is one of NumPy's numbers, not Python's, and no float."""
-    whole = is_traced(value) and value.dtype.kind != "f"
-    return whole and evaluator.memory.kinds.python(value) is not True
+    """Whether a value is no float and may be one of NumPy's, as any constant may."""
+    if not is_traced(value):
+        return not isinstance(value, float | np.floating)
+    return value.dtype.kind != "f" and evaluator.memory.kinds.python(value) is not True
 
 
 def _on_numbers(name: str, function: Primitive) -> Primitive:

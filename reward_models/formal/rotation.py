@@ -113,7 +113,17 @@ def _from_matrix(evaluator: Any, matrix: Any) -> Rotation:
     return Rotation(quat / safe_math.norm(quat))
 
 
+def _check_writable(evaluator: Any, array: Any, what: str) -> None:
+    """SciPy's compiled code takes no array that cannot be written."""
+    if not evaluator.memory.writable(array):
+        message = (
+            f"SciPy's {what} takes no read-only array, as NumPy's broadcasts and diagonals are"
+        )
+        raise ValueProblem(message, "pass a copy: x.copy()")
+
+
 def _from_rotvec(evaluator: Any, rotvec: Any, degrees: Any = False) -> Rotation:
+    _check_writable(evaluator, rotvec, "Rotation.from_rotvec")
     vector = _vector(rotvec, 3, "Rotation.from_rotvec")
     vector = vector * (math.pi / 180) if degrees is True else vector
     angle = safe_math.norm(vector)
@@ -187,6 +197,7 @@ def call_method(evaluator: Any, owner: Rotation, name: str, args: tuple, kwargs:
     bound = bind("apply", ("vectors", "inverse"), args, kwargs)
     matrix = _matrix(quat)
     matrix = matrix.T if bound.get("inverse") is True else matrix
+    _check_writable(evaluator, bound["vectors"], "Rotation.apply")
     vectors = to_jax(to_array(bound["vectors"])).astype(jnp.float32)
     if vectors.shape[-1:] != (3,) or vectors.ndim > 2:
         raise ValueProblem(f"Rotation.apply takes vectors of 3 numbers, not shape {vectors.shape}")

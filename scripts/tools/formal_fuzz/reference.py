@@ -151,11 +151,6 @@ class Unhandled(ast.NodeTransformer):
         return [*node.body, *node.orelse, *node.finalbody]
 
 
-def of_any(apply: Any) -> Any:
-    """`Rotation.apply`, also of arrays that cannot be written, as np.diag's; SciPy raises there."""
-    return lambda rotation, vectors, inverse=False: apply(rotation, np.array(vectors), inverse)
-
-
 def plain(value: Any) -> Any:
     """What `self` stands for, under NumPy; arrays that the program may write into."""
     if isinstance(value, Namespace):
@@ -194,8 +189,7 @@ def under_numpy(
     numpy = NARROW if dtype is np.float32 else np
     ignore = np.errstate(all="ignore", over=beyond, under=beyond)
     empty = mock.patch.object(np, "empty", np.zeros)  # whatever the memory held before
-    applied = mock.patch.object(Rotation, "apply", of_any(Rotation.apply))
-    with ignore, empty, applied, warnings.catch_warnings():
+    with ignore, empty, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", COMPLEX)  # a reward is no complex number
         code = code_of(program, dtype, scale)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 from unittest import mock
@@ -34,7 +35,12 @@ def moved(seed: int) -> Iterator[None]:
             for name in names:
                 function = change(getattr(owner, name), generator)
                 stack.enter_context(mock.patch.object(owner, name, function))
-        stack.enter_context(mock.patch.object(np.linalg, "det", _det(np.linalg.det, generator)))
+        for owner, name, change in (
+            (np.linalg, "det", _det), (np, "copysign", _sign), (math, "copysign", _sign),
+            (np, "signbit", _sign),
+        ):  # fmt: skip
+            function = change(getattr(owner, name), generator)
+            stack.enter_context(mock.patch.object(owner, name, function))
         yield
 
 
@@ -60,6 +66,17 @@ def _det(function: Callable, generator: np.random.Generator) -> Callable:
     def called(a: Any) -> Any:
         size = np.max(np.abs(a), initial=0.0) ** np.shape(a)[-1]
         return function(a) + MILLIONTH * size * generator.uniform(-1, 1)
+
+    return called
+
+
+def _sign(function: Callable, generator: np.random.Generator) -> Callable:
+    """The sign of what is next to zero is the sign of a rounding error; of 0, a convention."""
+
+    def called(*args: Any) -> Any:
+        *others, last = args
+        noise = MILLIONTH * generator.uniform(-1, 1, np.shape(last))
+        return function(*others, np.where(np.abs(last) < MILLIONTH, noise, last)[()])
 
     return called
 

@@ -63,7 +63,7 @@ CORE_HEAD = "def compute_reward(observation, action, target_pos):\n"
      "e = {'n': R.from_quat(action + 1e-3).apply(target_pos), 'f': target_pos}\n"
      "r = 1.0 if min(e, key=lambda k: np.linalg.norm(e[k])) == 'n' else 0.0", "on a step"),
     ("from scipy.spatial.transform import Rotation as R\n",
-     "r = R.from_quat(action + 1e-3).apply(np.diag(observation[:9].reshape(3, 3)))[0]", "agrees"),
+     "r = R.from_quat(action + 1e-3).apply(np.diag(observation[:9].reshape(3, 3)))[0]", "refused"),
     ("", "r = np.linalg.det(np.broadcast_to(action[1:], (3, 3)))", "on a step"),
     ("import torch.nn.functional as F\n", "r = F.softmax(observation, dim=-1)[:, 1]", "agrees"),
     ("", "try:\n        r = 1.0 / float(action[0])\n    except ZeroDivisionError:\n        r = 0.0",
