@@ -78,17 +78,18 @@ class Kinds:
         return isinstance(value, np.ndarray) and not value.ndim
 
     def differ(self, a: Any, b: Any) -> bool:
-        """Whether one of two values is NumPy's and whole or a truth value, and the other is not.
+        """Whether one of two values is a truth value, or a whole number of NumPy, and one is not.
 
-        As one number or array they would lose what NumPy decides by their type: `+` of truth values
-        is "or", `-` of one raises, and neither is an index of a list.
+        As one number or array they would lose what is decided by their type: `+` of NumPy's truth
+        values is "or", `-` of one raises, and neither is an index of a list.
         """
         types = [side.dtype if is_traced(side) else np.result_type(side) for side in (a, b)]
         if types[0].kind == types[1].kind:
             return False
         sides = zip((a, b), types, strict=True)
         return any(
-            is_traced(side) and type.kind in "bi" and self.python(side) is not True
+            type.kind == "b"
+            or (type.kind == "i" and is_traced(side) and self.python(side) is not True)
             for side, type in sides
         )
 

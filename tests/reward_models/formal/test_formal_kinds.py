@@ -19,6 +19,7 @@ ROTATION = "from scipy.spatial.transform import Rotation as R\n" + HEAD
     "min(1.0, m[0, 0] > 0) + min(1.0, m[0, 0] > 0)",
     "(m[0] > 0 if c else np.zeros(3)).sum() + ((m[0] > 0 if c else np.zeros(3)) * 2).sum()",
     "(np.argmax(m[0]) if c else 0.0) + 1.0",
+    "(True if c else int(m[0, 0] * 2)) * 1.0 + 0.5",
 ])  # fmt: skip
 def test_a_value_of_two_types_is_numpys_on_each_path(expression):
     assert difference(program(HEAD + f"r = {expression}")) == ""
@@ -46,6 +47,7 @@ def test_a_value_of_two_types_goes_through_a_loop():
     ("np.array([1.0, 2.0, 3.0])[(m[0, 0] > 0) or 0].sum()", "how many elements this mask picks"),
     ("(np.argmax(m[0]) if c else 1.5) ** -1", "to a negative whole power"),
     ("[1.0, 2.0][np.any([1]) * np.any([0])]", "constant truth values"),
+    ("(np.ones(3).any() or 2) + (True if c else int(m[0, 0] * 2))", "constant truth values"),
     ("math.trunc(m[0, 0] if c else np.argmax(m[0]))", "math.trunc does not take NumPy's whole"),
     *((f"math.trunc({value})", "math.trunc does not take NumPy's whole numbers") for value in (
         "np.int64(3)", "np.sum([1, 2])", "np.arange(3)[1]", "np.digitize(1.5, [1, 2])", "2")),
