@@ -23,10 +23,11 @@ _LYING = (0.999557, 0.000156, -0.029750, 0.000017)
 _HEAD_ON_NAIL = (0.16, 0.081, 0.0)  # m, from the handle to the nail when the head touches it
 
 # The original's head is five cylinders: two discs of radius 38 mm whose flat faces are 72 mm from
-# the handle's axis, and necks between. Here it is a capsule, for fingers, and a sphere at each end,
-# for the rest. Two discs push along y wherever they overlap, up to 68 mm off each other's axis; the
-# nail's face is wider than its disc (30 mm) so that a sphere does so too. Fingers meet the nail as
-# something round, so that upright capsules can push it wherever they touch it.
+# the handle's axis, and necks between. Here it is a capsule, for fingers, a sphere at each end for
+# table and board, and a small sphere in the middle of each face, for the nail. Two discs push along
+# y wherever they overlap, up to 68 mm off each other's axis; a point does so against the nail's
+# disc grown by the head's. Fingers meet the nail as something round, so that upright capsules can
+# push it wherever they touch it.
 _BODIES = """
 <geom name="table" type="plane" size="1 1 .1"/>
 <body name="fixture" pos=".24 .85 0">
@@ -34,7 +35,7 @@ _BODIES = """
   <body name="nail_link" pos="0 -.21 .11">
     <inertial pos="0 .0243 0" mass=".0886" diaginertia=".000129 .000025 .000129"/>
     <joint name="nail_slide" type="slide" axis="0 1 0" range="0 .1" damping="2" armature=".001"/>
-    <geom name="nail_face" type="box" size=".05 .009 .05"/>
+    <geom name="nail_face" type="cylinder" fromto="0 -.009 0 0 .021 0" size=".06"/>
     <geom name="nail_round" type="capsule" fromto="-.01 .021 0 .01 .021 0" size=".03"/>
   </body>
 </body>
@@ -46,6 +47,8 @@ _BODIES = """
   <geom name="head" type="capsule" fromto=".16 -.034 0 .16 .034 0" size=".038"/>
   <geom name="front" type="sphere" pos=".16 .034 0" size=".038"/>
   <geom name="back" type="sphere" pos=".16 -.034 0" size=".038"/>
+  <geom name="front_face" type="sphere" pos=".16 .064 0" size=".008" mass="0"/>
+  <geom name="back_face" type="sphere" pos=".16 -.064 0" size=".008" mass="0"/>
 </body>"""
 
 _WALL = 'condim="1" solref=".01 1" solimp=".99 .998 .003"'
@@ -68,8 +71,8 @@ _PAIRS = (
     ("table", "handle_end", _TABLE),
     ("table", "front", _TABLE),
     ("table", "back", _TABLE),
-    ("front", "nail_face", _STRIKE),
-    ("back", "nail_face", _STRIKE),
+    ("front_face", "nail_face", _STRIKE),
+    ("back_face", "nail_face", _STRIKE),
     ("handle", "nail_round", _WALL),
     ("right_finger", "nail_round", _WALL),
     ("left_finger", "nail_round", _WALL),

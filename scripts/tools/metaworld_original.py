@@ -116,8 +116,35 @@ class Server:
         obs, _, _, _, info = self._env.step(np.array(action))
         return [obs.tolist(), bool(info["success"])]
 
+    def replay(
+        self, task: str, protocol: str, start: list[float], actions: list[list[float]]
+    ) -> dict[str, Any]:
+        """What given actions do from a given start.
 
-_REQUESTS = ("act", "play", "make", "reset", "step")
+        Args:
+            task: the task.
+            protocol: `paper` or `random`; says where the hand starts.
+            start: the original's reset vector.
+            actions: [T, 4].
+
+        Returns:
+            `obs` [T + 1, 39], `qpos` [T + 1, nq] without the arm's seven joints, `success` [T].
+        """
+        env = original_env(task, protocol)
+        env._freeze_rand_vec, env._last_rand_vec = True, np.array(start)
+        env.reset()
+        obs, _ = env.reset()  # the first observation after a reset may show the reset before
+        found: dict[str, Any] = {"obs": [obs.tolist()], "qpos": [env.data.qpos[7:].tolist()]}
+        found["success"] = []
+        for action in actions:
+            obs, _, _, _, info = env.step(np.array(action))
+            found["obs"].append(obs.tolist())
+            found["qpos"].append(env.data.qpos[7:].tolist())
+            found["success"].append(bool(info["success"]))
+        return found
+
+
+_REQUESTS = ("act", "play", "make", "reset", "step", "replay")
 
 
 def serve() -> None:
