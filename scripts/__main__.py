@@ -21,6 +21,7 @@ COMMANDS = {
     "report": "make a page and tables of runs or of committed results",
     "label": "open a page on which a person answers a run's queries",
     "bench": "measure the speed of one part",
+    "compile-for": "compile a run for GPUs and TPUs that are not here; say what it will take",
     "compile-reward": "compile a reward file for a task and print its values",
 }
 

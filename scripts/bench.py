@@ -23,9 +23,11 @@ import numpy as np
 import tyro
 
 from core_jax import envs
+from core_jax.accelerators.targets import TARGETS
 from core_jax.agents import sac
 from core_jax.commands.bench_env import bench_env
 from core_jax.commands.bench_render import bench_render
+from core_jax.commands.compile_for import compile_config
 from core_jax.methods.trials import Trials, trial_steps
 from core_jax.models import ReplayModel
 from core_jax.prompts import formal as prompts
@@ -244,7 +246,13 @@ def bench_candidates(config: Config) -> dict[str, Any]:
     return found
 
 
-Bench = Literal["env", "sac", "render", "reward", "train", "candidates"]
+def bench_accelerators(config: Config) -> dict[str, Any]:
+    """Kernels, bytes and compile seconds of a training on an H200 and a v5e, without them."""
+    wanted = ("collect", "insert", "learn")
+    return {name: compile_config(config, TARGETS[name], wanted) for name in ("h200", "v5e")}
+
+
+Bench = Literal["env", "sac", "render", "reward", "train", "candidates", "accelerators"]
 
 
 def main(
@@ -269,7 +277,8 @@ def main(
         found = bench_render(task, gl, seconds)
     else:
         benches = {"sac": bench_sac, "reward": bench_reward, "train": bench_train}
-        found = {**benches, "candidates": bench_candidates}[what](make_config(task=task))
+        benches |= {"candidates": bench_candidates, "accelerators": bench_accelerators}
+        found = benches[what](make_config(task=task))
     load = [round(x, 1) for x in os.getloadavg()]
     print(json.dumps({"bench": what, "device": device(), "load": load, **found}))
     return 0

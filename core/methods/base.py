@@ -22,6 +22,9 @@ from core_jax.training.config import TrainingConfig
 from core_jax.training.programs import Program
 from core_jax.training.train import Rewards, Train
 
+FitCall = tuple[Callable[..., Any], tuple[Any, ...]]
+"""A jitted function of all seeds that fits a learned reward, and its arguments after the seeds."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Context:
@@ -105,6 +108,11 @@ class MethodRun(Protocol):
 
     def restore(self, arrays: Mapping[str, Any], state: Mapping[str, Any]) -> None:
         """Takes over a checkpoint."""
+        ...
+
+    def fit_call(self) -> FitCall | None:
+        """The fit of its learned reward to all labels that a run can have, so that it can be
+        compiled without a run; None where nothing is learned."""
         ...
 
     def close(self) -> None:
@@ -251,6 +259,10 @@ class BaseRun:
 
     def restore(self, arrays: Mapping[str, Any], state: Mapping[str, Any]) -> None:
         """Nothing to restore."""
+
+    def fit_call(self) -> FitCall | None:
+        """None."""
+        return None
 
     def close(self) -> None:
         """Nothing to end."""

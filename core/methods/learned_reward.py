@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from core_jax.agents import replay
+from core_jax.methods.base import FitCall
 from core_jax.reward_models.preference import Preferences
 from core_jax.reward_models.source import LearnedSource
 from core_jax.training.reward_input import RewardInput
@@ -106,6 +107,11 @@ class LearnedReward:
             if not train.plan.learner.on_policy:
                 seeds, _ = train.learn(seeds, self._critic_updates)
         return seeds, {f"fit_{k}": v for k, v in metrics.items()}
+
+    def fit_call(self, labels: Any, counts: jax.Array) -> FitCall:
+        """The jitted fit to labels, and its arguments after the seeds."""
+        keys = stream_keys(self._first_seed, len(counts), Stream.FIT, 0)
+        return self._fit, (labels, counts, keys)
 
     def _fit_one(
         self, seed: SeedState, labels: Any, count: jax.Array, key: jax.Array

@@ -16,7 +16,7 @@ from core_jax.feedback.collector import (
     empty_labels,
 )
 from core_jax.feedback.config import FeedbackConfig
-from core_jax.methods.base import BaseMethod, BaseRun, Context
+from core_jax.methods.base import BaseMethod, BaseRun, Context, FitCall
 from core_jax.methods.fit_checks import check_clips, check_input
 from core_jax.methods.learned_reward import LearnedReward
 from core_jax.methods.triggers import Arrived, Boundary
@@ -136,6 +136,10 @@ class PreferenceRun(BaseRun):
     def restore(self, arrays: Mapping[str, Any], state: Mapping[str, Any]) -> None:
         """Takes over a checkpoint."""
         self.collector.restore(arrays["labels"], state["pending"])
+
+    def fit_call(self) -> FitCall:
+        """The fit to all labels."""
+        return self.learned.fit_call(self.labels_to_fit(), self.collector.counts())
 
     def close(self) -> None:
         """Stops sending queries; waits for replies on their way, which are paid for."""

@@ -13,6 +13,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from core_jax.training import cache
@@ -82,14 +83,26 @@ def rendering_options() -> dict[str, bool | int] | None:
     return options
 
 
+class WithOptions:
+    """A jitted function with compiler options, which JAX takes at the top level only, not inside a
+    jit or an eval_shape."""
+
+    def __init__(self, traced: Callable, outer: Any):
+        self._traced, self._outer, self.lower = traced, outer, outer.lower
+
+    def __call__(self, *args):
+        nested = any(isinstance(x, Tracer) for x in jax.tree.leaves(args))
+        return self._traced(*args) if nested else self._outer(*args)
+
+
 def seed_mesh(seeds: int, devices: Sequence[Any] | None = None) -> Mesh | None:
     """A mesh with one axis over as many devices as share the seeds evenly; None for one device.
 
     Args:
         seeds: length of the seed axis.
-        devices: which to use; all of the default backend by default.
+        devices: which to use; this process's by default.
     """
-    devices = jax.devices() if devices is None else list(devices)
+    devices = jax.local_devices() if devices is None else list(devices)
     count = max(n for n in range(1, min(seeds, len(devices)) + 1) if seeds % n == 0)
     return None if count == 1 else Mesh(devices[:count], (AXIS,))
 

@@ -17,7 +17,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
 from jax.sharding import Mesh
 
 from core_jax import envs
@@ -66,6 +65,7 @@ class Train:
         plan: what does not change during a run.
         rewards: where the reward comes from.
         mesh: the devices that the seeds are spread over; None for one.
+        collect, insert, learn_function, learn_on_policy, evaluate: the stages, jitted.
         traces: function name -> number of traces.
     """
 
@@ -77,7 +77,7 @@ class Train:
         self._init = self.over_seeds(bind(stages.init), "init")
         self.collect = self.over_seeds(bind(stages.collect), "collect", (1,), donate=True)
         self.insert = self.over_seeds(_insert(plan), "insert", donate=True, options=self._options)
-        self._learn = self._jit(bind(stages.learn), "learn", (1,), donate=True)
+        self.learn_function = self._jit(bind(stages.learn), "learn", (1,), donate=True)
         self.learn_on_policy = self.over_seeds(
             bind(stages.learn_on_policy), "learn_on_policy", donate=True
         )
@@ -127,16 +127,20 @@ class Train:
     def learn(self, seeds: SeedState, updates: int | jax.Array) -> tuple[SeedState, dict[str, Any]]:
         """`updates` gradient steps of an off-policy learner, for every seed, on its replay."""
         # One type for every caller: JAX would compile a Python number and an array twice.
-        return self._learn(seeds, jnp.asarray(updates, jnp.int32))
+        return self.learn_function(seeds, jnp.asarray(updates, jnp.int32))
 
     def rescore(self, seeds: SeedState, name: str) -> SeedState:
         """Scores all of replay anew with the source of that name."""
+        return self.rescore_function(name)(seeds)
+
+    def rescore_function(self, name: str) -> Callable:
+        """What `rescore` calls for a source, jitted."""
         if name not in self._rescore:
             f = functools.partial(stages.rescore, self.plan, name)
             self._rescore[name] = self.over_seeds(
                 f, f"rescore_{name}", donate=True, options=self._options
             )
-        return self._rescore[name](seeds)
+        return self._rescore[name]
 
     def rescore_programs(
         self, seeds: SeedState, column: str, given: Sequence[Program]
@@ -208,13 +212,7 @@ class Train:
 
         options = devices.compiler_options() if options is None else options
         outer = jax.jit(traced, donate_argnums=0 if donate else (), compiler_options=options)
-
-        def call(*args):
-            # JAX takes compiler options at the top level only, not inside a jit or an eval_shape.
-            nested = any(isinstance(x, Tracer) for x in jax.tree.leaves(args))
-            return traced(*args) if nested else outer(*args)
-
-        return call if options else outer
+        return devices.WithOptions(traced, outer) if options else outer
 
     def _block(
         self, seeds: SeedState, env_steps: jax.Array, given: Mapping[str, Sequence[Program]]

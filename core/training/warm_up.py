@@ -1,13 +1,14 @@
 """Compiles a run's functions side by side while the host continues.
 
 XLA releases Python's lock while it compiles, so on two cores the compilations of physics, learner
-and evaluation overlap. Each function is called once on a copy of the fresh state and its result
-is discarded; the real call then finds it compiled (and traced once).
+and evaluation overlap. Functions are compiled for the shapes of the fresh state, without running
+them and without a copy of it; the real call then finds them compiled (and traced once).
 """
 
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,12 +19,19 @@ from core_jax.training.train import Train
 
 def start(train: Train, state: TrainState) -> list[threading.Thread]:
     """Starts the compilations that are not needed first; returns their threads."""
-    seeds = jax.tree.map(jnp.copy, state.seeds)  # the real ones are donated to the first chunk
-    keys = jax.vmap(jax.random.key)(jnp.arange(seeds.key.shape[0]))
-    jobs = [lambda: train.evaluate(seeds, keys)]
+    # Shapes are taken here: the state itself is donated to the first chunk.
+    seeds = jax.tree.map(_shape, state.seeds)
+    keys = _shape(jax.vmap(jax.random.key)(jnp.arange(seeds.key.shape[0])))
+    jobs: list[tuple[Any, tuple[Any, ...]]] = [(train.evaluate, (seeds, keys))]
     if not train.plan.learner.on_policy:
-        jobs.append(lambda: train.learn(jax.tree.map(jnp.copy, seeds), jnp.int32(0)))
-    threads = [threading.Thread(target=job, daemon=True) for job in jobs]
+        jobs.append((train.learn_function, (seeds, jax.ShapeDtypeStruct((), jnp.int32))))
+    compile_one = lambda function, arguments: function.lower(*arguments).compile()
+    threads = [threading.Thread(target=compile_one, args=job, daemon=True) for job in jobs]
     for thread in threads:
         thread.start()
     return threads
+
+
+def _shape(x: jax.Array) -> jax.ShapeDtypeStruct:
+    """An array without its values; where it is bound to devices, so is what is compiled for it."""
+    return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding if x.committed else None)

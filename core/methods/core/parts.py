@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from core_jax.methods.base import BaseRun, Context
+from core_jax.methods.base import BaseRun, Context, FitCall
 from core_jax.methods.code import read_reward
 from core_jax.methods.core.config import CoreConfig
 from core_jax.methods.core.formal import FormalRewards
@@ -110,6 +110,12 @@ class CoreParts(BaseRun):
             self.formal.restore(state["formal"])
             if not self.chosen:
                 self.candidates = self.formal.first_candidates()
+
+    def fit_call(self) -> FitCall | None:
+        """The residual reward's fit to all labels."""
+        if self.residual is None:
+            return None
+        return self.residual.fit_call(self.collector.preferences(), self.collector.counts())
 
     def close(self) -> None:
         """Stops sending queries; waits for replies on their way, which are paid for."""
