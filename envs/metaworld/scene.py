@@ -9,6 +9,7 @@ of a mocap body silently stay behind in MJX.
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +17,7 @@ import mujoco
 from flax import struct
 
 from core_jax.envs.engines import mjx
-from core_jax.envs.metaworld import hand, response
+from core_jax.envs.metaworld import hand, newton, response
 from core_jax.envs.metaworld.looks import Looks, Shapes
 
 Box = tuple[tuple[float, float, float], tuple[float, float, float]]
@@ -178,17 +179,40 @@ class Scene:
         qpos, qvel, warmstart = carry
         force = hand.servo_force(point, qpos[:3], qvel[:3])
         no_force = jnp.zeros(self.mj_model.nv - 3)
-        after = mjx.step(
-            self._model.replace(body_pos=self._model.body_pos.at[self._fixture].set(fixture)),
-            self._data.replace(
-                ctrl=control,
-                qpos=qpos,
-                qvel=qvel,
-                qacc_warmstart=warmstart,
-                qfrc_applied=jnp.concatenate([force, no_force]),
-            ),
+        model = self._model.replace(body_pos=self._model.body_pos.at[self._fixture].set(fixture))
+        data = self._data.replace(
+            ctrl=control,
+            qpos=qpos,
+            qvel=qvel,
+            qacc_warmstart=warmstart,
+            qfrc_applied=jnp.concatenate([force, no_force]),
         )
+        if self._xml.cone == "elliptic":  # one Newton step, for which MJX has no loop
+            after = mjx.step(model, data)
+            return after.qpos, after.qvel, after.qacc_warmstart
+        for stage in (
+            mjx.fwd_position,
+            mjx.fwd_velocity,
+            mjx.fwd_actuation,
+            mjx.fwd_acceleration,
+        ):
+            data = stage(model, data)
+        after = mjx.euler(model, data.replace(qacc=self._solve(data)))
         return after.qpos, after.qvel, after.qacc_warmstart
+
+    def _solve(self, data: Any) -> jax.Array:
+        """The acceleration [nv] of a world whose constraints are set up."""
+        rows = data._impl
+        return newton.solve(
+            rows.M,
+            data.qacc_smooth,
+            rows.efc_J,
+            rows.efc_D,
+            rows.efc_aref,
+            data.qacc_warmstart,
+            self._xml.iterations,
+            self._xml.ls_iterations,
+        )
 
 
 def grown_box(box: Box, half: tuple[float, ...], point: float) -> str:
@@ -226,7 +250,7 @@ def _document(xml: SceneXml, dt: float) -> str:
   <custom>{limit}</custom>
   <compiler angle="radian" autolimits="true"/>
   <option timestep="{dt}" iterations="{xml.iterations}" ls_iterations="{xml.ls_iterations}"
-          cone="{xml.cone}" solver="Newton" integrator="Euler">
+          cone="{xml.cone}" solver="Newton" integrator="Euler" jacobian="dense">
     <flag eulerdamp="disable"/>
   </option>
   <default><geom contype="0" conaffinity="0"/></default>
