@@ -22,6 +22,7 @@ from core_jax.agents.replay import Transition, Truth
 from core_jax.envs.wrappers import TrainingWrapper
 from core_jax.reward_models.combine import combine
 from core_jax.reward_models.source import RewardSource
+from core_jax.training import packing
 from core_jax.training.config import TrainingConfig
 from core_jax.training.state import EpisodeRecord, SeedState
 
@@ -157,12 +158,11 @@ def learn(plan: Plan, seeds: SeedState, updates: jax.Array) -> tuple[SeedState, 
     """`updates` gradient steps of an off-policy learner, for every seed `[S]`, on its replay.
 
     A seed whose learner is not finite after them keeps the learner from before, and the metric
-    `skipped_updates` counts them; its other metrics are then 0.
-    """
+    `skipped_updates` counts them; its other metrics are then 0."""
     count = seeds.key.shape[0]
     update = lambda values, *args: with_values(plan.learner, values).update(*args)
     at = lambda tree, i: jax.tree.map(lambda x: x[i], tree)
-    split3 = functools.partial(jax.random.split, num=3)
+    split = jax.vmap(functools.partial(jax.random.split, num=3))
     stack = lambda trees: jax.tree.map(lambda *x: jnp.stack(x), *trees)
     # On a CPU a few seeds side by side in one program keep the cores busier than products
     # with a batch axis, which XLA runs one after another; many would take long to compile.
@@ -170,24 +170,25 @@ def learn(plan: Plan, seeds: SeedState, updates: jax.Array) -> tuple[SeedState, 
 
     def body(_, carry):
         learners, keys, total = carry
-        keys, sample_keys, update_keys = jnp.moveaxis(jax.vmap(split3)(keys), 1, 0)
+        keys, sample_keys, update_keys = jnp.moveaxis(split(keys), 1, 0)
         batches = jax.vmap(functools.partial(sample, plan))(seeds, sample_keys)
         if apart:
-            each = [
-                update(at(seeds.values, i), x, at(batches, i), update_keys[i])
-                for i, x in enumerate(learners)
-            ]
+            own = lambda i: (at(batches, i), update_keys[i])
+            each = [update(at(seeds.values, i), x, *own(i)) for i, x in enumerate(learners)]
             learners, metrics = tuple(x for x, _ in each), stack([m for _, m in each])
         else:
             learners, metrics = jax.vmap(update)(seeds.values, learners, batches, update_keys)
         return learners, keys, jax.tree.map(jnp.add, total, metrics)
 
     keys, update_keys = jnp.moveaxis(jax.vmap(jax.random.split)(seeds.key), 1, 0)
+    total = {name: jnp.zeros(count) for name in plan.learner.metric_names}
     learners = tuple(at(seeds.learner, i) for i in range(count)) if apart else seeds.learner
-    start = (learners, update_keys, {name: jnp.zeros(count) for name in plan.learner.metric_names})
-    learners, _, total = jax.lax.fori_loop(0, updates, body, start)
-    new = stack(learners) if apart else learners
-    learners, taken = jax.vmap(guard.finite_or)(new, seeds.learner)
+    if jax.default_backend() == "cpu":
+        learners, _, total = jax.lax.fori_loop(0, updates, body, (learners, update_keys, total))
+        new = stack(learners) if apart else learners
+        learners, taken = jax.vmap(guard.finite_or)(new, seeds.learner)
+    else:
+        learners, total, taken = packing.repeat(body, learners, update_keys, total, updates)
     metrics = {k: jnp.where(taken, v / jnp.maximum(updates, 1), 0.0) for k, v in total.items()}
     metrics["skipped_updates"] = jnp.where(taken, 0.0, updates)
     return seeds.replace(key=keys, learner=learners), metrics
