@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,12 @@ _FORMER_COLUMNS = ("formal", "residual")  # at the top level of older rows
 def write_json(path: Path, content: Any) -> None:
     """Writes a JSON file atomically; numbers that are not finite become null."""
     write_text(path, json.dumps(finite(content), indent=1, allow_nan=False) + "\n")
+
+
+def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Writes a metrics file atomically, a JSON object per line."""
+    lines = (json.dumps(finite(row), allow_nan=False) + "\n" for row in rows)
+    write_text(path, "".join(lines))
 
 
 def write_text(path: Path, text: str) -> None:

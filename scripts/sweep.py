@@ -1,5 +1,6 @@
 """Trains every task by every method: `python scripts/sweep.py --tasks soccer hammer --seeds 3 --out
-runs/NAME`, one run after another, each with its seeds as one program.
+runs/NAME`, one run after another, each with its seeds as one program; with `--on ray` or `--on
+slurm` side by side on a cluster.
 
 A run's folder is `OUT/TASK-PROTOCOL-METHOD`. Started again, a sweep skips what is finished and
 resumes what is not. With `--results FOLDER` it also skips what that folder has a result of, with
@@ -16,15 +17,16 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import tyro
 
 from core_jax import envs, methods
 from core_jax.report import results
-from core_jax.runs import interrupt, run_folder, sweep
+from core_jax.runs import cluster, interrupt, run_folder, sweep
 from core_jax.runs.config import suggest
 
 _running: list[subprocess.Popen] = []
@@ -53,6 +55,19 @@ class Flags:
     """Protocols of the tasks' resets: paper, random."""
     seeds: int = 3
     """Seeds of every run."""
+    on: Literal["local", "ray", "slurm"] = "local"
+    """Where runs are trained: one after another here, or side by side by Ray (the cluster of
+    RAY_ADDRESS, or this machine) or SLURM. --out must be on a disk that all machines see. Needs
+    core-jax[ray] or core-jax[slurm]."""
+    cpus: int = 1
+    """Cores of each run, with --on ray or slurm."""
+    gpus: int = 0
+    """GPUs of each run, with --on ray or slurm."""
+    hours: float = 24.0
+    """With --on slurm: after so long, or when it is preempted, a run saves a checkpoint and is
+    queued again."""
+    partition: str | None = None
+    """With --on slurm: the partition."""
     results: Path | None = None
     """Folder of committed results (results/): what it has with the same settings is not run again,
     and what is finished is added to it."""
@@ -70,17 +85,24 @@ def main() -> int:
             for name in asked:
                 suggest(what, name, valid)
         others = ["--seeds", str(own.seeds), *others]
-        cells = sweep.cells(own.out, own.tasks, own.protocols, own.methods, others)
+        launch = None
+        if own.on != "local":
+            resources = cluster.Resources(own.cpus, own.gpus, own.hours, own.partition)
+            launch = cluster.launcher(own.on, own.out, resources)
+        out = own.out if launch is None else own.out.absolute()
+        cells = sweep.cells(out, own.tasks, own.protocols, own.methods, others)
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    for number in interrupt.SIGNALS:
-        signal.signal(number, _hand_on)
-    return run_all(own, cells)
+    if launch is None:
+        for number in interrupt.SIGNALS:
+            signal.signal(number, _hand_on)
+    return run_all(own, cells) if launch is None else run_all(own, cells, launch)
 
 
-def run_all(own: Flags, cells: list[sweep.Cell]) -> int:
-    """Trains what is not finished, the cheapest first; returns 1 if a run failed."""
+def run_all(own: Flags, cells: list[sweep.Cell], launch: cluster.Launch | None = None) -> int:
+    """Trains what is not finished, the cheapest first, here or by what launches runs elsewhere;
+    returns 1 if a run failed."""
     for flag, names in sweep.dropped(cells).items():
         tell(f"--{flag.replace('_', '-')} has no effect with {', '.join(names)}: left out there")
     folder = own.results
@@ -93,9 +115,7 @@ def run_all(own: Flags, cells: list[sweep.Cell]) -> int:
     times = sweep.Times(found)
     left = sweep.ordered([cell for cell in cells if cell not in skipped], times)
     summaries, failed = [], []
-    for i, cell in enumerate(left):
-        tell(f"{sweep.outlook(left[i:], times)}; next: {cell.out.name}")
-        summary = train(cell)
+    for cell, summary in trained(left, times) if launch is None else launched(left, launch):
         if _stopped:
             name = signal.Signals(_stopped[0]).name
             tell(f"stopped by {name}; started again, the sweep continues")
@@ -118,6 +138,49 @@ def run_all(own: Flags, cells: list[sweep.Cell]) -> int:
     return 1 if failed else 0
 
 
+Trained = Iterator[tuple[sweep.Cell, dict[str, Any] | None]]
+
+
+def trained(left: list[sweep.Cell], times: sweep.Times) -> Trained:
+    """Trains one run after another; each with its summary, None if it failed."""
+    for i, cell in enumerate(left):
+        tell(f"{sweep.outlook(left[i:], times)}; next: {cell.out.name}")
+        yield cell, train(cell)
+
+
+def launched(left: list[sweep.Cell], launch: cluster.Launch) -> Trained:
+    """Trains runs side by side elsewhere; each with its summary when it ends."""
+    jobs, cells = [], []
+    script = Path(__file__).with_name("train.py").absolute()
+    paths = {k: os.environ[k] for k in ("PYTHONPATH",) if k in os.environ}
+    for cell in left:
+        try:
+            found = unfinished(cell)
+        except ValueError as error:
+            tell(f"error: {error}")
+            yield cell, None
+            continue
+        if found is not None:
+            yield cell, found
+            continue
+        jobs.append(cluster.Job(script, cell.words, cell.out, paths))
+        cells.append(cell)
+    tell(f"{len(jobs)} run{'s' * (len(jobs) != 1)} submitted")
+    for i, status in launch(jobs) if jobs else ():
+        yield cells[i], None if status else run_folder.summary(cells[i].out)
+
+
+def unfinished(cell: sweep.Cell) -> dict[str, Any] | None:
+    """None for a cell to train, the summary of one that is finished.
+
+    Raises:
+        ValueError: it cannot be trained, or its folder holds another run.
+    """
+    if cell.problem:
+        raise ValueError(cell.problem)
+    return sweep.finished(cell)
+
+
 def train(cell: sweep.Cell) -> dict[str, Any] | None:
     """One run in a process of its own; None if it failed (the reason is on stderr).
 
@@ -125,9 +188,7 @@ def train(cell: sweep.Cell) -> dict[str, Any] | None:
     """
     resume = ["--resume"] if (cell.out / "config.json").exists() else []
     try:
-        if cell.problem:
-            raise ValueError(cell.problem)
-        if (found := sweep.finished(cell)) is not None:
+        if (found := unfinished(cell)) is not None:
             return found
     except ValueError as error:
         tell(f"error: {error}")

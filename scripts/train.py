@@ -25,10 +25,10 @@ import dataclasses  # noqa: E402
 import json  # noqa: E402
 import sys  # noqa: E402
 from pathlib import Path  # noqa: E402
-from typing import Literal  # noqa: E402
+from typing import Any, Literal  # noqa: E402
 
 from core_jax.models import ChatError  # noqa: E402
-from core_jax.runs import flags, interrupt, loggers  # noqa: E402
+from core_jax.runs import flags, interrupt, loggers, processes  # noqa: E402
 from core_jax.runs.loop import run  # noqa: E402
 
 
@@ -45,6 +45,15 @@ class Flags:
     """Start from the settings in this JSON or YAML file, such as another run's config.json."""
     quiet: bool = False
     """No progress on stderr."""
+    distributed: bool = False
+    """This is one of several processes that train the run's seeds together, each its share; SLURM,
+    Open MPI and TPU pods say which, elsewhere the next three flags do."""
+    coordinator: str | None = None
+    """HOST:PORT on which the first process of --distributed listens."""
+    num_processes: int | None = None
+    """Number of processes of --distributed."""
+    process_id: int | None = None
+    """Number of this process of --distributed, from 0."""
     log: tuple[Literal["tensorboard", "wandb"], ...] = ()
     """Also write every row of metrics to TensorBoard (OUT/tensorboard), to Weights & Biases, or to
     both. They need core-jax[tensorboard] and core-jax[wandb]."""
@@ -58,9 +67,12 @@ def main() -> int:
         given = {"chat.base_url", "vlm.chat.base_url"} & flags.named(sys.argv[1:])
         trusted = bool(given) or not (own.resume or own.config)
         with interrupt.catching(), loggers.opened(own.log, own.out) as on_row:
-            summary = run(
-                config, own.out, own.resume, own.quiet, on_row=on_row, base_url_trusted=trusted
-            )
+            options: dict[str, Any] = {"on_row": on_row, "base_url_trusted": trusted}
+            if own.distributed:
+                place = processes.join(own.coordinator, own.num_processes, own.process_id)
+                summary = processes.run(config, own.out, place, own.resume, own.quiet, **options)
+            else:
+                summary = run(config, own.out, own.resume, own.quiet, **options)
     except (ValueError, ChatError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

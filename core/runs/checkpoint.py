@@ -7,18 +7,14 @@ is skipped with a note, and the newest sound one is used.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import hashlib
 import json
-import logging
 import os
 import re
 import shutil
-import sys
-import tempfile
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +22,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
+
+from core_jax.runs import orbax_calls
 
 KEEP = 2
 _TRIES = 3  # to write a checkpoint that orbax says has taken too long
@@ -64,7 +62,7 @@ def save(folder: Path, env_steps: int, arrays: Any, meta: dict[str, Any]) -> Pat
     # Host arrays: a run may be resumed on another number of devices.
     on_host = jax.device_get(_unwrap_keys(arrays))
     try:
-        with _quiet_orbax():
+        with orbax_calls.quiet_orbax():
             scratch = _write(path, on_host, meta)
         _remove(path)
         scratch.rename(path)
@@ -98,7 +96,7 @@ def load_latest(
         if problem:
             note(f"checkpoint {path.name} is damaged ({problem}); trying the one before")
             continue
-        with _plain_path(path) as plain, ocp.StandardCheckpointer() as reader:
+        with orbax_calls.plain_path(path) as plain, orbax_calls.checkpointer() as reader:
             shapes = jax.eval_shape(_unwrap_keys, like)
             target = jax.tree.map(lambda x: np.zeros(x.shape, x.dtype), shapes)
             try:
@@ -124,7 +122,7 @@ def _write(path: Path, arrays: Any, meta: dict[str, Any]) -> Path:
         scratch = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.tmp")
         scratch.mkdir(parents=True)
         try:
-            with _plain_path(scratch) as plain, ocp.StandardCheckpointer() as writer:
+            with orbax_calls.plain_path(scratch) as plain, orbax_calls.checkpointer() as writer:
                 writer.save(plain / "arrays", arrays)
             break
         except TimeoutError:  # by the wall clock, which may have been set anew meanwhile
@@ -134,25 +132,6 @@ def _write(path: Path, arrays: Any, meta: dict[str, Any]) -> Path:
     (scratch / "meta.json").write_text(json.dumps(meta))
     (scratch / "MANIFEST").write_text(json.dumps(_hashes(scratch)))
     return scratch
-
-
-@contextlib.contextmanager
-def _quiet_orbax() -> Iterator[None]:
-    """Keeps orbax's threads from printing the tracebacks of errors that it raises anyway."""
-    logger = logging.getLogger("absl")
-    level, before = logger.level, sys.unraisablehook
-
-    def show(raised: Any) -> None:
-        if "Event loop is closed" not in str(raised.exc_value):  # writes that end after an error
-            before(raised)
-
-    logger.setLevel(logging.CRITICAL)
-    sys.unraisablehook = show
-    try:
-        yield
-        sys.unraisablehook = before  # after an error it stays: what is under way ends later
-    finally:
-        logger.setLevel(level)
 
 
 def _restored(reader: ocp.StandardCheckpointer, path: Path, like: Any) -> Any:
@@ -185,19 +164,6 @@ def _check_shapes(arrays: Any, like: Any) -> None:
         if x.shape != y.shape or x.dtype != y.dtype:
             name = jax.tree_util.keystr(place)
             raise ValueError(f"{name} is {x.dtype}{x.shape}, should be {y.dtype}{y.shape}")
-
-
-@contextlib.contextmanager
-def _plain_path(path: Path) -> Iterator[Path]:
-    """A path to the same folder without `[ ] * ?` and backslashes, which orbax takes for patterns
-    when it lists its own files."""
-    if not re.search(r"[\[\]*?\\]", str(path)):
-        yield path
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        link = Path(folder) / "checkpoint"
-        link.symlink_to(path, target_is_directory=True)
-        yield link
 
 
 def _delete_old(folder: Path, newest: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -37,6 +37,9 @@ from core_jax.training.devices import configure_jax
 from core_jax.training.state import TrainState
 from core_jax.training.streams import Stream, in_stream
 
+if TYPE_CHECKING:
+    from core_jax.runs.processes import Models
+
 HELD = 3
 """Evaluations in a row that must reach `stop_at`: one may be chance."""
 
@@ -49,6 +52,7 @@ def run(
     env: Any = None,
     on_row: OnRow | None = None,
     base_url_trusted: bool = True,
+    models: Models | None = None,
 ) -> dict[str, Any]:
     """Runs a config to its end and returns the summary.
 
@@ -62,6 +66,7 @@ def run(
         on_row: called with every row of metrics, after it was written (`core_jax.runs.loggers`).
         base_url_trusted: False if the address of a hosted model came from a config file: the API
             key is then sent to its vendor and to this machine only.
+        models: the hosted models of a run over several processes.
 
     Raises:
         ValueError: a bad config, a missing API key or recording, an existing folder, or one of
@@ -76,7 +81,7 @@ def run(
     members.check(config)
     configure_jax(setup.parallel_seeds(config))
     config = check(config, env.spec if env is not None else None)
-    if not resume:  # before the folder is made
+    if not resume and (models is None or models.asks):  # before the folder is made
         setup.check_outside(config, base_url_trusted)
     with run_folder.opened(out, config, resume):
         finished = run_folder.summary(out) if resume else None
@@ -85,7 +90,7 @@ def run(
             if enough and finished["episodes"] == config.final_episodes:
                 return finished
         try:
-            running = _Run(config, out, resume, quiet, env, on_row, base_url_trusted)
+            running = _Run(config, out, resume, quiet, env, on_row, base_url_trusted, models)
         except ValueError:
             if not resume:
                 run_folder.discard(out)
@@ -107,13 +112,16 @@ class _Run:
         env: envs.TaskEnv | None,
         on_row: OnRow | None,
         base_url_trusted: bool,
+        models: Models | None,
     ):
         self.config, self.out, self.on_row = config, out, on_row
         self._ledger: UsageLedger | None = None
         interrupt.set_idle("before its first row of metrics", self._may_leave)
         self.began, self.earlier_seconds = time.monotonic(), 0.0
         self.progress = metrics.Progress(config.training.steps, quiet)
-        self.parts = setup.make_parts(config, out, self.progress.note, env, base_url_trusted)
+        self.parts = setup.make_parts(
+            config, out, self.progress.note, env, base_url_trusted, models
+        )
         self.train, self._ledger = self.parts.train, self.parts.ledger
         self.method: MethodRun = self.parts.method
         self.keys = members.keys(config)

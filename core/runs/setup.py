@@ -4,6 +4,7 @@ method."""
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -30,6 +31,9 @@ from core_jax.training.config import TrainingConfig
 from core_jax.training.devices import configure_jax
 from core_jax.training.train import Train
 from core_jax.training.train import make_train as make_training
+
+SharedModels = Callable[[str, Callable[[], Any]], Any]
+"""Gives the hosted model of a role, from a function that makes it (`core_jax.runs.processes`)."""
 
 
 @dataclasses.dataclass
@@ -109,6 +113,7 @@ def make_parts(
     note: Callable[[str], None],
     env: envs.TaskEnv | None = None,
     base_url_trusted: bool = True,
+    models: SharedModels | None = None,
 ) -> Parts:
     """Builds a run in its folder.
 
@@ -118,7 +123,9 @@ def make_parts(
         note: logs a line.
         env: an environment in place of the config's task.
         base_url_trusted: whether the user gave the service's address, and not a config file.
+        models: gives hosted models that several processes share.
     """
+    shared: SharedModels = models or (lambda role, make: make())
     env = make_world(config) if env is None else env
     train = make_functions(config, env)
     store = LabelStore(out / "labels.sqlite")
@@ -130,9 +137,10 @@ def make_parts(
         nonlocal name
         asked, feedback = None, getattr(config.settings, "feedback", None)
         if config.labeller is not None and ledger is not None:
-            asked = make_labeller(
-                *config.labeller, ledger=ledger, base_url_trusted=base_url_trusted
+            make = functools.partial(
+                make_labeller, *config.labeller, ledger=ledger, base_url_trusted=base_url_trusted
             )
+            asked = shared("labeller", make)
         name, found = teachers.make_labelling(
             config.teacher,
             config.teacher_settings,
@@ -158,7 +166,7 @@ def make_parts(
         labelling=labelling,
         judge=_judge(config),
         wait_for_labels=config.wait_for_labels,
-        chat_model=lambda kind: _chat_model(config, kind, ledger, base_url_trusted),
+        chat_model=lambda kind: _chat_model(config, kind, ledger, base_url_trusted, shared),
         note=note,
     )
     method = config.recipe.start(config.settings, context, train)
@@ -186,9 +194,14 @@ def check_outside(config: Config, base_url_trusted: bool = True) -> None:
 
 
 def _chat_model(
-    config: Config, kind: str, ledger: UsageLedger | None, base_url_trusted: bool
+    config: Config,
+    kind: str,
+    ledger: UsageLedger | None,
+    base_url_trusted: bool,
+    shared: SharedModels,
 ) -> Any:
-    return make_chat_model(
+    make = functools.partial(
+        make_chat_model,
         config.model,
         config.chat,
         task=config.task,
@@ -196,6 +209,7 @@ def _chat_model(
         ledger=ledger,
         base_url_trusted=base_url_trusted,
     )
+    return make() if config.model == "replay" else shared("writer", make)
 
 
 def _judge(config: Config) -> str:
