@@ -19,6 +19,7 @@ from flax import struct
 from core_jax.envs.engines import mjx
 from core_jax.envs.metaworld import hand, newton, response
 from core_jax.envs.metaworld.looks import Looks, Shapes
+from core_jax.envs.static_indices import static_indices
 
 Box = tuple[tuple[float, float, float], tuple[float, float, float]]
 """A box along the axes: from and to, m."""
@@ -104,7 +105,7 @@ class Scene:
         self._model = mjx.put_model(self.mj_model, impl="jax")
         self._data = mjx.make_data(self.mj_model, impl="jax")
         # Tracing takes seconds; training and evaluation share one trace.
-        self._substep = jax.jit(self._step)
+        self._substep = jax.jit(static_indices(self._step))
 
     def looks(self, gripper: bool = True) -> Looks:
         """Compiles the visual shapes of the scene, with or without the gripper."""
