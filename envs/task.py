@@ -10,10 +10,10 @@ from typing import Any, ClassVar, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, UInt8
 
 from core_jax.envs.engines import Env, State
-from core_jax.envs.rendering import Scene
+from core_jax.envs.rendering import Scene, render
 from core_jax.envs.task_spec import Field, PaperBudget, TaskSpec
 
 __all__ = ["Field", "Judgement", "PaperBudget", "TaskEnv", "TaskSpec"]
@@ -120,6 +120,34 @@ class TaskEnv(Env, abc.ABC):
     @abc.abstractmethod
     def view(self, snapshot: Float[Array, " K"], gripper: bool = True) -> Scene:
         """Returns the scene of a snapshot, with or without the gripper."""
+
+    def picture(
+        self,
+        snapshot: Float[Array, " K"],
+        height: int,
+        width: int,
+        samples: int = 2,
+        shadows: bool = True,
+        gripper: bool = True,
+        shift: Float[Array, "2"] | None = None,
+    ) -> UInt8[Array, "height width 3"]:
+        """Returns the picture of a snapshot: its scene, as the task's camera sees it.
+
+        Args:
+            snapshot: of one world; vmap for many.
+            height, width: of the picture, pixels.
+            samples: rays per pixel along each side.
+            shadows: whether things cast shadows.
+            gripper: whether it is visible.
+            shift: pixels by which the picture moves to the right and up.
+
+        Raises:
+            ValueError: the task has no pictures.
+        """
+        camera = self.spec.camera
+        if camera is None:
+            raise ValueError(f"task {self.spec.name} has no pictures: its spec has no camera")
+        return render(self.view(snapshot, gripper), camera, height, width, samples, shadows, shift)
 
 
 METRICS = ("success", "progress", "dense", "sparse", "nonfinite")

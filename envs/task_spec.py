@@ -88,7 +88,9 @@ class TaskSpec:
         dense_scale: factor that brings the dense reward to about [-1, 1]: a Meta-World reward is
             0 to 10, so 0.1.
         expert: the scripted expert as "module:function" (`core_jax.envs.expert` loads it), or None.
-        camera: where pictures are taken from; None if the task has no pictures.
+        camera: where pictures are taken from; None if the task has no pictures, or draws its own.
+        tiles: rows and columns of the grid that a picture shows, of a world that draws it in tiles
+            (`TaskEnv.picture`), without a camera.
         start, goal: snapshots (`TaskEnv.snapshot`) of the task at its start and when it is done;
             empty if the task has no pictures.
         paper_budget: the paper's budget for this task.
@@ -112,6 +114,7 @@ class TaskSpec:
     dense_scale: float = 1.0
     expert: str | None = None
     camera: Camera | None = None
+    tiles: tuple[int, int] | None = None
     start: tuple[float, ...] = ()
     goal: tuple[float, ...] = ()
     paper_budget: PaperBudget = PaperBudget()
@@ -129,8 +132,8 @@ class TaskSpec:
 
     @property
     def has_pictures(self) -> bool:
-        """Whether the task can be drawn (`TaskEnv.view`)."""
-        return self.camera is not None
+        """Whether the task can be drawn (`TaskEnv.picture`)."""
+        return self.camera is not None or self.tiles is not None
 
 
 @dataclass(frozen=True)

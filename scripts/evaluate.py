@@ -91,7 +91,7 @@ def of_run(
     if video:
         episode_sheets.check_video_path(video)
     restored = restore.load(run, protocol)
-    if video and restored.train.env.spec.camera is None:
+    if video and not restored.train.env.spec.has_pictures:
         raise ValueError(f"--video {video}: task {restored.config.task} has no pictures")
     config = restored.config
     played, record = play(restored, episodes, seed)

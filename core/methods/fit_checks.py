@@ -44,7 +44,7 @@ def check_input(
     """Raises a ValueError unless a learned reward can read what it is to read."""
     if kind == "state":
         return
-    if spec.camera is None:
+    if not spec.has_pictures:
         raise ValueError(f"pixels cannot be read: task {spec.name} has no pictures")
     if training.rollout % pixels.every:
         raise ValueError(f"pixels.every ({pixels.every}) must divide rollout ({training.rollout})")

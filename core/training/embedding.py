@@ -17,7 +17,6 @@ from annotated_types import Ge
 from jaxtyping import Float
 
 from core_jax import envs
-from core_jax.envs import rendering
 from core_jax.reward_models.embedding import TINY, ImageTextModel, check_weights, load
 from core_jax.training.devices import rendering_options
 
@@ -47,7 +46,7 @@ class EmbeddingConfig:
 def check_embedding(config: EmbeddingConfig, spec: envs.TaskSpec) -> None:
     """Raises a ValueError unless the model's files exist and it has pictures to look at."""
     check_weights(config.weights)
-    if spec.camera is None:
+    if not spec.has_pictures:
         raise ValueError(f"task {spec.name} has no pictures for an image-text model to look at")
 
 
@@ -61,18 +60,11 @@ class PictureEmbedder:
     """
 
     def __init__(self, env: envs.TaskEnv, model: ImageTextModel, config: EmbeddingConfig):
-        camera: Any = env.spec.camera
         self.model = model
 
         def look(params: Any, snapshots: jax.Array) -> jax.Array:
-            draw = lambda snapshot: rendering.render(
-                env.view(snapshot, config.gripper),
-                camera,
-                model.size,
-                model.size,
-                config.samples,
-                config.shadows,
-            )
+            size, look = model.size, (config.samples, config.shadows, config.gripper)
+            draw = lambda snapshot: env.picture(snapshot, size, size, *look)
             return model.images(params, jax.vmap(draw)(snapshots))
 
         self._look = jax.jit(look, compiler_options=rendering_options())

@@ -18,7 +18,6 @@ from annotated_types import Ge
 
 from core_jax import envs
 from core_jax.agents.replay import ReplayState
-from core_jax.envs import rendering
 from core_jax.reward_models import networks, preference
 from core_jax.reward_models.denoise import RimeConfig
 from core_jax.reward_models.fitting import EnsembleState
@@ -96,21 +95,13 @@ def make_input(
             network = networks.state_embedding(hidden, embedding)
         return RewardInput(network, lambda obs, _: env.spec.frame_view(obs), 1, True, None)
 
-    camera = env.spec.camera
-    if camera is None:
+    if not env.spec.has_pictures:
         raise ValueError(f"task {env.spec.name} has no pictures to read")
 
     def draw(snapshots: jax.Array, shifts: jax.Array | None) -> jax.Array:
         def one(snapshot, shift):
-            return rendering.render(
-                env.view(snapshot, pixels.gripper),
-                camera,
-                pixels.size,
-                pixels.size,
-                pixels.samples,
-                pixels.shadows,
-                shift,
-            )
+            size, look = pixels.size, (pixels.samples, pixels.shadows, pixels.gripper)
+            return env.picture(snapshot, size, size, *look, shift)
 
         return jax.vmap(one)(snapshots, shifts)
 

@@ -106,7 +106,7 @@ def video(env: envs.TaskEnv, episodes: Episodes, path: Path) -> None:
         ValueError: unknown ending, no encoder for it, or a task without pictures.
     """
     check_video_path(path)
-    if env.spec.camera is None:
+    if not env.spec.has_pictures:
         raise ValueError(f"--video {path}: task {env.spec.name} has no pictures")
     steps = episodes.success.shape[1]
     every = max(1, round(1.0 / (_FRAMES_PER_SECOND * env.spec.step_seconds)))
@@ -137,7 +137,7 @@ def _frames(
     env: envs.TaskEnv, snapshots: np.ndarray, at: np.ndarray, size: int
 ) -> np.ndarray | None:
     """Pictures [S, N, size, size, 3] of the steps [S, N]; None for a task without pictures."""
-    if env.spec.camera is None:
+    if not env.spec.has_pictures:
         return None
     return FrameRenderer(env, size).render(np.take_along_axis(snapshots, at[..., None], axis=1))
 

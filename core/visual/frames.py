@@ -6,13 +6,11 @@ import functools
 import struct
 import threading
 import zlib
-from typing import Any
 
 import jax
 import numpy as np
 
 from core_jax import envs
-from core_jax.envs import rendering
 from core_jax.training.devices import rendering_options
 
 
@@ -22,7 +20,7 @@ class FrameRenderer:
     Threads take turns, so that a training beside them keeps its share of the processor.
 
     Args:
-        env: whose snapshots; its task must have a camera.
+        env: whose snapshots; its task must have pictures.
         size: height and width, pixels.
         gripper: whether it is visible.
         shadows: whether there are any.
@@ -42,16 +40,13 @@ class FrameRenderer:
         samples: int = 2,
         batch: int = 16,
     ):
-        camera: Any = env.spec.camera
-        if camera is None:
-            raise ValueError(f"task {env.spec.name} has no pictures: its spec has no camera")
+        if not env.spec.has_pictures:
+            raise ValueError(f"task {env.spec.name} has no pictures")
         self.size = size
         self._spec, self._batch, self._lock = env.spec, batch, threading.Lock()
 
         def draw(snapshot: jax.Array) -> jax.Array:
-            return rendering.render(
-                env.view(snapshot, gripper), camera, size, size, samples, shadows
-            )
+            return env.picture(snapshot, size, size, samples, shadows, gripper)
 
         self._draw = jax.jit(jax.vmap(draw), compiler_options=rendering_options())
 

@@ -1,6 +1,7 @@
 """`core_jax.envs.spec`: what it says without a world, and that a world says the same."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -26,6 +27,10 @@ def test_specs_need_neither_jax_nor_a_simulator():
     assert imported == []
     assert found == {
         **dict.fromkeys(envs.names("metaworld"), 500),
+        "minigrid-doorkey-6x6": 360,
+        "minigrid-doorkey-8x8": 640,
+        "minigrid-unlock": 288,
+        "minigrid-unlockpickup": 288,
         "fold-cloth": 3,
         "flatten-rope": 40,
         "pass-water": 75,
@@ -43,7 +48,7 @@ def test_a_worlds_spec_is_the_registrys(task, protocol):
     assert state.info["target"].shape == (env.spec.target_size,)
     snapshot = jax.eval_shape(env.snapshot, state.pipeline_state)
     assert snapshot.shape == (len(env.spec.start),) == (len(env.spec.goal),)
-    action = jnp.zeros(env.spec.action_size)
+    action = jnp.int32(0) if env.spec.discrete else jnp.zeros(env.spec.action_size)
     assert jax.eval_shape(env.step, state, action).obs.shape == state.obs.shape
 
 
@@ -51,10 +56,10 @@ def test_a_worlds_spec_is_the_registrys(task, protocol):
 def test_a_row_names_its_task(task):
     spec = envs.spec(task)
     assert spec.name == task and task in envs.names(spec.suite)
-    assert spec.has_pictures and not spec.discrete
-    assert spec.dense_scale == {"metaworld": 0.1, "softgym": 1.0}[spec.suite]
+    assert spec.has_pictures and spec.discrete == (spec.suite == "minigrid")
+    assert spec.dense_scale == {"metaworld": 0.1}.get(spec.suite, 1.0)
     action = jax.eval_shape(envs.expert(task), jnp.zeros(spec.observation_size))
-    assert action.shape == (spec.action_size,)
+    assert action.shape == (() if spec.discrete else (spec.action_size,))
 
 
 def test_random_resets_have_their_own_camera_where_papers_would_not_show_them():
@@ -114,7 +119,7 @@ def test_a_new_task_is_registered_in_one_place(monkeypatch):
     spec = envs.spec("drawer-open")
     envs.register("my-drawer", "core_jax.envs.metaworld.drawer_open:DrawerOpen", spec=spec)
     assert "my-drawer" in envs.names() and envs.names("user") == ("my-drawer",)
-    assert envs.suites() == ("metaworld", "softgym", "user")
+    assert envs.suites() == ("metaworld", "softgym", "minigrid", "user")
     assert envs.spec("my-drawer") is spec
     assert type(envs.make("my-drawer", "random")).__name__ == "DrawerOpen"
     with pytest.raises(ValueError, match="already"):
@@ -139,6 +144,8 @@ def test_there_is_no_expert_for_a_task_of_ones_own(monkeypatch):
 def test_an_action_of_another_size_is_refused_when_traced(task):
     env = envs.make(task)
     state, size = jax.eval_shape(env.reset, jax.random.key(0)), env.action_size
-    for shape in ((size - 1,), (size + 3,), (), (1, size)):
-        with pytest.raises(ValueError, match=f"{task}: an action of shape .*must be \\({size},\\)"):
+    right = () if env.spec.discrete else (size,)
+    for shape in {(size - 1,), (size + 3,), (size,), (), (1, size)} - {right}:
+        must = re.escape(f"it must be {right}")
+        with pytest.raises(ValueError, match=f"{task}: an action of shape .*{must}"):
             jax.eval_shape(env.step, state, jnp.zeros(shape))

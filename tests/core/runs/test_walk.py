@@ -28,7 +28,7 @@ TINY = {
     "steps": 400, "envs": 10, "rollout": 10, "chunk": 100, "updates": 2, "random_steps": 100,
     "eval_every": 400, "eval_episodes": 2, "final_episodes": 2, "checkpoint_every": 200,
     "replay": 400, "unsupervised_steps": 100, "reward_input": "state",
-    "sac.hidden": [16, 16], "sac.batch_size": 16,
+    "ppo.hidden": [16], "ppo.minibatches": 4, "ppo.epochs": 1, "sac.hidden": [16, 16], "sac.batch_size": 16,
     "feedback.labels": 12, "feedback.labels_per_round": 4, "feedback.first_round": 200,
     "feedback.round_every": 100, "feedback.clip_length": 2, "feedback.window": 400,
     "feedback.critic_updates": 2, "feedback.denoise": "rime",
