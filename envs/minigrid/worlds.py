@@ -8,16 +8,16 @@ are: the view sees through walls, and an agent may start in front of an object.
 from __future__ import annotations
 
 import functools
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import jax
 import jax.numpy as jnp
-import xminigrid
 from flax import struct
 from jaxtyping import Array, Float, Int, UInt8
 from xminigrid.core.actions import take_action
 from xminigrid.core.constants import DIRECTIONS
 from xminigrid.core.observation import transparent_field_of_view
+from xminigrid.registration import make
 from xminigrid.types import AgentState
 
 from core_jax.envs.engines import State
@@ -69,7 +69,7 @@ class MiniGridEnv(TaskEnv):
         """
         self.layout, self.protocol, self.reward = layout, protocol, reward
         self.spec = tasks.spec(layout.name)
-        self._theirs, self._params = xminigrid.make(layout.xminigrid)
+        self._theirs, self._params = make(layout.xminigrid)
 
     @property
     def backend(self) -> str:
@@ -81,7 +81,8 @@ class MiniGridEnv(TaskEnv):
         drawn = self._theirs.reset(self._params, rng).state
         tiles = drawn.grid[..., 0]
         # xminigrid draws one of five things to pick up, Farama always a box.
-        thing = (tiles != FLOOR) & (tiles != WALL) & (tiles != GOAL) & (tiles < KEY) | (tiles > OPEN)
+        fixed = (tiles == FLOOR) | (tiles == WALL) | (tiles == GOAL) | (tiles == KEY)
+        thing = ~fixed & (tiles != LOCKED)
         world = World(
             grid=drawn.grid.at[..., 0].set(jnp.where(thing, BOX, tiles).astype(jnp.uint8)),
             position=jnp.asarray(drawn.agent.position, jnp.int32),
@@ -105,7 +106,7 @@ class MiniGridEnv(TaskEnv):
             ValueError: for an action of another shape, at trace time.
         """
         self.check_action(action)
-        world = _advanced(state.pipeline_state, action)
+        world = _advanced(cast(World, state.pipeline_state), action)
         numbers = self._numbers(world)
         success = self._success(world, numbers)
         judged = self._judged(numbers, success, state.metrics["progress"])

@@ -26,12 +26,14 @@ def painted(tile: int, colour: int, direction: int) -> np.ndarray:
     if tile == tasks.BOX:
         return box(colour)
     agent = None if direction == _NOBODY else direction
-    return rgb_render.render_tile((tile, colour), agent, False, EDGE, 1)
+    return rgb_render.render_tile((tile, colour), agent, tile_size=EDGE, subdivs=1)
 
 
 def box(colour: int) -> np.ndarray:
     """A box with a lid, on the floor."""
-    picture = rgb_render.render_tile((tasks.FLOOR, tasks.BLACK), None, False, EDGE, 1).copy()
+    picture = rgb_render.render_tile(
+        (tasks.FLOOR, tasks.BLACK), None, tile_size=EDGE, subdivs=1
+    ).copy()
     for (low_x, high_x, low_y, high_y), rgb in (
         ((0.12, 0.88, 0.12, 0.88), rgb_render.COLORS_MAP[colour]),
         ((0.18, 0.82, 0.18, 0.82), (0, 0, 0)),
