@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 
@@ -96,6 +96,15 @@ class HostSource(Protocol):
 
     def score(self, steps: Any) -> Mapping[str, Any]:
         """Scores steps `[S, T, N, ...]` (arrays on the host); each column is `[S, T, N]`."""
+        ...
+
+
+@runtime_checkable
+class ContinuingSource(HostSource, Protocol):
+    """A host source that remembers the worlds from one call of `score` to the next."""
+
+    def score_episode(self, steps: Any) -> Mapping[str, Any]:
+        """Scores whole episodes `[S, T, N, ...]` that are not part of the training."""
         ...
 
 

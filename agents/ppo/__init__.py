@@ -9,7 +9,14 @@ from core_jax.agents.ppo.algorithm import METRIC_NAMES, act, update
 from core_jax.agents.ppo.config import PPOConfig
 from core_jax.agents.ppo.learner import PPO
 from core_jax.agents.ppo.policies import PolicyParams, distribution, mode
-from core_jax.agents.ppo.state import PPOState, init, policy, reset_value, set_reference
+from core_jax.agents.ppo.state import (
+    PPOState,
+    from_policy,
+    init,
+    policy,
+    reset_value,
+    set_reference,
+)
 
 __all__ = [
     "METRIC_NAMES",
@@ -19,6 +26,7 @@ __all__ = [
     "PolicyParams",
     "act",
     "distribution",
+    "from_policy",
     "init",
     "mode",
     "policy",

@@ -218,6 +218,9 @@ def _gradient_step(
     rate = _decay(state, config)
     descend = functools.partial(_descend, config=config)
     actor, actor_opt = descend(config.actor_lr * rate, grads, state.actor_opt, state.actor)
+    if config.value_warm_up > 0:
+        warm = state.updates >= config.value_warm_up
+        actor, actor_opt = guard.choose(warm, (actor, actor_opt), (state.actor, state.actor_opt))
     value, value_opt = descend(config.value_lr * rate, value_grads, state.value_opt, state.value)
     state = dataclasses.replace(
         state, actor=actor, value=value, actor_opt=actor_opt, value_opt=value_opt

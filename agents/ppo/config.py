@@ -48,6 +48,9 @@ class PPOConfig:
     """Weight of the policy's entropy in its loss."""
     kl_weight: Annotated[float, Ge(0), Le(1e3)] = 0.0
     """Weight of KL(policy || reference policy) in the policy's loss."""
+    value_warm_up: Annotated[int, Ge(0)] = 0
+    """Updates (rollouts) at the start that fit the value network alone and leave the policy as it
+    is, for a policy that was not learned with this value network."""
     normalise_advantage: bool = True
     """Standardise the advantages of each minibatch."""
     normalise_obs: bool = True

@@ -58,6 +58,11 @@ class PPO:
         """A state whose KL penalty compares with the policy with these parameters."""
         return states.set_reference(state, params)
 
+    def from_policy(self, state: PPOState, params: PolicyParams) -> PPOState:
+        """A state that continues from a policy, such as a cloned one, which is also what the KL
+        penalty compares with."""
+        return states.from_policy(state, params, self.config)
+
     def policy(self, state: PPOState) -> PolicyParams:
         return states.policy(state)
 

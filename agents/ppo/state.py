@@ -67,6 +67,19 @@ def set_reference(state: PPOState, params: PolicyParams) -> PPOState:
     return dataclasses.replace(state, reference=_copy(params))
 
 
+def from_policy(state: PPOState, params: PolicyParams, config: PPOConfig) -> PPOState:
+    """A state that continues from a policy, such as a cloned one: its parameters and moments are
+    the policy's and the KL penalty's reference, and the policy's optimiser is fresh. The value
+    network stays."""
+    return dataclasses.replace(
+        state,
+        actor=params.actor,
+        obs_stats=params.obs_stats,
+        reference=_copy(params),
+        actor_opt=optimiser(config).init(params.actor),
+    )
+
+
 def optimiser(config: PPOConfig) -> optax.GradientTransformation:
     """Adam on gradients of limited norm, without its learning rate, which may change."""
     return optax.chain(

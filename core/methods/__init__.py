@@ -9,6 +9,7 @@ from core_jax.methods.core import Core
 from core_jax.methods.env_reward import EnvDense, EnvSparse
 from core_jax.methods.erl_vlm import ERLVLM
 from core_jax.methods.eureka import Eureka
+from core_jax.methods.lrm import LRM
 from core_jax.methods.pebble import Pebble
 from core_jax.methods.prefvlm import PrefVLM
 from core_jax.methods.rl_vlm_f import RLVLMF
@@ -52,6 +53,7 @@ for _method in (
     ERLVLM(),
     VLMAR3L(),
     PrefVLM(),
+    LRM(),
     ClipScore(),
     Code(),
     EnvDense(),

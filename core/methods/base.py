@@ -20,6 +20,7 @@ from core_jax.methods.triggers import Trigger
 from core_jax.models.base import ChatModel
 from core_jax.training.config import TrainingConfig
 from core_jax.training.programs import Program
+from core_jax.training.state import SeedState
 from core_jax.training.train import Rewards, Train
 
 FitCall = tuple[Callable[..., Any], tuple[Any, ...]]
@@ -78,6 +79,11 @@ class MethodRun(Protocol):
     @property
     def phase(self) -> str: ...
 
+    def prepare(self, seeds: SeedState) -> SeedState:
+        """The seeds that a new run starts from, such as with policies that were learned before; not
+        called on a resumed one."""
+        ...
+
     def begin(self) -> None:
         """Before the first chunk of a new run; not called on a resumed one."""
         ...
@@ -128,11 +134,13 @@ class Method(Protocol):
         summary: one line.
         config: class of its settings, a frozen dataclass that can be made without arguments. Its
             fields are flags; a field that is a dataclass is a group of flags.
+        learner: the learner unless another is chosen; "" for the usual one.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
     config: ClassVar[type]
+    learner: ClassVar[str]
 
     def asks_teacher(self, config: Any) -> bool:
         """Whether it asks a teacher for labels."""
@@ -179,6 +187,8 @@ class Method(Protocol):
 
 class BaseMethod:
     """Defaults for a method that asks nobody and has no settings of its own to check."""
+
+    learner: ClassVar[str] = ""
 
     def asks_teacher(self, config: Any) -> bool:
         """No."""
@@ -229,6 +239,10 @@ class BaseRun:
     def phase(self) -> str:
         """Always the same."""
         return "training"
+
+    def prepare(self, seeds: SeedState) -> SeedState:
+        """As they are."""
+        return seeds
 
     def begin(self) -> None:
         """Nothing to do."""

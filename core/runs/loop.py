@@ -139,6 +139,8 @@ class _Run:
             self.progress.note(f"metrics.jsonl is damaged: {lost} of its lines are left out")
         self.file = metrics.MetricsFile(out / "metrics.jsonl", keep_until=keep)
         self.progress.note("compiling (the first start takes a minute, later ones seconds)")
+        if restored is None:
+            self.state = self.state.replace(seeds=self.method.prepare(self.state.seeds))
         warm_up.start(self.train, self.state)
         if restored is None:
             self.method.begin()

@@ -12,6 +12,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from core_jax import methods
 from core_jax.envs import names
 from core_jax.runs import fields
 from core_jax.runs.config import Config, check_names
@@ -80,13 +81,15 @@ def defaults(choices: Mapping[str, Any]) -> Config:
         choices: what it depends on: task, method, protocol, teacher, learner, model, and the
             method's own choices of input. What is left out has its default.
     """
+    if "learner" not in choices and (own := methods.get(choices.get("method", "core")).learner):
+        choices = {**choices, "learner": own}
     run = {f.name for f in dataclasses.fields(Config)}
     if _has_choices(choices.get("task", Config.task)):
         choices = {"learner": "ppo", **choices}  # SAC has no discrete actions
     config = Config(**{k: v for k, v in choices.items() if k in run})
     kinds = fields.hints(type(config.settings))
-    own = {name for name, kind in kinds.items() if not fields.is_group(kind)}
-    for name in own & set(choices):
+    switches = {name for name, kind in kinds.items() if not fields.is_group(kind)}
+    for name in switches & set(choices):
         settings = dataclasses.replace(config.settings, **{name: choices[name]})
         config = dataclasses.replace(config, settings=settings)
     preset = {

@@ -31,6 +31,9 @@ class TrainingConfig:
     """Transitions kept for each seed."""
     chunk: Count = 1_000
     """Environment steps between two rows of metrics."""
+    episode_steps: Count | None = None
+    """Steps after which a training episode is cut and its world reset, without counting as an end;
+    the task's horizon when None. Evaluations last for the horizon."""
     eval_episodes: Count = 10
     """Episodes of one evaluation of each seed."""
     dense_scale: Annotated[float, Gt(0)] = 0.1

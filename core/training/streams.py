@@ -20,6 +20,7 @@ class Stream(enum.IntEnum):
     EVALUATION = 3
     TRIALS = 4
     FINAL_EVALUATION = 5
+    DEMONSTRATIONS = 6
     ORACLE = 20
     ADAPTERS = 21
 

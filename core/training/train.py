@@ -165,7 +165,8 @@ class Train:
         if self.rewards.hosts:
             as_block = jax.tree.map(lambda x: np.asarray(x)[:, :, None], record)  # one environment
             for host in self.rewards.hosts:
-                columns |= {k: v[:, :, 0] for k, v in host_columns.score(host, as_block).items()}
+                found = host_columns.score_episode(host, as_block)
+                columns |= {name: values[:, :, 0] for name, values in found.items()}
         return columns | self._score_episode(seeds, record)
 
     def over_seeds(
@@ -265,7 +266,7 @@ def make_train(
         on: devices to spread the seeds over; all by default.
     """
     mesh = devices.seed_mesh(config.seeds, on)
-    worlds = TrainingWrapper(env, env.spec.horizon, stagger=True)
+    worlds = TrainingWrapper(env, config.episode_steps or env.spec.horizon, stagger=True)
     plan = Plan(config, env, worlds, learner, rewards.sources, rewards.columns, rewards.weights)
     return Train(plan, rewards, mesh)
 

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from core_jax import envs
+from core_jax.envs import rendering
 from core_jax.training.devices import rendering_options
 
 
@@ -26,9 +27,10 @@ class FrameRenderer:
         shadows: whether there are any.
         samples: rays per pixel along each side.
         batch: pictures rendered at once.
+        camera: in place of the task's own.
 
     Raises:
-        ValueError: the task has no pictures.
+        ValueError: the task has no pictures, or has no camera and one is given.
     """
 
     def __init__(
@@ -39,14 +41,20 @@ class FrameRenderer:
         shadows: bool = True,
         samples: int = 2,
         batch: int = 16,
+        camera: envs.Camera | None = None,
     ):
         if not env.spec.has_pictures:
             raise ValueError(f"task {env.spec.name} has no pictures")
+        if camera is not None and env.spec.camera is None:
+            raise ValueError(f"task {env.spec.name} is drawn without a camera: camera must be None")
         self.size = size
         self._spec, self._batch, self._lock = env.spec, batch, threading.Lock()
 
         def draw(snapshot: jax.Array) -> jax.Array:
-            return env.picture(snapshot, size, size, samples, shadows, gripper)
+            if camera is None:
+                return env.picture(snapshot, size, size, samples, shadows, gripper)
+            scene = env.view(snapshot, gripper)
+            return rendering.render(scene, camera, size, size, samples, shadows)
 
         self._draw = jax.jit(jax.vmap(draw), compiler_options=rendering_options())
 
