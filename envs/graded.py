@@ -51,7 +51,7 @@ def episode(
     """
     if env.spec.suite == "metaworld":
         return experts.rollout(env, key, skill(deficit), steps)
-    expert = registry.expert(env.spec.name)
+    expert = registry.expert_of(env.spec)
     reset_key, act_key = jax.random.split(key)
     start = env.reset(reset_key)
 

@@ -98,10 +98,19 @@ def expert(name: str) -> Callable[[Float[Array, " obs"]], Float[Array, " action"
     Raises:
         ValueError: for an unknown task, or one without an expert.
     """
-    where = spec(name).expert
+    return expert_of(spec(name))
+
+
+def expert_of(described: TaskSpec) -> Callable[[Float[Array, " obs"]], Float[Array, " action"]]:
+    """Returns the scripted expert that a spec names, as `expert` does.
+
+    Raises:
+        ValueError: it names none.
+    """
+    where = described.expert
     if where is None:
         having = [n for n in names() if spec(n).expert is not None]
-        raise ValueError(f"no expert for {name!r}. Valid: {', '.join(having)}.")
+        raise ValueError(f"no expert for {described.name!r}. Valid: {', '.join(having)}.")
     module, _, function = where.partition(":")
     return getattr(importlib.import_module(module), function)
 

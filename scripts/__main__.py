@@ -22,6 +22,9 @@ COMMANDS = {
     "label": "open a page on which a person answers a run's queries",
     "bench": "measure the speed of one part",
     "compile-for": "compile a run for GPUs and TPUs that are not here; say what it will take",
+    "evaluate-reward": "measure a reward on episodes of graded skill",
+    "train-reward-model": "record episodes of graded skill; fit a large reward model to them",
+    "serve-reward-model": "offer a large reward model over HTTP",
     "compile-reward": "compile a reward file for a task and print its values",
 }
 

@@ -5,8 +5,8 @@
 progress. `train` fits the network to progress, completion and comparison
 (`core_jax.reward_models.large_reward.examples` says how labels and negatives are made) and writes
 it with a card of held-out figures: episodes from resets that were not trained on, episodes of
-skills that were not trained on, and another camera. `leave-one-out` trains without each task in turn, its
-words included, and evaluates on that task. The last line of stdout is one JSON object.
+skills that were not trained on, and another camera. `leave-one-out` trains without each task in
+turn, its words included, and evaluates on that task. The last line of stdout is one JSON object.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ class BCConfig:
     """Gradient steps."""
     batch_size: Annotated[int, Ge(1)] = 256
     """Steps of demonstrations in a batch, drawn with replacement."""
-    lr: Annotated[float, Gt(0), Le(1)] = 1e-3
+    lr: Annotated[float, Gt(0), Le(1)] = 3e-3
     """Learning rate (Adam), which falls to 0 by a cosine."""
     weight_decay: Annotated[float, Ge(0), Le(1)] = 1e-4
     """Weight decay (AdamW)."""

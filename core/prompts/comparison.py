@@ -12,9 +12,9 @@ from core_jax.prompts.verdict import Verdict, read_verdict, verdict_schema
 
 _ASK = """\
 In which picture is the robot further with the task: {task}? The goal shows what it looks like \
-when it is done. First compare both pictures with the goal in a sentence or two: what has been done \
-in one and not in the other. Which of them was taken later says nothing.{unsure} Say how confident \
-you are, from 0 (a guess) to 1 (certain). Reply with JSON of this form:
+when it is done. First compare both pictures with the goal in a sentence or two: what has been \
+done in one and not in the other. Which of them was taken later says nothing.{unsure} Say how \
+confident you are, from 0 (a guess) to 1 (certain). Reply with JSON of this form:
 {{"reason": "one or two sentences", "further": {choices}, "confidence": 0.0}}"""
 
 _MAY_BE_UNSURE = ' If there is no difference that matters, choose "unsure".'

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from core_jax import envs
 from core_jax.envs import graded
+from core_jax.envs.metaworld.experts import Trajectory
 from core_jax.reward_models.large_reward.graded import GradedFrames
 from core_jax.training.devices import compiler_options
 from core_jax.visual.frames import FrameRenderer
@@ -31,40 +34,60 @@ def keyframes(progress: np.ndarray, evenly: int) -> np.ndarray:
     return np.unique(np.concatenate([nearest, spread]))
 
 
-def record(
-    env: envs.TaskEnv,
-    episodes: int,
-    seed: int,
-    renderer: FrameRenderer,
-    evenly: int = 8,
-    worst: float = graded.WORST,
-) -> GradedFrames:
-    """Plays episodes from the expert's skill to the worst one and renders their keyframes.
+def play(
+    env: envs.TaskEnv, episodes: int, seed: int, worst: float = graded.WORST
+) -> tuple[Trajectory, np.ndarray]:
+    """Plays episodes from the expert's skill to the worst one.
 
     Args:
         env: its task must have an expert.
         episodes: how many; their deficits are evenly spaced from 0 to `worst`.
         seed: of resets and errors.
-        renderer: of the same task.
-        evenly: see `keyframes`.
         worst: the largest deficit.
+
+    Returns:
+        The episodes, arrays [E, T, ...] on the host, and their deficits [E].
     """
     steps = min(env.spec.horizon, STEPS)
     deficit = jnp.linspace(0.0, worst, episodes)
     keys = jax.random.split(jax.random.key(seed), episodes)
-    play = jax.jit(
-        jax.vmap(lambda key, d: graded.episode(env, key, d, steps)),
-        compiler_options=compiler_options(),
-    )
-    played = jax.device_get(play(keys, deficit))
-    chosen = [keyframes(one, evenly) for one in played.progress]
-    at = np.repeat(np.arange(episodes), [len(c) for c in chosen]), np.concatenate(chosen)
+    one = lambda key, deficit: graded.episode(env, key, deficit, steps)
+    played = jax.jit(jax.vmap(one), compiler_options=compiler_options())(keys, deficit)
+    return jax.device_get(played), np.asarray(deficit)
+
+
+def frames_of(
+    played: Trajectory,
+    deficit: np.ndarray,
+    chosen: Sequence[np.ndarray],
+    renderer: FrameRenderer | None,
+) -> GradedFrames:
+    """Some steps of episodes as frames.
+
+    Args:
+        played, deficit: from `play`.
+        chosen: steps of each episode, in order.
+        renderer: of the same task; without one the pictures are empty.
+    """
+    episode = np.repeat(np.arange(len(chosen)), [len(c) for c in chosen])
+    at = episode, np.concatenate(chosen)
+    snapshot = np.asarray(played.snapshot)[at]
+    nothing = np.zeros((len(episode), 0, 0, 3), np.uint8)
     return GradedFrames(
-        picture=renderer.render(played.snapshot[at]),
-        episode=at[0],
+        picture=nothing if renderer is None else renderer.render(snapshot),
+        episode=episode,
         step=at[1] + 1,
-        progress=played.progress[at],
-        success=played.success[at],
-        deficit=np.asarray(deficit),
-        snapshot=played.snapshot[at],
+        progress=np.asarray(played.progress)[at],
+        success=np.asarray(played.success)[at],
+        deficit=deficit,
+        snapshot=snapshot,
     )
+
+
+def record(
+    env: envs.TaskEnv, episodes: int, seed: int, renderer: FrameRenderer, evenly: int = 8
+) -> GradedFrames:
+    """Plays episodes of graded skill and renders their keyframes; see `play` and `keyframes`."""
+    played, deficit = play(env, episodes, seed)
+    chosen = [keyframes(one, evenly) for one in np.asarray(played.progress)]
+    return frames_of(played, deficit, chosen, renderer)

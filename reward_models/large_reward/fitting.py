@@ -26,9 +26,9 @@ FORGET = 0.1  # share of an instruction's words that are made unknown
 class FitConfig:
     """How the network is fitted."""
 
-    steps: Annotated[int, Ge(1)] = 3_000
+    steps: Annotated[int, Ge(1)] = 2_000
     """Gradient steps."""
-    batch: Annotated[int, Ge(1)] = 128
+    batch: Annotated[int, Ge(1)] = 64
     """Examples of a step."""
     lr: Annotated[float, Gt(0)] = 1.5e-3
     """Learning rate (AdamW), after a warm-up; it falls to 0 by a cosine."""
@@ -50,7 +50,7 @@ def fit(
         examples: where batches come from.
         words: size of the vocabulary, without the two special tokens.
         config: how it is fitted.
-        note: called with every hundredth step and its losses.
+        note: called with every fiftieth step and its losses.
     """
     net = RewardNet(network.UNKNOWN + 1 + words)
     rng, key = np.random.default_rng(config.seed), jax.random.key(config.seed)
@@ -60,7 +60,7 @@ def fit(
     for i in range(config.steps):
         batch = examples.draw(rng, config.batch)
         params, opt, losses = _step(net, config, params, opt, batch, jax.random.fold_in(key, i))
-        if i % 100 == 0 or i == config.steps - 1:
+        if i % 50 == 0 or i == config.steps - 1:
             note(i, {name: float(x) for name, x in losses.items()})
     return params
 

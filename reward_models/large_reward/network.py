@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, UInt8
@@ -46,7 +47,7 @@ class RewardNet(nn.Module):
     """
 
     words: int
-    channels: tuple[int, int, int] = (32, 64, 48)
+    channels: tuple[int, int, int] = (32, 64, 32)
     features: int = 160
     width: int = 192
     embedding: int = 48
@@ -112,12 +113,13 @@ class RewardNet(nn.Module):
         goal: UInt8[Array, "B 64 64 3"],
         given: Bool[Array, "B 2"],
     ) -> Scene:
-        """Encodes what is given beside the frames; pictures that are not given may be anything."""
+        """Encodes what is given beside the frames; pictures that are not given may be anything. The
+        encoder is not trained through them, which would take half as much time again."""
         has = given.astype(jnp.float32)
         return Scene(
             self.texts(tokens),
-            has[:, :1] * self.pictures(start),
-            has[:, 1:] * self.pictures(goal),
+            has[:, :1] * jax.lax.stop_gradient(self.pictures(start)),
+            has[:, 1:] * jax.lax.stop_gradient(self.pictures(goal)),
             has,
         )
 

@@ -107,7 +107,7 @@ class ScriptedJudge:
         known = status == ANSWERED
         return Judgements(
             np.where(known, value, np.nan).astype(np.float32),
-            np.where(known, 1.0, 0.0).astype(np.float32),
+            np.where(known, 1.0, np.nan).astype(np.float32),
             status,
         )
 

@@ -29,6 +29,7 @@ from core_jax.training.streams import Stream, stream_keys
 from core_jax.training.train import Rewards, Train
 
 _ITERATION = 6_400  # environment steps: 64 environments for 100 steps
+_EPISODE = 150  # steps: what comes later in Meta-World's 500 is the finished task, or none
 _BASELINES = {
     "sparse_weight": GroundTruth("success", "sparse"),
     "dense_weight": GroundTruth("dense", "dense"),
@@ -50,7 +51,7 @@ class LRM(BaseMethod):
     def presets(self, config: LRMConfig, task: str) -> Mapping[str, Any]:
         """30 iterations of PPO, as in the paper, and its discount, clipping and passes."""
         del config
-        horizon = envs.spec(task).horizon if ":" not in task else 150
+        long = ":" not in task and envs.spec(task).horizon > _EPISODE
         return {
             "envs": 64,
             "rollout": 100,
@@ -60,7 +61,7 @@ class LRM(BaseMethod):
             "random_steps": 0,
             "eval_every": 5 * _ITERATION,
             "checkpoint_every": 10 * _ITERATION,
-            "episode_steps": min(horizon, 150),
+            "episode_steps": _EPISODE if long else None,
             "ppo.hidden": (128, 128),
             "ppo.actor_lr": 1e-4,
             "ppo.clip": 0.1,

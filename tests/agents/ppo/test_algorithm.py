@@ -277,3 +277,13 @@ def test_minibatches_must_divide_the_rollout():
 def test_min_std_must_be_below_init_std():
     with pytest.raises(ValueError, match="min_std .* must be less than init_std"):
         ppo.PPOConfig(min_std=0.5, init_std=0.5)
+
+
+def test_a_warm_up_of_the_value_network_leaves_the_policy_as_it_is():
+    learner = make(dataclasses.replace(CONFIG, value_warm_up=1))
+    state, data = start(learner)
+    first, _ = jitted_update(learner)(state, data, KEYS[1])
+    assert moved(state.actor, first.actor) == 0.0 and moved(state.actor_opt, first.actor_opt) == 0.0
+    assert moved(state.value, first.value) > 0.0
+    second, _ = jitted_update(learner)(first, data, KEYS[2])
+    assert moved(first.actor, second.actor) > 0.0
