@@ -92,7 +92,7 @@ def evaluate(flags: Flags) -> dict[str, Any]:
         rewards = of_judge(flags, env, frames)
     elif kind == "run":
         rewards = of_run(restored, played, frames)
-    elif kind == "formal":
+    elif flags.formal is not None:
         rewards = of_formal(flags.formal, env, played, frames)
     else:
         rewards = of_clip(str(flags.clip), env, frames)

@@ -91,14 +91,11 @@ def of_run(restored: Any, played: Trajectory, frames: GradedFrames) -> dict[str,
     for i in range(count):
         one = jax.tree.map(lambda x, i=i: np.repeat(np.asarray(x[i])[None], seeds, 0), played)
         length = one.progress.shape[1]
-        record = EpisodeRecord(
-            next_obs=one.next_obs,
-            action=one.action,
-            target=np.repeat(one.target[:, None], length, axis=1),
-            snapshot=one.snapshot,
-            truth=Truth(scale * one.dense, one.progress, one.success),
-            cut=np.tile(np.arange(length) == length - 1, (seeds, 1)).astype(np.float32),
-        )
+        target = np.repeat(one.target[:, None], length, axis=1)
+        cut = np.tile(np.arange(length) == length - 1, (seeds, 1)).astype(np.float32)
+        truth = Truth(scale * one.dense, one.progress, one.success)
+        fields: Any = (one.next_obs, one.action, target, one.snapshot, truth, cut)
+        record = EpisodeRecord(*fields)
         scored = restored.train.score_record(restored.seeds, record, restored.programs)
         for name, value in scored.items():
             columns.setdefault(name, []).append(np.asarray(value)[0])

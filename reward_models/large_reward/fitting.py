@@ -74,7 +74,8 @@ def loss(
     count = batch.progress.shape[0]
     shifts = jax.random.randint(shift_key, (count, 2), 0, 2 * SHIFT + 1)
     light = jax.random.uniform(light_key, (count, 1, 1, 1), minval=0.85, maxval=1.1)
-    moved = [_moved(x, shifts) * light for x in (batch.a, batch.b, batch.start, batch.goal)]
+    shown: Any = (batch.a, batch.b, batch.start, batch.goal)
+    moved = [_moved(x, shifts) * light for x in shown]
     a, b, start, goal = (jnp.clip(x, 0.0, 255.0) for x in moved)
     forget = jax.random.bernoulli(forget_key, FORGET, batch.tokens.shape) & (batch.tokens > 0)
     tokens = jnp.where(forget, network.UNKNOWN, batch.tokens)

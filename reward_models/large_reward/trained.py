@@ -132,7 +132,8 @@ def _ask(
 def save(path: Path, words: tuple[str, ...], params: Any) -> None:
     """Writes parameters, rounded to float16, and vocabulary as an .npz file."""
     rounded = jax.tree.map(lambda x: np.asarray(x, np.float16), params["params"])
-    np.savez_compressed(path, words=np.array(words), **flatten_dict(rounded, sep="/"))
+    flat: Any = flatten_dict(rounded, sep="/")
+    np.savez_compressed(path, words=np.array(words), **flat)
 
 
 def load(path: Path | str = OWN, abstain_below: float = 0.0) -> TrainedJudge:

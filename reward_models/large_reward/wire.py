@@ -118,7 +118,9 @@ def read_reply(question: str, reply: Any) -> float | None:
     if not low <= score <= 1.0:
         raise WireError(f"score is {score:g}, not in [{low:g}, 1]")
     if question == "comparison":
-        if "result" in reply and reply["result"] != {1: "ImageB", -1: "ImageA"}.get(score):
+        if "result" in reply and reply["result"] != {1.0: "ImageB", -1.0: "ImageA"}.get(
+            float(score)
+        ):
             raise WireError(f"result {_shown(reply['result'])} does not fit score {score:g}")
         return float(score)
     return float(score)
