@@ -24,6 +24,7 @@ SMALL = {
     "demos": {"episodes": 8, "steps": 20, "worst": 0.4},
     "bc": {"gradient_steps": 300, "batch_size": 32},
 }  # fmt: skip
+MIXED = {"sparse_weight": 0.5}  # the same columns everywhere: nothing is compiled twice
 WALL = ("wall_seconds", "steps_per_second")
 
 
@@ -44,7 +45,7 @@ def world():
 def finished(world, tmp_path_factory):
     """A run with errors of every kind: its config, folder, rows and summary."""
     errors = {"noise": 0.05, "mistake": 0.1, "abstain": 0.1, "fail": 0.1}
-    settings = config(truth=errors, lrm={"sparse_weight": 0.5})
+    settings = config(truth=errors, lrm=MIXED)
     out, rows = tmp_path_factory.mktemp("lrm") / "run", []
     summary = run(settings, out, quiet=True, env=world, on_row=rows.append)
     return settings, out, rows, summary
@@ -96,8 +97,8 @@ def test_resumed_it_is_the_run_that_was_not_interrupted(finished, world, tmp_pat
 @pytest.mark.slow
 def test_a_judge_that_never_answers_stops_the_run(world, tmp_path):
     with pytest.raises(JudgeError, match="none of"):
-        run(config(truth={"fail": 1.0}), tmp_path / "run", quiet=True, env=world)
-    strict = config(truth={"fail": 0.05}, lrm={"failures": "error"})
+        run(config(truth={"fail": 1.0}, lrm=MIXED), tmp_path / "run", quiet=True, env=world)
+    strict = config(truth={"fail": 0.05}, lrm={**MIXED, "failures": "error"})
     with pytest.raises(JudgeError, match="failed"):
         run(strict, tmp_path / "strict", quiet=True, env=world)
 
