@@ -27,6 +27,8 @@ def check_judge(config: JudgeConfig, spec: envs.TaskSpec) -> None:
         raise ValueError("lrm.judge server needs lrm.url, such as http://127.0.0.1:5001")
     if config.judge != "scripted" and not spec.has_pictures:
         raise ValueError(f"task {spec.name} has no pictures for lrm.judge {config.judge}")
+    if config.judge != "scripted" and config.goal and not spec.goal:
+        raise ValueError(f"task {spec.name} has no picture of its goal: lrm.goal must be off")
     if config.judge == "vlm" and not (config.goal and config.start):
         raise ValueError("lrm.judge vlm is shown start and goal: lrm.start and lrm.goal must be on")
     if config.judge == "own":

@@ -95,7 +95,8 @@ class JudgedReward:
             self._made = self.judge()
         judge, config, text = self._made, self._config, self._env.spec.instruction
         frames = self._frames(questions, judge)
-        goal = self._goal(judge).take(np.zeros(len(questions.frame), int)) if config.goal else None
+        has_goal = config.goal and len(self._env.spec.goal) > 0
+        goal = self._goal(judge).take(np.zeros(len(questions.frame), int)) if has_goal else None
         start = frames.take(questions.start) if config.start else None
         now, before = frames.take(questions.frame), frames.take(questions.before)
 

@@ -46,6 +46,10 @@ OWN = {
         "prefvlm.pairs_per_round": 4, "prefvlm.round_every": 100, "prefvlm.clip_length": 2,
         "clip.every": 1, "reward.clip_frames": 2,
     },
+    "lrm": {
+        "ppo.hidden": [16, 16], "ppo.minibatches": 4, "ppo.epochs": 1, "demos.episodes": 2,
+        "demos.steps": 10, "bc.gradient_steps": 5,
+    },
 }  # fmt: skip
 SINGLE = {"rl_vlm_f", "erl_vlm", "vlm_ar3l"}  # whose presets are about single pictures
 ALL = list(itertools.product(methods.names(), envs.names()))
