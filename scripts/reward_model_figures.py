@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from core_jax.visual.frames import FrameRenderer
 HELD_OUT = 5  # of this many episodes one is not trained on
 SKILLS = (0.55, 0.75)  # deficits of skill that are not trained on
 SIZE = network.SIZE
+Figures = dict[str, float | None]  # None where a quantity is not defined
 
 
 def split(frames: GradedFrames) -> dict[str, np.ndarray]:
@@ -54,7 +56,7 @@ def figures(
     frames: GradedFrames,
     task: str,
     camera: envs.Camera | None = None,
-) -> dict[str, float]:
+) -> Figures:
     """What a model's three answers are worth on some frames of a task."""
     spec, goal = envs.spec(task), goal_picture(task, camera)
     progress = judged.ask(judge, "progress", frames, spec, goal).value
@@ -74,7 +76,7 @@ def figures(
         "near_misses_progress_1": rate(progress[near] >= 0.95),
         "near_misses_further_than_done": _beaten(judge, frames, near, spec, goal),
     }
-    return {name: round(x, 3) for name, x in found.items()}
+    return _rounded(found)
 
 
 def moved(camera: Any) -> envs.Camera:
@@ -96,7 +98,7 @@ def _beaten(
     return float(np.mean(judged.compare(judge, frames, pairs, spec, goal).value > 0))
 
 
-def _scores(values: np.ndarray, frames: GradedFrames) -> dict[str, float]:
+def _scores(values: np.ndarray, frames: GradedFrames) -> Figures:
     """How near some values are to progress."""
     tau, rho = metrics.rank_correlations(values, frames.progress)
     found = {
@@ -105,7 +107,11 @@ def _scores(values: np.ndarray, frames: GradedFrames) -> dict[str, float]:
         "kendall": tau,
         "spearman": rho,
     }
-    return {name: round(x, 3) for name, x in found.items()}
+    return _rounded(found)
+
+
+def _rounded(found: Figures) -> Figures:
+    return {name: None if x is None or math.isnan(x) else round(x, 3) for name, x in found.items()}
 
 
 def goal_picture(task: str, camera: envs.Camera | None = None) -> np.ndarray:

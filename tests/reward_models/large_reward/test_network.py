@@ -148,3 +148,15 @@ def test_a_fit_learns_to_read_the_bar():
     later = judge.comparison(shown.take([0, 0, 7]), shown.take([4, 7, 0]), TEXTS["ball"])
     assert (np.sign(later.value) == [1, 1, -1]).all()
     assert sum(losses[-1].values()) < sum(losses[0].values())
+
+
+def test_the_package_s_model_loads_and_its_card_says_what_it_is_worth():
+    own, card = trained.load(), trained.card()
+    assert own.name == "own" and own.abstain_below == 0.0
+    found = own.progress(Frames(pictures(2)), "push the soccer ball into the goal")
+    assert np.isfinite(found.value).all()
+    assert set(card["held_out"]) == set(card["frames"])
+    for task, parts in card["held_out"].items():
+        assert parts["resets"]["mae"] < parts["slope"]["mae"], task
+        assert parts["truth"]["mae"] == 0.0
+    assert trained._own_file().stat().st_size < 3_000_000
