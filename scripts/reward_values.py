@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -43,7 +44,7 @@ def of_judge(flags: Any, env: envs.TaskEnv, frames: GradedFrames) -> dict[str, S
     goal = None
     if judge.sees:
         renderer = FrameRenderer(env, judge.size, True, False, 1, 16)
-        known = known._replace(pictures=renderer.render(frames.snapshot))
+        known = dataclasses.replace(known, pictures=renderer.render(frames.snapshot))
         goal = judged.goal_frames(renderer.render(np.array([env.spec.goal]))[0], len(known))
     rng, count = np.random.default_rng(0), len(known)
     orders = {"": np.arange(count), "backwards": _reordered(frames, None),

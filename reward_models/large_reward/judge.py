@@ -6,6 +6,7 @@ its own and the value NaN, so that it cannot be taken for a reward of 0.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
@@ -15,7 +16,8 @@ from jaxtyping import Float, Int, UInt8
 ANSWERED, ABSTAINED, FAILED = 0, 1, 2
 
 
-class Frames(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Frames:
     """B frames. What a model does not need may be None: `Judge.sees` says which it needs.
 
     Attributes:
@@ -32,10 +34,13 @@ class Frames(NamedTuple):
 
     def take(self, rows: np.ndarray | slice) -> Frames:
         """Some of the frames, or the same one several times."""
-        return Frames(*(None if x is None else x[rows] for x in self))
+        return Frames(*(None if x is None else x[rows] for x in self._arrays()))
 
     def __len__(self) -> int:
-        return len(next(x for x in self if x is not None))
+        return len(next(x for x in self._arrays() if x is not None))
+
+    def _arrays(self) -> tuple[np.ndarray | None, ...]:
+        return self.pictures, self.progress, self.success, self.key
 
 
 class Judgements(NamedTuple):
