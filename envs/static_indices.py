@@ -15,6 +15,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jax.extend import core
 
 _MOST_PARTS = 16
@@ -40,7 +41,12 @@ def static_indices(f: Callable[..., Any]) -> Callable[..., Any]:
 def _run(jaxpr: Any, consts: Sequence[Any], args: Sequence[Any]) -> list[Any]:
     """Evaluates a jaxpr: values that are known are NumPy arrays, the others JAX's."""
     values: dict[Any, Any] = {}
-    read = lambda v: np.asarray(v.val, v.aval.dtype) if isinstance(v, core.Literal) else values[v]
+
+    def read(v: Any) -> Any:
+        if isinstance(v, core.Literal):
+            return np.asarray(v.val, v.aval.dtype)  # pyright: ignore[reportAttributeAccessIssue]
+        return values[v]
+
     values.update(zip(jaxpr.constvars, map(_known, consts), strict=True))
     values.update(zip(jaxpr.invars, args, strict=True))
     for equation in jaxpr.eqns:
@@ -56,7 +62,7 @@ def _known(x: Any) -> Any:
 
 
 def _is_concrete(x: Any) -> bool:
-    plain = isinstance(x, jax.Array) and not isinstance(x, jax.core.Tracer)
+    plain = isinstance(x, jax.Array) and not isinstance(x, Tracer)
     return plain and not jnp.issubdtype(x.dtype, jax.dtypes.extended)
 
 

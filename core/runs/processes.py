@@ -195,10 +195,11 @@ class Merging:
         common = set(found[0]).intersection(*found[1:])
         rows = [merged([rows[steps] for rows in found]) for steps in sorted(common)]
         files.write_rows(self._out / "metrics.jsonl", rows)
-        for one in rows if self._on_row is not None else ():
-            if one["env_steps"] > self._told:
+        new = [one for one in rows if one["env_steps"] > self._told]
+        if new and self._on_row is not None:
+            for one in new:
                 self._on_row(one)
-                self._told = one["env_steps"]
+            self._told = new[-1]["env_steps"]
 
     def finish(self) -> dict[str, Any]:
         """Writes the last rows and the summary, which it returns."""
