@@ -52,6 +52,23 @@ def repeat(
     return *unpack(packed), taken
 
 
+def scan(body: Callable[[Any, Any], tuple[Any, Any]], carry: Any, xs: jax.Array) -> tuple[Any, Any]:
+    """`jax.lax.scan`, off the CPU with each step's results, a tree of arrays `[N, ...]`, written as
+    one matrix per type."""
+    if jax.default_backend() == "cpu":
+        return jax.lax.scan(body, carry, xs)
+    unpacks = []
+
+    def packed_body(carry: Any, x: Any) -> tuple[Any, Packed]:
+        carry, results = body(carry, x)
+        pack, unpack = packer(results)
+        unpacks.append(unpack)  # of every trace, all alike
+        return carry, pack(results)
+
+    carry, packed = jax.lax.scan(packed_body, carry, xs)
+    return carry, jax.vmap(unpacks[-1])(packed)
+
+
 def packer(example: Any) -> tuple[Callable[[Any], Packed], Callable[[Packed], Any]]:
     """Functions that pack trees like an example into matrices `[S, K]`, one for each type, and
     unpack them.

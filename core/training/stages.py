@@ -111,7 +111,7 @@ def collect(
         return (new, memory), (step, extras, ended)
 
     key, act_key = jax.random.split(seed.key)
-    (env_state, memory), (block, extras, (done, succeeded, broken)) = jax.lax.scan(
+    (env_state, memory), (block, extras, (done, succeeded, broken)) = packing.scan(
         body, (seed.env_state, seed.carry), jax.random.split(act_key, config.rollout)
     )
     counts = {"episodes": done, "episode_successes": succeeded, "nonfinite": broken}

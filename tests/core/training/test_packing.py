@@ -57,3 +57,17 @@ def test_a_seed_that_is_not_finite_keeps_what_was_before():
     chex.assert_trees_all_equal(*(jax.tree.map(lambda x: x[1], t) for t in (learners, tree())))
     assert found["sum"][1] == 0.0 and found["sum"][0] != 0.0
     assert (learners["count"] == tree()["count"] + jnp.array([2, 0, 2])).all()
+
+
+def test_a_scan_is_the_same_when_its_results_are_packed(monkeypatch):
+    def step(carry, x):
+        carry = carry + x
+        return carry, {"sum": carry, "many": jnp.outer(carry, jnp.arange(3.0)), "done": carry > 4}
+
+    start, xs = jnp.zeros(SEEDS), jnp.arange(5.0)
+    expected = jax.lax.scan(step, start, xs)
+    chex.assert_trees_all_equal(packing.scan(step, start, xs), expected)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    chex.assert_trees_all_equal(packing.scan(step, start, xs), expected)
+    both = jax.vmap(lambda s: packing.scan(step, s, xs))(jnp.stack([start, start + 1]))
+    chex.assert_trees_all_equal(jax.tree.map(lambda x: x[0], both), expected)
