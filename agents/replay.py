@@ -59,11 +59,21 @@ def init(example: Transition, rows: int, envs: int) -> ReplayState:
 
 def add(state: ReplayState, block: Transition) -> ReplayState:
     """Appends a block `[K, envs, ...]`; K must divide the rows, so that no block wraps."""
-    rows, length = capacity(state), block.cut.shape[0]
+    return _add(state, block, state.cursor, axis=0)
+
+
+def add_to_all(states: ReplayState, blocks: Transition) -> ReplayState:
+    """`add` for buffers side by side `[S, rows, envs, ...]` that are equally full: where all of
+    them continue at one place, adding is a copy, and not a scatter."""
+    return _add(states, blocks, states.cursor[0], axis=1)
+
+
+def _add(state: ReplayState, block: Transition, cursor: jax.Array, axis: int) -> ReplayState:
+    rows, length = state.data.cut.shape[axis], block.cut.shape[axis]
     if rows % length:
         raise ValueError(f"replay rows ({rows}) must be a multiple of the block length ({length})")
     data = jax.tree.map(
-        lambda ring, new: jax.lax.dynamic_update_slice_in_dim(ring, new, state.cursor, axis=0),
+        lambda ring, new: jax.lax.dynamic_update_slice_in_dim(ring, new, cursor, axis=axis),
         state.data,
         block,
     )

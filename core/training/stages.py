@@ -1,4 +1,4 @@
-"""The stages of training one seed, as pure functions of its state: collect, insert, learn,
+"""The stages of training one seed, as pure functions of its state: collect, score, learn,
 evaluate.
 
 A `Plan` holds what does not change during a run. `core_jax.training.train` vmaps the stages over
@@ -119,10 +119,10 @@ def collect(
     return seed.replace(key=key, env_state=env_state, carry=memory), block, extras, counts
 
 
-def insert(
+def score(
     plan: Plan, seed: SeedState, block: Transition, given: dict[str, jax.Array]
-) -> tuple[SeedState, Transition, dict[str, Any]]:
-    """Scores a block with the device sources and adds it to replay.
+) -> tuple[Transition, dict[str, Any]]:
+    """Scores a block with the device sources, before it is added to replay.
 
     Args:
         plan: the run's.
@@ -131,7 +131,7 @@ def insert(
         given: columns `[K, N]` from programs and host sources.
 
     Returns:
-        The seed, the block with its rewards, and means for the metrics.
+        The block with its rewards, and means for the metrics.
     """
     columns = dict(given)
     metrics: dict[str, Any] = {}
@@ -151,7 +151,7 @@ def insert(
         "refused_rewards": refused,
         **metrics,
     }
-    return seed.replace(replay=replay.add(seed.replay, block)), block, means
+    return block, means
 
 
 def learn(plan: Plan, seeds: SeedState, updates: jax.Array) -> tuple[SeedState, dict]:

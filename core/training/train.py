@@ -21,6 +21,7 @@ from jax.sharding import Mesh
 
 from core_jax import envs
 from core_jax.agents import learner as learners
+from core_jax.agents import replay
 from core_jax.agents.learner import Learner
 from core_jax.envs.wrappers import TrainingWrapper
 from core_jax.reward_models.source import HostSource, RewardSource, columns_of
@@ -76,7 +77,7 @@ class Train:
         bind = lambda f: functools.partial(f, plan)
         self._init = self.over_seeds(bind(stages.init), "init")
         self.collect = self.over_seeds(bind(stages.collect), "collect", (1,), donate=True)
-        self.insert = self.over_seeds(_insert(plan), "insert", donate=True, options=self._options)
+        self.insert = self._jit(_insert(plan), "insert", donate=True, options=self._options)
         self.learn_function = self._jit(bind(stages.learn), "learn", (1,), donate=True)
         self.learn_on_policy = self.over_seeds(
             bind(stages.learn_on_policy), "learn_on_policy", donate=True
@@ -272,11 +273,13 @@ def make_train(
 
 
 def _insert(plan: Plan) -> Callable:
-    """`stages.insert`; only an on-policy learner needs the scored block back."""
+    """Scores a block and adds it to replay, for all seeds; only an on-policy learner needs it
+    back."""
 
-    def insert(seed: SeedState, block: Any, given: dict[str, jax.Array]):
-        seed, block, means = stages.insert(plan, seed, block, given)
-        return seed, block if plan.learner.on_policy else None, means
+    def insert(seeds: SeedState, block: Any, given: dict[str, jax.Array]):
+        block, means = jax.vmap(functools.partial(stages.score, plan))(seeds, block, given)
+        seeds = seeds.replace(replay=replay.add_to_all(seeds.replay, block))
+        return seeds, block if plan.learner.on_policy else None, means
 
     return insert
 

@@ -134,3 +134,15 @@ def test_clips_of_one_step_are_single_transitions():
     clips = replay.sample_clips(state, jax.random.key(0), 200, 1, window=12)
     assert clips.rewards["formal"].shape == (200, 1)
     assert set(np.asarray(clips.rewards["formal"]).ravel().tolist()) == set(range(12))
+
+
+def test_adding_to_all_buffers_is_adding_to_each():
+    stack = lambda *trees: jax.tree.map(lambda *x: jnp.stack(x), *trees)
+    states = stack(filled(16), filled(16, cut_at=(14,)))
+    blocks = stack(rows(16, 4), rows(50, 4))
+    found, expected = replay.add_to_all(states, blocks), jax.vmap(replay.add)(states, blocks)
+    jax.tree.map(np.testing.assert_array_equal, found, expected)
+    with pytest.raises(ValueError, match=r"replay rows \(12\) must be a multiple"):
+        replay.add_to_all(states, stack(rows(0, 5), rows(0, 5)))
+    moved = {e.primitive.name for e in jax.make_jaxpr(replay.add_to_all)(states, blocks).eqns}
+    assert "dynamic_update_slice" in moved and not any("scatter" in name for name in moved)
