@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -110,7 +111,7 @@ def _scores(values: np.ndarray, frames: GradedFrames) -> Figures:
     return _rounded(found)
 
 
-def _rounded(found: Figures) -> Figures:
+def _rounded(found: Mapping[str, float | None]) -> Figures:
     return {name: None if x is None or math.isnan(x) else round(x, 3) for name, x in found.items()}
 
 
