@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 from core_jax import envs
 from core_jax.methods.base import BaseMethod, BaseRun, Context
@@ -35,6 +35,13 @@ class CodeConfig:
     formal: CodeFile = dataclasses.field(default_factory=CodeFile)
 
 
+class HasCode(Protocol):
+    """Settings with a file of reward code among them."""
+
+    @property
+    def formal(self) -> CodeFile: ...
+
+
 class Code(BaseMethod):
     """The reward in a file."""
 
@@ -62,7 +69,7 @@ class Code(BaseMethod):
 class CodeRun(BaseRun):
     """A reward of one's own during one run."""
 
-    def __init__(self, config: CodeConfig, context: Context):
+    def __init__(self, config: HasCode, context: Context):
         self._config, self._context = config, context
         compile_reward = reward_compiler("core", context.env)
         folder = context.folder / "rewards"

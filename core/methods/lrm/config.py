@@ -9,6 +9,7 @@ from annotated_types import Ge, Gt, Interval
 
 from core_jax.agents.bc import BCConfig
 from core_jax.envs import graded
+from core_jax.methods.code import CodeFile
 from core_jax.reward_models.large_reward.scripted import ScriptedJudgeConfig
 
 Weight = Annotated[float, Interval(ge=0, le=1e3)]
@@ -77,6 +78,14 @@ class DemosConfig:
 
 
 @dataclasses.dataclass(frozen=True)
+class FormalConfig(CodeFile):
+    """Reward code, to which the judged reward is the residual, as in CoRe."""
+
+    weight: Weight = 0.1
+    """Weight of the code's value, clipped to [-1, 1]."""
+
+
+@dataclasses.dataclass(frozen=True)
 class LRMConfig:
     """LRM: imitation, then PPO with a large reward model's judgements."""
 
@@ -86,5 +95,7 @@ class LRMConfig:
     """The demonstrations."""
     bc: BCConfig = dataclasses.field(default_factory=BCConfig)
     """Behaviour cloning of the demonstrations."""
+    formal: FormalConfig = dataclasses.field(default_factory=FormalConfig)
+    """Reward code, to which the judged reward is the residual, as in CoRe."""
     truth: ScriptedJudgeConfig = dataclasses.field(default_factory=ScriptedJudgeConfig)
     """The errors of --lrm.judge scripted."""

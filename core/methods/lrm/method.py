@@ -2,13 +2,14 @@
 
 The policy is cloned before the first step; PPO then refines it, with the cloned policy as the
 reference of its KL penalty. The judged reward, the benchmark's success and its dense reward are
-three columns, so any of them can be the reward, or a mixture.
+three columns, so any of them can be the reward, or a mixture. With reward code as well
+(`--formal.file`) the judged reward stands in for CoRe's residual.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import jax
@@ -17,13 +18,18 @@ import numpy as np
 from core_jax import envs
 from core_jax.agents.ppo import PPO
 from core_jax.methods.base import BaseMethod, BaseRun, Context
+from core_jax.methods.code import CodeRun, check_file
 from core_jax.methods.lrm import cloning
 from core_jax.methods.lrm.config import JudgeConfig, LRMConfig
 from core_jax.methods.lrm.judges import check_judge, make_judge
 from core_jax.methods.lrm.questions import WorldStates
 from core_jax.methods.lrm.source import COLUMN, JudgedReward
+from core_jax.methods.triggers import Trigger
+from core_jax.methods.written import COLUMN as FORMAL_COLUMN
+from core_jax.methods.written import FORMAL
 from core_jax.reward_models.source import GroundTruth
 from core_jax.training.config import TrainingConfig
+from core_jax.training.programs import Program
 from core_jax.training.state import SeedState
 from core_jax.training.streams import Stream, stream_keys
 from core_jax.training.train import Rewards, Train
@@ -74,10 +80,12 @@ class LRM(BaseMethod):
     def unused(self, config: LRMConfig) -> Mapping[str, str]:
         """Settings of judges that are not asked."""
         asked, found = config.lrm, {}
+        if config.formal.file is None:
+            found["formal.weight"] = "There is no --formal.file."
         if asked.weight == 0:
             names = {f for f in JudgeConfig.__dataclass_fields__ if not f.endswith("weight")}
-            return {name: "With --lrm.weight 0 nobody is asked." for name in
-                    ("truth", *(f"lrm.{n}" for n in sorted(names)))}  # fmt: skip
+            idle = ("truth", *(f"lrm.{n}" for n in sorted(names)))
+            return found | dict.fromkeys(idle, "With --lrm.weight 0 nobody is asked.")
         if asked.judge != "scripted":
             found["truth"] = "The judge is not scripted."
         if asked.judge != "own":
@@ -96,8 +104,12 @@ class LRM(BaseMethod):
     def check(self, config: LRMConfig, training: TrainingConfig, spec: envs.TaskSpec) -> None:
         """There is a reward, an expert, pictures where they are looked at, and a judge."""
         lrm = config.lrm
-        if max(lrm.weight, lrm.sparse_weight, lrm.dense_weight) == 0:
-            raise ValueError("one of lrm.weight, lrm.sparse_weight, lrm.dense_weight must not be 0")
+        check_file(config.formal.file)
+        if not (lrm.weight or lrm.sparse_weight or lrm.dense_weight or config.formal.file):
+            raise ValueError(
+                "one of lrm.weight, lrm.sparse_weight, lrm.dense_weight must not be 0, or there "
+                "must be a formal.file"
+            )
         if spec.expert is None:
             raise ValueError(f"task {spec.name} has no expert whose demonstrations can be cloned")
         if config.demos.best > config.demos.worst:
@@ -117,10 +129,13 @@ class LRM(BaseMethod):
         weights = {s.column: getattr(lrm, name) for name, s in _BASELINES.items()}
         weights = {column: weight for column, weight in weights.items() if weight > 0}
         sources = tuple(s for s in _BASELINES.values() if s.column in weights)
+        codes = () if config.formal.file is None else (FORMAL_COLUMN,)
+        if codes:
+            weights[FORMAL] = config.formal.weight
         if lrm.weight == 0:
-            return Rewards(weights, sources)
+            return Rewards(weights, sources, codes)
         host = JudgedReward(env, lrm, lambda: make_judge(config, None, None))
-        return Rewards({COLUMN: lrm.weight, **weights}, sources, hosts=(host,))
+        return Rewards({COLUMN: lrm.weight, **weights}, sources, codes, (host,))
 
     def empty_arrays(
         self, config: LRMConfig, training: TrainingConfig, env: envs.TaskEnv
@@ -154,6 +169,7 @@ class LRMRun(BaseRun):
         self._config, self._context, self._train, self._learner = config, context, train, learner
         self._host = next((h for h in train.rewards.hosts if isinstance(h, JudgedReward)), None)
         self.cloned: dict[str, list[float]] = {}
+        self._code = None if config.formal.file is None else CodeRun(config, context)
         if self._host is not None:
             training, size = context.training, _snapshot_size(context.env)
             self._host.worlds = WorldStates.fresh(training.seeds, training.envs, size)
@@ -178,6 +194,20 @@ class LRMRun(BaseRun):
         context.note(f"cloned: {', '.join(f'{k} {v}' for k, v in self.cloned.items())}")
         return seeds
 
+    @property
+    def triggers(self) -> Sequence[Trigger]:
+        """Statistics of the reward code are kept."""
+        return () if self._code is None else self._code.triggers
+
+    def begin(self) -> None:
+        """Every seed uses the reward code."""
+        if self._code is not None:
+            self._code.begin()
+
+    def programs(self) -> Mapping[str, Sequence[Program]]:
+        """The reward code of each seed."""
+        return {} if self._code is None else self._code.programs()
+
     def row(self) -> dict[str, Any]:
         """How often the judge was asked, and how often it gave no answer."""
         if self._host is None:
@@ -198,11 +228,14 @@ class LRMRun(BaseRun):
     def state(self) -> dict[str, Any]:
         """Counts, and what was found of the cloned policies."""
         counts = {} if self._host is None else dict(self._host.counts)
-        return {"cloned": self.cloned, "counts": counts}
+        code = None if self._code is None else self._code.state()
+        return {"cloned": self.cloned, "counts": counts, "formal": code}
 
     def restore(self, arrays: Mapping[str, Any], state: Mapping[str, Any]) -> None:
         """Takes over a checkpoint."""
         self.cloned = dict(state["cloned"])
+        if self._code is not None:
+            self._code.restore(arrays, state["formal"])
         if self._host is not None:
             worlds = {name: np.array(x) for name, x in arrays["worlds"].items()}
             self._host.worlds = WorldStates(**worlds)

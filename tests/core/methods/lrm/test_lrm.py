@@ -103,6 +103,24 @@ def test_a_judge_that_never_answers_stops_the_run(world, tmp_path):
         run(strict, tmp_path / "strict", quiet=True, env=world)
 
 
+@pytest.mark.slow
+def test_with_reward_code_the_judged_reward_is_the_residual(world, tmp_path):
+    code = tmp_path / "code.py"
+    code.write_text(
+        "def compute_reward(observation, action, target_pos):\n"
+        "    return observation[0] / 2, {'x': observation[0]}\n"
+    )
+    settings = config(formal={"file": code, "weight": 0.5}, steps=320, eval_every=320)
+    rows = []
+    out = tmp_path / "run"
+    run(settings, out, quiet=True, env=world, on_row=rows.append)
+    for row in rows:
+        total = 0.1 * np.array(row["rewards"]["lrm"]) + 0.5 * np.array(row["rewards"]["formal"])
+        np.testing.assert_allclose(row["reward"], total, atol=1e-5)
+    data = restore.load(out).seeds.replay.data
+    np.testing.assert_allclose(data.rewards["formal"], data.next_obs[..., 0] / 2, atol=1e-6)
+
+
 def answers(**values):
     made = lambda v: Judgements(np.array(v, np.float32), np.ones(len(v)), np.zeros(len(v), np.int8))
     return {kind: made(v) for kind, v in values.items()}
