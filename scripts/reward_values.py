@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from core_jax.models.factory import make_labeller
 from core_jax.models.ledger import open_ledger
 from core_jax.prompts.captions import goal_caption
 from core_jax.report.reward_quality import Scored
-from core_jax.reward_models.large_reward import Frames, Judge, trained
+from core_jax.reward_models.large_reward import Judge, trained
 from core_jax.reward_models.large_reward.client import ServerJudge
 from core_jax.reward_models.large_reward.graded import GradedFrames
 from core_jax.reward_models.large_reward.scripted import ScriptedJudge
@@ -181,6 +181,3 @@ def _summed(values: np.ndarray, frames: GradedFrames) -> np.ndarray:
         rows = frames.episode == number
         found[rows] = np.cumsum(np.nan_to_num(values[rows]))
     return found
-
-
-__all__ = ["Frames", "Mapping", "of_clip", "of_formal", "of_judge", "of_run"]

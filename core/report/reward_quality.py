@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ from core_jax.reward_models.large_reward import metrics
 from core_jax.reward_models.large_reward.graded import GradedFrames
 from core_jax.visual.figures import as_label, new_figure
 
-SUCCESSFUL = "successful"
 _WORST = 8  # frames that are shown
 
 
@@ -26,9 +25,9 @@ class Scored:
 
     Attributes:
         values: [M]; NaN where there is none.
-        backwards, shuffled: [M] its values where clips were played backwards, or in random order:
-            in the order in which they were played then. None where it was not asked.
-        played_backwards, played_shuffled: [M] the step of the frame that was shown there.
+        backwards, shuffled: [M] its values of the same frames where clips were played backwards, or
+            in random order. None where it was not asked.
+        played_shuffled: [M] when each frame was shown in the shuffled clip.
         is_chance: whether a value is a probability that the task is done.
         is_progress: whether a value means progress in [0, 1].
         seconds: that a value took.
@@ -212,6 +211,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return None if math.isnan(value) else round(value, 5)
     return value
-
-
-__all__: Sequence[str] = ("Scored", "measures", "write_page")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -215,6 +215,3 @@ def _value(found: Judgements) -> float:
     if not found.answered[0]:
         raise wire.WireError("the model is not confident enough of an answer")
     return float(found.value[0])
-
-
-__all__: Sequence[str] = ("ADAPTERS", "answer", "make_server", "resized")
