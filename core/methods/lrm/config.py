@@ -55,6 +55,11 @@ class JudgeConfig:
     """Address of the server, such as http://127.0.0.1:5001."""
     concurrency: Annotated[int, Ge(1)] = 8
     """Requests to a server or a chat model that are under way together."""
+    both_orders: bool = False
+    """Ask a chat model every comparison in both orders; answers that contradict each other are an
+    abstention."""
+    shuffle: bool = False
+    """Ask a chat model about a rollout's frames in random order."""
     timeout: Annotated[float, Gt(0)] = 60.0
     """Seconds that a server has for an answer."""
     retries: Annotated[int, Ge(0)] = 2

@@ -61,5 +61,11 @@ def make_judge(
         model = None if chat_model is None else chat_model("core")
         if model is None or isinstance(model, ReplayModel):
             raise ValueError("lrm.judge vlm needs --model gemini or openai: replay has no pictures")
-        judge = ChatJudge(model, to_png, concurrency=lrm.concurrency)
+        judge = ChatJudge(
+            model,
+            to_png,
+            concurrency=lrm.concurrency,
+            both_orders=lrm.both_orders,
+            shuffle=lrm.shuffle,
+        )
     return judge if folder is None else RecordedJudge(folder / ANSWERS, judge)

@@ -93,6 +93,9 @@ class LRM(BaseMethod):
         if asked.judge != "server":
             reason = "The judge is not a server."
             found |= {"lrm.url": reason, "lrm.timeout": reason, "lrm.retries": reason}
+        if asked.judge != "vlm":
+            reason = "The judge is no chat model."
+            found |= {"lrm.both_orders": reason, "lrm.shuffle": reason}
         if asked.judge not in ("server", "vlm"):
             found["lrm.concurrency"] = "The judge is no service."
         if asked.reward != "tri":

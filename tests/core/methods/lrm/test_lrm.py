@@ -167,6 +167,7 @@ def test_settings_that_do_not_fit_are_named(world, changes, named):
         (["--lrm.judge", "scripted", "--lrm.url", "http://127.0.0.1:1"], "lrm.url"),
         (["--lrm.reward", "progress", "--lrm.threshold", "0.5"], "lrm.threshold"),
         (["--truth.noise", "0.1"], "truth"),
+        (["--lrm.both-orders"], "lrm.both_orders"),
         (["--lrm.weight", "0", "--lrm.sparse-weight", "1", "--lrm.every", "5"], "lrm.every"),
     ],
 )
