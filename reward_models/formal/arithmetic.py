@@ -114,6 +114,9 @@ class Arithmetic(Operations):
             right = self._counts(right)
             return self.over(right, lambda times: self._arithmetic(name, left, times), True)
         if name == "Mult" and isinstance(left, list | tuple | str) and isinstance(right, int):
+            if isinstance(right, bool):
+                message = "a list or text times a constant truth value, which NumPy's cannot be"
+                raise ValueProblem(message, "write int(x), or `if`")
             if len(left) * right > MAX_ITEMS:
                 raise ValueProblem(f"a container may hold at most {MAX_ITEMS} items")
             return (list(left) if isinstance(left, list) else left) * right

@@ -141,7 +141,18 @@ def _abs(evaluator: Any, x: Any) -> Any:
     kinds = evaluator.memory.kinds
     if not is_array(x) and isinstance(x, list | tuple):
         raise ValueProblem(f"abs() of {describe(x)}", "use np.abs")
+    _check_constant("abs()", x)
+    if is_traced(x) and x.dtype == jnp.bool_ and not x.ndim and kinds.python(x) is not False:
+        if kinds.python(x) is not True:
+            raise ValueProblem("a truth value that may be Python's or NumPy's", "write int(x)")
+        return kinds.as_python(x.astype(jnp.int32))  # NumPy's stays a truth value
     return kinds.of_all(fresh(NUMPY["abs"].call(evaluator, (x,), {}), (x,)), (x,))
+
+
+def _check_constant(what: str, x: Any) -> None:
+    """Refuses a constant truth value where Python's is a number and NumPy's is not."""
+    if isinstance(x, bool):
+        raise ValueProblem(f"{what} of a constant truth value", "make a number of it: int(x)")
 
 
 def _round(evaluator: Any, x: Any, ndigits: int | None = None) -> Any:
@@ -149,6 +160,7 @@ def _round(evaluator: Any, x: Any, ndigits: int | None = None) -> Any:
     hint = "use np.round(x, n), or round(float(x), n)"
     evaluator.raises(known(kinds.array(x)), "round() of an array, as np.where gives one", hint)
     if not is_traced(value):
+        _check_constant("round()", x)
         return round(value, ndigits)
     if ndigits is None:
         check_cast(evaluator, value, "int")

@@ -147,8 +147,9 @@ class Expressions(Attributes):
         if isinstance(node.op, ast.USub) and kind == np.bool_:
             if self.memory.kinds.python(operand) is False:
                 raise PythonRaises("NumPy has no minus of truth values", "use ~x, or float(x)")
-        if isinstance(operand, bool) and isinstance(node.op, ast.Invert):
-            operand = int(operand)
+        if isinstance(operand, bool):
+            message = "a sign or `~` of a constant truth value: NumPy has others than Python"
+            raise ValueProblem(message, "write `not x`, or int(x)")
         signs = {"USub": operator.neg, "UAdd": operator.pos, "Invert": operator.invert}
         result = fresh(signs[type(node.op).__name__](operand), (operand,))
         return self.memory.kinds.of_all(result, (operand,))

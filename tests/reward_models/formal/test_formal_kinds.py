@@ -56,6 +56,20 @@ def test_what_raises_on_one_path_is_refused(expression, reason):
     assert reason in difference(program(HEAD + f"r = {expression}"))
 
 
+@pytest.mark.parametrize("expression", [
+    "abs({})", "-{}", "+{}", "~{}", "round({})", "len([1] * {})",
+])  # fmt: skip
+def test_what_a_constant_truth_value_is_must_not_matter(expression):
+    """Python's and NumPy's constants are not told apart."""
+    for constant in ("True", "np.any([1])"):
+        found = difference(program(HEAD + f"r = {expression.format(constant)} + m[0, 0]"))
+        assert "constant truth value" in found
+
+
+def test_abs_of_pythons_truth_value_is_a_number():
+    assert difference(program(HEAD + "r = abs(float(m[0, 0]) > 0) + (m[0, 1] > 0) + 0.5")) == ""
+
+
 @pytest.mark.parametrize("vector", [
     "np.diag(m)", "np.broadcast_to(action[:1], (3,))", "np.broadcast_to([1.0, 2.0, 3.0], (3,))",
     "np.diagonal([[1.0, m[0, 0], 0.0], [2.0, 3.0, 0.0], [0.0, 0.0, 1.0]])",
