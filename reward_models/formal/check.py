@@ -34,7 +34,11 @@ SAME = 2  # places that are shown of one problem
 MAX_EXPONENT = 64
 
 
-class _Checker:
+class Checker:
+    """Visits a tree and reports what the whitelist does not hold; image programs widen it."""
+
+    subject = "a formal reward"
+
     def __init__(self, source: str, tree: ast.Module, signature: Signature):
         self.source, self.signature = source, signature
         self.found: list[Diagnostic] = []
@@ -50,7 +54,7 @@ class _Checker:
             name = type(node).__name__
             what, hint = REFUSED.get(name, (f"`{name}` syntax", "use plain arithmetic, if, for"))
             located = node if hasattr(node, "lineno") else parent or node
-            self.report(located, f"{what} cannot be used in a formal reward", hint)
+            self.report(located, f"{what} cannot be used in {self.subject}", hint)
             return
         method = getattr(self, f"check_{type(node).__name__}", None)
         if method:
@@ -143,7 +147,7 @@ class _Checker:
 
     def check_With(self, node: ast.With) -> None:
         if not is_errstate(node):
-            message = "`with` statements cannot be used in a formal reward"
+            message = f"`with` statements cannot be used in {self.subject}"
             self.report(node, message, "only `with np.errstate(all='ignore')` can; remove it")
 
     def check_Assign(self, node: ast.Assign) -> None:
@@ -271,7 +275,12 @@ def _bound_names(tree: ast.Module) -> set[str]:
 
 def check(source: str, tree: ast.Module, signature: Signature) -> tuple[Diagnostic, ...]:
     """All uses of what the whitelist does not hold, in source order, at most MAX_DIAGNOSTICS."""
-    checker = _Checker(source, tree, signature)
+    checker = Checker(source, tree, signature)
+    return diagnostics(checker, tree)
+
+
+def diagnostics(checker: Checker, tree: ast.Module) -> tuple[Diagnostic, ...]:
+    """What a checker finds in a tree, in source order, at most MAX_DIAGNOSTICS."""
     checker.visit(tree)
     unique = sorted(set(checker.found), key=lambda found: (found.line, found.column))
     return tuple(_few_of_each(unique)[:MAX_DIAGNOSTICS])

@@ -1,0 +1,305 @@
+"""Arithmetic, comparisons and truth of an image program's values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from core_jax.reward_models.programs import numbers
+from core_jax.reward_models.programs.loops import Loops
+from core_jax.reward_models.programs.paths import both, either, negated
+from core_jax.reward_models.programs.values import (
+    Array,
+    Choice,
+    Dict,
+    Instance,
+    List,
+    Number,
+    Picked,
+    PythonRaises,
+    Record,
+    Stack,
+    Text,
+    Unset,
+    ValueProblem,
+    Window,
+    describe,
+    is_number,
+    is_traced,
+)
+
+
+class Operations(Loops):
+    """The part of the evaluator for operators."""
+
+    def data(self, value: Any, what: str = "a number or an array") -> Any:
+        """A number or array as plain data: Python's, NumPy's or JAX's.
+
+        Raises:
+            PythonRaises: it is neither.
+        """
+        if isinstance(value, Array):
+            return self.store.get(value)
+        if is_number(value):
+            return numbers.data_of(value)
+        if isinstance(value, tuple | List):
+            return self.stacked(value)
+        raise PythonRaises(f"{what} is needed here, not {describe(value)}")
+
+    def stacked(self, value: Any) -> Any:
+        """Nested tuples and lists of numbers as one array."""
+        held = self.store.get(value) if isinstance(value, List) else value
+        if isinstance(held, Stack):
+            message = "how many numbers this list has depends on the picture"
+            raise ValueProblem(message, "use its items one by one")
+        rows = [self.data(item) for item in held]
+        if any(getattr(item, "ragged", None) is not None for item in held):
+            raise ValueProblem("arrays whose size depends on the picture cannot be stacked")
+        if any(is_traced(row) for row in rows):
+            wide = numbers.dtype_of(held[0])
+            for item in held[1:]:
+                wide = numbers.common(wide, numbers.dtype_of(item))
+            return jnp.stack([jnp.asarray(row, wide) for row in rows])
+        return np.asarray(rows)
+
+    def wrapped(self, data: Any, python: bool = False, ragged: Any = None) -> Any:
+        """Plain data as a value of the program."""
+        if np.ndim(data) == 0:
+            return numbers.made(data, python)
+        if is_traced(data):
+            self.work(int(data.size))
+        return Array(data, ragged)
+
+    def arithmetic(self, name: str, a: Any, b: Any) -> Any:
+        """`a op b`."""
+        for index, one in enumerate((a, b)):
+            if isinstance(one, Choice):
+                other = (lambda x: self.arithmetic(name, x, b)) if index == 0 else (
+                    lambda x: self.arithmetic(name, a, x))  # fmt: skip
+                return self.over(one, other)
+        if isinstance(a, str | Text) or isinstance(b, str | Text):
+            return self._texts(name, a, b)
+        if isinstance(a, tuple | List) and (type(a) is type(b) or isinstance(b, int)):
+            return self._sequences(name, a, b)
+        pythons = (numbers.is_python(a), numbers.is_python(b))
+        ragged = self.ragged_of(a, b)
+        x, y = self.data(a), self.data(b)
+        self._check_shapes(x, y)
+        result, raised = numbers.binary(name, x, y, pythons)
+        if raised is not None:
+            self.raises(raised, "division by zero", "test for zero first")
+        return self.wrapped(result, all(pythons), ragged)
+
+    def _check_shapes(self, x: Any, y: Any) -> None:
+        try:
+            np.broadcast_shapes(np.shape(x), np.shape(y))
+        except ValueError:
+            message = f"arrays of shapes {np.shape(x)} and {np.shape(y)} do not fit"
+            raise PythonRaises(message, "check their sizes and channels") from None
+
+    def ragged_of(self, *values: Any) -> Any:
+        """How much is there of what an elementwise operation of these values gives."""
+        found = [one for one in values if isinstance(one, Array) and one.ragged is not None]
+        if not found:
+            return None
+        first = found[0]
+        for one in values:
+            if not isinstance(one, Array) or one is first:
+                continue
+            if one.ragged is None:
+                axes = 2 if isinstance(first.ragged, Window) else 1
+                if len(one.shape) > len(first.shape) - axes:
+                    message = "an array whose size depends on the picture, and another one"
+                    raise ValueProblem(message, "slice both in the same way")
+            elif isinstance(one.ragged, Window) and isinstance(first.ragged, Window):
+                pairs = zip(one.ragged.parts(), first.ragged.parts(), strict=True)
+                for mine, other in pairs:
+                    if mine is not other:
+                        self.raises(mine != other, "two slices of different sizes")
+            elif one.ragged.parts()[0] is not first.ragged.parts()[0]:
+                raise ValueProblem("the elements of two masks cannot be combined")
+        return first.ragged
+
+    def inside(self, array: Array) -> Any:
+        """Which elements of a ragged array are there, broadcastable to it."""
+        ragged, shape = array.ragged, array.shape
+        if isinstance(ragged, Picked):
+            return ragged.member.reshape(-1, *(1,) * (len(shape) - 1))
+        rows = jnp.arange(shape[0])[:, None] < ragged.height
+        columns = jnp.arange(shape[1])[None, :] < ragged.width
+        return (rows & columns).reshape(*shape[:2], *(1,) * (len(shape) - 2))
+
+    def _texts(self, name: str, a: Any, b: Any) -> Any:
+        if isinstance(a, str) and isinstance(b, str | int) and name in ("Add", "Mult"):
+            if name == "Mult" and isinstance(b, int) and len(a) * b > 1000:
+                raise ValueProblem("the string is too long")
+            return numbers.OPERATORS[name](a, b)
+        if name in ("Add", "Mod"):
+            return Text()
+        raise PythonRaises(f"{describe(a)} and {describe(b)} have no such operation")
+
+    def _sequences(self, name: str, a: Any, b: Any) -> Any:
+        if name == "Add" and type(a) is type(b):
+            if isinstance(a, tuple):
+                return a + b
+            held = [self.store.get(one) for one in (a, b)]
+            if all(isinstance(one, tuple) for one in held):
+                return List(held[0] + held[1])
+            raise ValueProblem("lists whose length depends on the picture", "use .append")
+        if name == "Mult" and isinstance(b, int):
+            held = a if isinstance(a, tuple) else self.store.get(a)
+            if isinstance(held, tuple) and len(held) * b <= 1000:
+                return held * b if isinstance(a, tuple) else List(held * b)
+        raise PythonRaises(f"{describe(a)} and {describe(b)} have no such operation")
+
+    def compare(self, name: str, a: Any, b: Any) -> Any:
+        """`a op b` of a comparison."""
+        if name in ("Is", "IsNot"):
+            same = self._same(a, b)
+            return self.not_of(same) if name == "IsNot" else same
+        if name in ("In", "NotIn"):
+            found = self._contains(b, a)
+            return self.not_of(found) if name == "NotIn" else found
+        for index, one in enumerate((a, b)):
+            if isinstance(one, Choice):
+                other = (lambda x: self.compare(name, x, b)) if index == 0 else (
+                    lambda x: self.compare(name, a, x))  # fmt: skip
+                return self.over(one, other)
+        if a is None or b is None or isinstance(a, str | Text) or isinstance(b, str | Text):
+            return self._unlike(name, a, b)
+        if isinstance(a, tuple | List) and isinstance(b, tuple | List):
+            return self._compare_items(name, a, b)
+        if isinstance(a, Instance | Dict | Record) or isinstance(b, Instance | Dict | Record):
+            raise ValueProblem(f"{describe(a)} and {describe(b)} cannot be compared here")
+        ragged = self.ragged_of(a, b)
+        x, y = self.data(a), self.data(b)
+        self._check_shapes(x, y)
+        python = numbers.is_python(a) and numbers.is_python(b)
+        return self.wrapped(numbers.compare(name, x, y), python, ragged)
+
+    def _unlike(self, name: str, a: Any, b: Any) -> Any:
+        if isinstance(a, Text) or isinstance(b, Text):
+            raise ValueProblem("a text made from the picture cannot be compared", "use numbers")
+        if name in ("Eq", "NotEq"):
+            if isinstance(a, Array) or isinstance(b, Array):
+                message = "an array compared with None gives an array"
+                raise ValueProblem(message, "write `is None`")
+            return (a == b) is (name == "Eq")
+        if isinstance(a, str) and isinstance(b, str):
+            return numbers.COMPARISONS[name](a, b)
+        raise PythonRaises(f"{describe(a)} and {describe(b)} have no order", "test for None first")
+
+    def _compare_items(self, name: str, a: Any, b: Any) -> Any:
+        if name not in ("Eq", "NotEq"):
+            raise ValueProblem("an order of tuples or lists", "compare their items")
+        rows = [one if isinstance(one, tuple) else self.store.get(one) for one in (a, b)]
+        if any(isinstance(row, Stack) for row in rows):
+            raise ValueProblem("lists whose length depends on the picture cannot be compared")
+        if type(a) is not type(b) or len(rows[0]) != len(rows[1]):
+            return name == "NotEq"
+        same: Any = True
+        for x, y in zip(*rows, strict=True):
+            same = both(same, self.truth(self.compare("Eq", x, y)))
+        same = negated(same) if name == "NotEq" else same
+        return numbers.made(same, True)
+
+    def _same(self, a: Any, b: Any) -> Any:
+        if isinstance(a, Choice):
+            truth: Any = False
+            for condition, one in zip(a.conditions, a.values, strict=True):
+                if isinstance(one, Unset):
+                    self.raises(condition, f"{one.what} has no value")
+                    continue
+                found = numbers.data_of(self._same(one, b))
+                truth = either(truth, both(condition, found))
+            return numbers.made(truth, True)
+        if b is None or a is None:
+            return self._same(b, a) if isinstance(b, Choice) else a is b
+        if isinstance(b, bool):  # `x is True`: of NumPy's truth values never, of Python's as ==
+            if isinstance(a, Number) and a.python and a.data.dtype == np.bool_:
+                return self.compare("Eq", a, b)
+            return a is b
+        if isinstance(a, int | str) and type(a) is type(b):
+            return a == b
+        if isinstance(a, Number) or isinstance(b, Number):
+            return self.compare("Eq", a, b)
+        return a is b
+
+    def not_of(self, value: Any) -> Any:
+        """`not value`."""
+        return numbers.made(negated(self.truth(value)), True)
+
+    def _contains(self, owner: Any, value: Any) -> Any:
+        if isinstance(owner, Choice):
+            return self.over(owner, lambda one: self._contains(one, value))
+        if isinstance(owner, Dict):
+            found = self.store.get(owner).get(value, Unset("entry"))
+            if isinstance(found, Choice):
+                pairs = zip(found.conditions, found.values, strict=True)
+                there = [condition for condition, one in pairs if not isinstance(one, Unset)]
+                truth: Any = False
+                for condition in there:
+                    truth = either(truth, condition)
+                return numbers.made(truth, True)
+            return not isinstance(found, Unset)
+        if isinstance(owner, str) and isinstance(value, str):
+            return value in owner
+        held = self.store.get(owner) if isinstance(owner, List) else owner
+        if not isinstance(held, tuple):
+            raise ValueProblem(f"`in` of {describe(owner)}", "loop over it and compare")
+        truth = False
+        for item in held:
+            truth = either(truth, self.truth(self.compare("Eq", item, value)))
+        return numbers.made(truth, True)
+
+    def truth(self, value: Any) -> Any:
+        """Python's truth of a value: a bool, or a traced 0-d bool.
+
+        Raises:
+            PythonRaises: it is an array of several elements.
+        """
+        if isinstance(value, Choice):
+            found = self.over(value, lambda one: numbers.made(self.truth(one), True))
+            return self.truth(found)
+        if isinstance(value, Number):
+            return value.data if value.data.dtype == np.bool_ else value.data != 0
+        if isinstance(value, Array):
+            if np.prod(value.shape) != 1 or value.ragged is not None:
+                message = f"the truth of {describe(value)} is ambiguous"
+                raise PythonRaises(message, "use np.any(...), np.all(...) or `is not None`")
+            data = self.store.get(value)
+            return data.reshape(()) != 0 if is_traced(data) else bool(data)
+        if isinstance(value, List):
+            held = self.store.get(value)
+            return held.length > 0 if isinstance(held, Stack) else bool(held)
+        if isinstance(value, Dict):
+            return bool(self.store.get(value))
+        if isinstance(value, Text | Instance):
+            return True
+        if isinstance(value, Record):
+            size = self.size(value)
+            return size.data > 0 if isinstance(size, Number) else size > 0
+        return bool(value) if isinstance(value, tuple | str | bool | int | float | np.generic) else (
+            value is not None)  # fmt: skip
+
+    def size(self, value: Any) -> Any:
+        """`len(value)`."""
+        raise NotImplementedError
+
+    def unary(self, name: str, value: Any) -> Any:
+        """`-value`, `+value`, `~value` or `not value`."""
+        if name == "Not":
+            return self.not_of(value)
+        if isinstance(value, Choice):
+            return self.over(value, lambda one: self.unary(name, one))
+        data, python = self.data(value), numbers.is_python(value)
+        kind = np.asarray(data).dtype.kind if not is_traced(data) else np.dtype(data.dtype).kind
+        if kind == "b" and python:
+            data = data.astype(jnp.int32) if is_traced(data) else int(data)
+            kind = "i"
+        if name == "Invert" and kind == "f" or name == "USub" and kind == "b":
+            raise PythonRaises("this operation has no meaning for these numbers")
+        result = {"USub": lambda: -data, "UAdd": lambda: +data, "Invert": lambda: ~data}[name]()
+        return self.wrapped(result, python, getattr(value, "ragged", None))

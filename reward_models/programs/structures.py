@@ -1,0 +1,368 @@
+"""The structure of a value, apart from the numbers in it: how two paths of a program are joined.
+
+Where a condition is known only at run time, and from one round of a loop or one frame to the next,
+a value may be an array here and None there, a list of two items or of three. Its structure is a
+tree of `Node`s, its numbers a flat list of arrays (its leaves). `join` finds a structure that two
+values fit into, `lift` writes a value in it, `build` makes the value of leaves. Then joining two
+paths is `jnp.where` on leaves, and a loop's carry or a program's state is a tuple of leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from core_jax.reward_models.programs import numbers
+from core_jax.reward_models.programs.values import (
+    Array,
+    Choice,
+    Dict,
+    Instance,
+    List,
+    Number,
+    Picked,
+    Record,
+    Scope,
+    Stack,
+    Unset,
+    ValueProblem,
+    Window,
+    is_static_number,
+)
+
+CAPACITY = 64  # items of a list whose length is known only at run time
+MAX_OPTIONS = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """A piece of a structure.
+
+    Attributes:
+        kind: same, number, array, tuple, list, stack, dict, object, record or choice.
+        meta: what is known of it beyond its kind; compared by `==`.
+        children: the structures of its parts.
+        origin: the object itself, if it is the same one on all paths; then it has no leaves.
+        example: a value to make others from.
+    """
+
+    kind: str
+    meta: tuple = ()
+    children: tuple[Node, ...] = ()
+    origin: Any = None
+    example: Any = None
+
+
+def equal(a: Node, b: Node) -> bool:
+    """Whether two structures are the same."""
+    if a.kind != b.kind or a.origin is not b.origin or len(a.children) != len(b.children):
+        return False
+    if a.origin is not None:
+        return True
+    if a.kind == "same":
+        return same_static(a.example, b.example)
+    same_meta = a.meta == b.meta
+    return same_meta and all(map(equal, a.children, b.children))
+
+
+def same_static(a: Any, b: Any) -> bool:
+    """Whether two static values are one and the same to a program."""
+    if a is b:
+        return True
+    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
+        return False
+    if is_static_number(a) and is_static_number(b):
+        return type(a) is type(b) and (a == b or (a != a and b != b))
+    return type(a) is type(b) and isinstance(a, str | Unset) and a == b
+
+
+def node_of(value: Any, store: Any) -> Node:
+    """The structure of `value`; `store.get(cell)` gives what a cell holds."""
+    of = lambda items: tuple(node_of(item, store) for item in items)
+    if isinstance(value, Number):
+        return Node("number", (value.data.dtype, value.python), origin=value)
+    if isinstance(value, Array):
+        data = store.get(value)
+        ragged = type(value.ragged).__name__
+        return Node("array", (tuple(data.shape), np.dtype(data.dtype), ragged), origin=value)
+    if isinstance(value, tuple):
+        return Node("tuple", (len(value),), of(value), example=value)
+    if isinstance(value, List):
+        held = store.get(value)
+        if isinstance(held, Stack):
+            return Node("stack", (), (held.element,), origin=value)
+        return Node("list", (len(held),), of(held), origin=value)
+    if isinstance(value, Dict):
+        held = store.get(value)
+        return Node("dict", tuple(held), of(held.values()), origin=value)
+    if isinstance(value, Instance):
+        held = store.get(value)
+        return Node("object", (id(value.cls), *held), of(held.values()), value, value)
+    if isinstance(value, Scope):
+        held = store.get(value)
+        return Node("scope", tuple(held), of(held.values()), origin=value)
+    if isinstance(value, Record):
+        kinds = tuple((tuple(part.shape), np.dtype(part.dtype)) for part in value.parts())
+        return Node("record", (type(value).__name__, kinds), origin=value, example=value)
+    if isinstance(value, Choice):
+        return Node("choice", (), of(value.values))
+    return Node("same", example=value)
+
+
+def stripped(node: Node) -> Node:
+    """A structure that says nothing of which objects it is made of."""
+    children = tuple(map(stripped, node.children))
+    return replace(node, children=children, origin=None)
+
+
+def join(a: Node, b: Node, fresh: bool = False) -> Node:
+    """A structure for the values of both.
+
+    Args:
+        a, b: structures.
+        fresh: whether what `b` alone refers to is not there before this.
+
+    Raises:
+        ValueProblem: there are too many possibilities.
+    """
+    if a.origin is not None and a.origin is b.origin:
+        return a
+    if a.kind == b.kind == "same" and same_static(a.example, b.example):
+        return a
+    joined = _fused(a, b, fresh)
+    if joined is not None:
+        return joined
+    options: list[Node] = list(a.children) if a.kind == "choice" else [a]
+    new = [stripped(b) if fresh else b] if b.kind != "choice" else list(b.children)
+    for one in map(stripped, new) if fresh else new:
+        for index, known in enumerate(options):
+            found = _option(known, one, fresh)
+            if found is not None:
+                options[index] = found
+                break
+        else:
+            options.append(one)
+    if len(options) > MAX_OPTIONS:
+        message = f"this has one of {len(options)} kinds of value, depending on the picture"
+        raise ValueProblem(message, "give it values of the same kind and size on every path")
+    return Node("choice", (), tuple(options))
+
+
+def _option(a: Node, b: Node, fresh: bool) -> Node | None:
+    if a.origin is not None and a.origin is b.origin:
+        return a
+    if a.kind == b.kind == "same" and same_static(a.example, b.example):
+        return a
+    return _fused(a, b, fresh)
+
+
+def _fused(a: Node, b: Node, fresh: bool) -> Node | None:
+    """One structure that is no choice; None if the two do not fit."""
+    if _numeric(a) and _numeric(b):
+        return _joined_numbers(a, b)
+    kinds = {a.kind, b.kind}
+    if kinds <= {"list", "stack"}:
+        if a.kind == b.kind == "list" and len(a.children) == len(b.children):
+            return Node("list", a.meta, _pairs(a.children, b.children, fresh))
+        elements = [stripped(child) for child in (*a.children, *b.children)]
+        if not elements:
+            return Node("list", (0,))
+        return Node("stack", (), (_all(elements),))
+    if len(kinds) > 1:
+        return None
+    if a.kind in ("array", "record"):
+        return replace(a, origin=None) if a.meta == b.meta else None
+    if a.kind == "tuple":
+        if a.meta != b.meta or not all(_fits(x, y) for x, y in zip(a.children, b.children)):
+            return None
+        return Node("tuple", a.meta, _pairs(a.children, b.children, fresh), example=a.example)
+    if a.kind in ("dict", "object", "scope"):
+        return _joined_entries(a, b, fresh)
+    return None
+
+
+def _fits(a: Node, b: Node) -> bool:
+    """Whether items of two tuples may be joined, which keeps (x, y) or None and (x, y) apart."""
+    if a.kind == b.kind == "tuple":
+        return a.meta == b.meta and all(map(_fits, a.children, b.children))
+    return True
+
+
+def _joined_entries(a: Node, b: Node, fresh: bool) -> Node | None:
+    skip = 1 if a.kind == "object" else 0
+    if a.meta[:skip] != b.meta[:skip]:
+        return None
+    mine = dict(zip(a.meta[skip:], a.children, strict=True))
+    other = dict(zip(b.meta[skip:], b.children, strict=True))
+    names = list(mine) + [name for name in other if name not in mine]
+    absent = {name: Node("same", example=Unset(f"`{name}`")) for name in names}
+    children = tuple(
+        join(mine.get(name, absent[name]), other.get(name, absent[name]), fresh) for name in names
+    )
+    return Node(a.kind, (*a.meta[:skip], *names), children, None, a.example)
+
+
+def _all(nodes: list[Node]) -> Node:
+    found = nodes[0]
+    for one in nodes[1:]:
+        found = join(found, one)
+    return stripped(found)
+
+
+def _pairs(a: tuple[Node, ...], b: tuple[Node, ...], fresh: bool) -> tuple[Node, ...]:
+    return tuple(join(x, y, fresh) for x, y in zip(a, b, strict=True))
+
+
+def _numeric(node: Node) -> bool:
+    return node.kind == "number" or node.kind == "same" and is_static_number(node.example)
+
+
+def _joined_numbers(a: Node, b: Node) -> Node:
+    pair = [
+        (numbers.dtype_of(one.example), numbers.is_python(one.example))
+        if one.kind == "same"
+        else one.meta
+        for one in (a, b)
+    ]
+    (first, python), (second, other) = pair
+    return Node("number", (numbers.common(first, second), python and other))
+
+
+# Leaves
+
+
+def lift(value: Any, node: Node, store: Any) -> list:
+    """The leaves of `value` in a structure that it fits into."""
+    if node.origin is not None or node.kind == "same":
+        return []
+    if node.kind == "number":
+        return [jnp.asarray(numbers.data_of(value), node.meta[0])]
+    if node.kind == "array":
+        ragged = () if value.ragged is None else value.ragged.parts()
+        return [jnp.asarray(store.get(value), node.meta[1]), *ragged]
+    if node.kind == "record":
+        return list(value.parts())
+    if node.kind == "choice":
+        return _lifted_choice(value, node, store)
+    if node.kind == "stack":
+        return _lifted_stack(store.get(value), node, store)
+    held = value if isinstance(value, tuple) else store.get(value)
+    if node.kind in ("dict", "object", "scope"):
+        names = node.meta[1:] if node.kind == "object" else node.meta
+        held = [held.get(name, Unset(f"`{name}`")) for name in names]
+    return [x for item, child in zip(held, node.children) for x in lift(item, child, store)]
+
+
+def _lifted_choice(value: Any, node: Node, store: Any) -> list:
+    if not isinstance(value, Choice):
+        value = Choice((jnp.asarray(True),), (value,))
+    conditions = [jnp.asarray(False)] * len(node.children)
+    leaves: list[list | None] = [None] * len(node.children)
+    for condition, one in zip(value.conditions, value.values, strict=True):
+        index = _place(one, node, store)
+        new = lift(one, node.children[index], store)
+        old = leaves[index]
+        leaves[index] = new if old is None else where(condition, new, old)
+        conditions[index] = jnp.logical_or(conditions[index], condition)
+    filled = [
+        zeros(child) if found is None else found
+        for found, child in zip(leaves, node.children, strict=True)
+    ]
+    return [*conditions, *(x for part in filled for x in part)]
+
+
+def _place(value: Any, node: Node, store: Any) -> int:
+    """The option of a choice that `value` belongs to."""
+    mine = node_of(value, store)
+    for index, child in enumerate(node.children):
+        found = _option(child, mine, False)
+        if child.origin is not None and child.origin is value:
+            return index
+        if child.origin is None and found is not None and equal(stripped(found), stripped(child)):
+            return index
+    raise AssertionError("a value does not fit into its structure")
+
+
+def _lifted_stack(held: Any, node: Node, store: Any) -> list:
+    (element,) = node.children
+    if isinstance(held, Stack):
+        if equal(held.element, element):
+            return [held.length, *held.leaves]
+        rows = [
+            lift(build(held.element, iter([leaf[i] for leaf in held.leaves])), element, store)
+            for i in range(CAPACITY)
+        ]
+        length = held.length
+    else:
+        rows = [lift(item, element, store) for item in held]
+        length = jnp.int32(len(held))
+    rows += [zeros(element)] * (CAPACITY - len(rows))
+    return [length, *(jnp.stack(column) for column in zip(*rows, strict=True))]
+
+
+def zeros(node: Node) -> list:
+    """Leaves for a value that is not there."""
+    if node.origin is not None or node.kind == "same":
+        return []
+    if node.kind == "number":
+        return [jnp.zeros((), node.meta[0])]
+    if node.kind == "array":
+        shape, dtype, ragged = node.meta
+        parts = {"Window": [jnp.int32(0)] * 2, "Picked": [jnp.zeros(shape[:1], jnp.bool_)]}
+        return [jnp.zeros(shape, dtype), *parts.get(ragged, [])]
+    if node.kind == "record":
+        return [jnp.zeros(shape, dtype) for shape, dtype in node.meta[1]]
+    inner = [x for child in node.children for x in zeros(child)]
+    if node.kind == "stack":
+        return [jnp.int32(0), *(jnp.zeros((CAPACITY, *x.shape), x.dtype) for x in inner)]
+    if node.kind == "choice":
+        first = [jnp.asarray(index == 0) for index in range(len(node.children))]
+        return [*first, *inner]
+    return inner
+
+
+def where(condition: Any, yes: list, no: list) -> list:
+    """Leaves of two values in one structure, joined."""
+    return [a if a is b else jnp.where(condition, a, b) for a, b in zip(yes, no, strict=True)]
+
+
+def build(node: Node, leaves: Iterator) -> Any:
+    """The value of a structure whose leaves come next."""
+    if node.origin is not None:
+        return node.origin
+    if node.kind == "same":
+        return node.example
+    if node.kind == "number":
+        return Number(next(leaves), node.meta[1])
+    if node.kind == "array":
+        data, ragged = next(leaves), node.meta[2]
+        if ragged == "Window":
+            return Array(data, Window(next(leaves), next(leaves)))
+        return Array(data, Picked(next(leaves)) if ragged == "Picked" else None)
+    if node.kind == "record":
+        return node.example.made(tuple(next(leaves) for _ in node.meta[1]))
+    if node.kind == "stack":
+        length = next(leaves)
+        return List(
+            Stack(node.children[0], tuple(next(leaves) for _ in zeros(node.children[0])), length)
+        )
+    if node.kind == "choice":
+        conditions = tuple(next(leaves) for _ in node.children)
+        return Choice(conditions, tuple(build(child, leaves) for child in node.children))
+    items = tuple(build(child, leaves) for child in node.children)
+    if node.kind == "tuple":
+        return items
+    if node.kind == "list":
+        return List(items)
+    if node.kind in ("dict", "scope"):
+        return (Dict if node.kind == "dict" else Scope)(dict(zip(node.meta, items, strict=True)))
+    return Instance(node.example.cls, dict(zip(node.meta[1:], items, strict=True)))
+
+
+def stripped_top(node: Node) -> Node:
+    """The structure of what a cell holds, whichever cell it is."""
+    return replace(node, origin=None)
