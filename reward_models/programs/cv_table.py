@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from core_jax.reward_models.programs import cv_pixels
+from core_jax.reward_models.programs import cv_contours, cv_drawing, cv_filters, cv_pixels
 from core_jax.reward_models.programs.values import Primitive
 
-FUNCTIONS = {**cv_pixels.FUNCTIONS}
-CONSTANTS: dict[str, Any] = {**cv_pixels.CONSTANTS}
-CV2: dict[str, Any] = {name: Primitive(f"cv2.{name}", call) for name, call in FUNCTIONS.items()}
-CV2 |= CONSTANTS
+_TABLES = (cv_pixels, cv_filters, cv_contours, cv_drawing)
+CV2: dict[str, Any] = {
+    name: Primitive(f"cv2.{name}", call)
+    for table in _TABLES
+    for name, call in table.FUNCTIONS.items()
+}
+for _table in _TABLES:
+    CV2 |= _table.CONSTANTS

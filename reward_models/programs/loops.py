@@ -122,7 +122,7 @@ class Loops(Paths):
             top = structures.stripped_top
             before = carry[cell] if known else top(structures.node_of(cell, start))
             after = top(structures.node_of(cell, self.store))
-            joined = structures.join(before, after, True)
+            joined = structures.join(before, after, limit)
             if not known or not structures.equal(joined, before):
                 carry[cell], changed = joined, True
         if changed:

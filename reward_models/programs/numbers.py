@@ -25,6 +25,8 @@ _WIDE = {"int32": np.int64, "float32": np.float64, "uint32": np.uint64}
 _NARROW = {"int64": np.int32, "float64": np.float32, "uint64": np.uint32, "float16": np.float32}
 _UNSIGNED = "the difference of two sums of unsigned numbers wraps around below zero in NumPy"
 
+_WHOLE = tuple(map(np.dtype, ("bool", "uint8", "int8", "uint16", "int16", "int32", "uint32")))
+
 OPERATORS = {
     "Add": operator.add,
     "Sub": operator.sub,
@@ -148,6 +150,8 @@ def binary(name: str, a: Any, b: Any, pythons: tuple[bool, bool]) -> tuple[Any, 
             function = {"Add": operator.or_, "Mult": operator.and_}[name]
         else:
             dtype = np.dtype(np.int8)
+    if name == "Div" and all(np.dtype(jnp.asarray(_clipped(x)).dtype) in _WHOLE for x in (a, b)):
+        return _divided(jnp.asarray(a), jnp.asarray(b), all(pythons))
     if dtype.kind != "f" and (name == "Div" or name == "Pow" and _negative(b)):
         dtype = np.dtype(np.float32)
     x, y = (jnp.asarray(_clipped(one)).astype(dtype) for one in (a, b))
@@ -159,6 +163,25 @@ def binary(name: str, a: Any, b: Any, pythons: tuple[bool, bool]) -> tuple[Any, 
         return function(x, y), None
     result = function(x, jnp.where(zero, jnp.ones((), dtype), y))
     return (result if dtype.kind == "f" else jnp.where(zero, 0, result).astype(dtype)), raised
+
+
+def _divided(a: Any, b: Any, python: bool) -> tuple[Any, Any]:
+    zero = b == 0
+    result = quotient(a, jnp.where(zero, 1, b))
+    if python:
+        return result, jnp.any(zero)
+    return jnp.where(zero, a.astype(jnp.float32) / 0.0, result), None
+
+
+def quotient(a: Any, b: Any) -> Any:
+    """`a / b` of whole numbers, b not 0, which is whole where the true quotient is.
+
+    A float32 of large numbers is rounded before it is divided, and `int()` of the quotient may then
+    be one less than it should.
+    """
+    a, b = a.astype(jnp.int32), b.astype(jnp.int32)
+    whole = a // b
+    return whole.astype(jnp.float32) + (a - whole * b).astype(jnp.float32) / b.astype(jnp.float32)
 
 
 def _negative(value: Any) -> bool:

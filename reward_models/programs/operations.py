@@ -84,6 +84,10 @@ class Operations(Loops):
         if isinstance(a, tuple | List) and (type(a) is type(b) or isinstance(b, int)):
             return self._sequences(name, a, b)
         pythons = (numbers.is_python(a), numbers.is_python(b))
+        if name == "Div" and isinstance(a, Number) and a.ratio is not None:
+            found = self._quotient(a, b)
+            if found is not None:
+                return found
         ragged = self.ragged_of(a, b)
         x, y = self.data(a), self.data(b)
         self._check_shapes(x, y)
@@ -91,6 +95,16 @@ class Operations(Loops):
         if raised is not None:
             self.raises(raised, "division by zero", "test for zero first")
         return self.wrapped(result, all(pythons), ragged)
+
+    def _quotient(self, a: Number, b: Any) -> Any:
+        """`a / b` of two exact quotients, such as m10 / m00; None if `b` is none."""
+        if not isinstance(b, Number) or b.ratio is None or a.ratio is None:
+            return None
+        (above, under), (other, divisor) = a.ratio, b.ratio
+        zero = other == 0
+        self.raises(zero, "division by zero", "test for zero first")
+        found = numbers.quotient(above * divisor, jnp.where(zero, 1, other * under))
+        return Number(found, True)
 
     def _check_shapes(self, x: Any, y: Any) -> None:
         try:

@@ -174,13 +174,13 @@ class Lowered:
 
     def _first_structure(self, frame: jax.Array) -> None:
         evaluator, root = self._start(frame)
-        self.structure = structures.stripped(structures.node_of(root, evaluator.store))
+        self.structure = structures.stripped(structures.node_of(root, evaluator.store), -1)
 
     def _widen(self, leaves: list, frame: jax.Array) -> None:
         evaluator, root, _ = self._run(leaves, frame)
-        after = structures.stripped(structures.node_of(root, evaluator.store))
+        after = structures.stripped(structures.node_of(root, evaluator.store), -1)
         assert self.structure is not None
-        self.structure = structures.stripped(structures.join(self.structure, after, True))
+        self.structure = structures.stripped(structures.join(self.structure, after, -1), -1)
 
     def _start(self, frame: jax.Array) -> tuple[Evaluator, tuple]:
         """The object, and the pictures kept for its parameters."""

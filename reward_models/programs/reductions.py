@@ -56,6 +56,9 @@ def _plain(name: str, data: Any, axis: Any, options: dict) -> Any:
         kind = np.dtype(data.dtype).kind
         dtype = {"b": jnp.int32, "i": jnp.int32, "u": jnp.uint32}.get(kind, jnp.float32)
         return getattr(jnp, name)(data, axis=axis, dtype=dtype, **options)
+    if name == "mean" and np.dtype(data.dtype).kind != "f":
+        total = jnp.sum(data, axis=axis, dtype=jnp.int32, **options)
+        return numbers.quotient(total, jnp.int32(data.size // max(total.size, 1)))
     if name in ("mean", "std", "var", "median"):
         return getattr(jnp, name)(_wide(data), axis=axis, **options)
     result = getattr(jnp, name)(data, axis=axis, **options)
@@ -99,7 +102,7 @@ def _of_ragged(evaluator: Any, name: str, value: Array, axis: Any) -> Any:
         return evaluator.wrapped(jnp.all(~there | (data != 0), axis=axes))
     amount = jnp.sum(there, axis=axes, dtype=jnp.int32)
     if name in ("mean", "std", "var"):
-        return evaluator.wrapped(_moments(name, _wide(data), there, amount, axes))
+        return evaluator.wrapped(_moments(name, data, there, amount, axes))
     if name in ("min", "max", "argmin", "argmax", "ptp"):
         evaluator.raises(jnp.any(amount == 0), f"{name} of nothing", _HINT)
         low, high = (jnp.where(there, data, _end(data, largest)) for largest in (False, True))
@@ -149,6 +152,11 @@ def _end(data: Any, largest: bool) -> Any:
 
 
 def _moments(name: str, data: Any, there: Any, amount: Any, axes: tuple) -> Any:
+    if name == "mean" and np.dtype(data.dtype).kind != "f":
+        total = jnp.sum(jnp.where(there, data, 0), axis=axes, dtype=jnp.int32)
+        exact = numbers.quotient(total, jnp.maximum(amount, 1))
+        return jnp.where(amount > 0, exact, jnp.nan)
+    data = _wide(data)
     mean = jnp.sum(jnp.where(there, data, 0), axis=axes) / amount
     if name == "mean":
         return mean

@@ -48,6 +48,7 @@ class Node:
         children: the structures of its parts.
         origin: the object itself, if it is the same one on all paths; then it has no leaves.
         example: a value to make others from.
+        family: of a contour, the contours that it is one of, if these are the same on all paths.
     """
 
     kind: str
@@ -55,6 +56,7 @@ class Node:
     children: tuple[Node, ...] = ()
     origin: Any = None
     example: Any = None
+    family: Any = None
 
 
 def equal(a: Node, b: Node) -> bool:
@@ -65,7 +67,7 @@ def equal(a: Node, b: Node) -> bool:
         return True
     if a.kind == "same":
         return same_static(a.example, b.example)
-    same_meta = a.meta == b.meta
+    same_meta = a.meta == b.meta and a.family is b.family
     return same_meta and all(map(equal, a.children, b.children))
 
 
@@ -106,25 +108,46 @@ def node_of(value: Any, store: Any) -> Node:
         held = store.get(value)
         return Node("scope", tuple(held), of(held.values()), origin=value)
     if isinstance(value, Record):
-        kinds = tuple((tuple(part.shape), np.dtype(part.dtype)) for part in value.parts())
-        return Node("record", (type(value).__name__, kinds), origin=value, example=value)
+        family = getattr(value, "family", None)
+        return Node("record", _record_meta(value), (), value, value, family)
     if isinstance(value, Choice):
         return Node("choice", (), of(value.values))
     return Node("same", example=value)
 
 
-def stripped(node: Node) -> Node:
-    """A structure that says nothing of which objects it is made of."""
-    children = tuple(map(stripped, node.children))
+def _record_meta(value: Record) -> tuple:
+    kinds = tuple((tuple(part.shape), np.dtype(part.dtype)) for part in value.parts())
+    return (type(value).__name__, kinds)
+
+
+def stripped(node: Node, limit: int | None = None) -> Node:
+    """A structure that says nothing of which objects it is made of.
+
+    Args:
+        node: a structure.
+        limit: contours of pictures with a higher serial number are kept by themselves.
+    """
+    children = tuple(stripped(child, limit) for child in node.children)
+    if limit is not None and node.family is not None and node.family.serial > limit:
+        return _lone(node)
     return replace(node, children=children, origin=None)
 
 
-def join(a: Node, b: Node, fresh: bool = False) -> Node:
+def _lone(node: Node) -> Node:
+    """The structure of a contour without the others of its picture."""
+    if node.family is None:
+        return replace(node, origin=None)
+    alone = node.example.lone()
+    return Node("record", _record_meta(alone), example=alone)
+
+
+def join(a: Node, b: Node, fresh: int | None = None) -> Node:
     """A structure for the values of both.
 
     Args:
         a, b: structures.
-        fresh: whether what `b` alone refers to is not there before this.
+        fresh: if given, what `b` alone refers to may not be kept, as it is made in a round of a
+            loop; but for contours of pictures with a serial number of at most this.
 
     Raises:
         ValueProblem: there are too many possibilities.
@@ -137,8 +160,8 @@ def join(a: Node, b: Node, fresh: bool = False) -> Node:
     if joined is not None:
         return joined
     options: list[Node] = list(a.children) if a.kind == "choice" else [a]
-    new = [stripped(b) if fresh else b] if b.kind != "choice" else list(b.children)
-    for one in map(stripped, new) if fresh else new:
+    new = [b] if b.kind != "choice" else list(b.children)
+    for one in new if fresh is None else (stripped(each, fresh) for each in new):
         for index, known in enumerate(options):
             found = _option(known, one, fresh)
             if found is not None:
@@ -152,7 +175,7 @@ def join(a: Node, b: Node, fresh: bool = False) -> Node:
     return Node("choice", (), tuple(options))
 
 
-def _option(a: Node, b: Node, fresh: bool) -> Node | None:
+def _option(a: Node, b: Node, fresh: int | None) -> Node | None:
     if a.origin is not None and a.origin is b.origin:
         return a
     if a.kind == b.kind == "same" and same_static(a.example, b.example):
@@ -160,7 +183,7 @@ def _option(a: Node, b: Node, fresh: bool) -> Node | None:
     return _fused(a, b, fresh)
 
 
-def _fused(a: Node, b: Node, fresh: bool) -> Node | None:
+def _fused(a: Node, b: Node, fresh: int | None) -> Node | None:
     """One structure that is no choice; None if the two do not fit."""
     if _numeric(a) and _numeric(b):
         return _joined_numbers(a, b)
@@ -168,14 +191,16 @@ def _fused(a: Node, b: Node, fresh: bool) -> Node | None:
     if kinds <= {"list", "stack"}:
         if a.kind == b.kind == "list" and len(a.children) == len(b.children):
             return Node("list", a.meta, _pairs(a.children, b.children, fresh))
-        elements = [stripped(child) for child in (*a.children, *b.children)]
+        elements = [stripped(child, fresh) for child in (*a.children, *b.children)]
         if not elements:
             return Node("list", (0,))
         return Node("stack", (), (_all(elements),))
     if len(kinds) > 1:
         return None
-    if a.kind in ("array", "record"):
+    if a.kind == "array":
         return replace(a, origin=None) if a.meta == b.meta else None
+    if a.kind == "record":
+        return _joined_records(a, b, fresh)
     if a.kind == "tuple":
         if a.meta != b.meta or not all(_fits(x, y) for x, y in zip(a.children, b.children)):
             return None
@@ -185,6 +210,13 @@ def _fused(a: Node, b: Node, fresh: bool) -> Node | None:
     return None
 
 
+def _joined_records(a: Node, b: Node, fresh: int | None) -> Node | None:
+    if a.family is not None and a.family is b.family:
+        return replace(a, origin=None)
+    a, b = _lone(a), _lone(b)
+    return a if a.meta == b.meta else None
+
+
 def _fits(a: Node, b: Node) -> bool:
     """Whether items of two tuples may be joined, which keeps (x, y) or None and (x, y) apart."""
     if a.kind == b.kind == "tuple":
@@ -192,7 +224,7 @@ def _fits(a: Node, b: Node) -> bool:
     return True
 
 
-def _joined_entries(a: Node, b: Node, fresh: bool) -> Node | None:
+def _joined_entries(a: Node, b: Node, fresh: int | None) -> Node | None:
     skip = 1 if a.kind == "object" else 0
     if a.meta[:skip] != b.meta[:skip]:
         return None
@@ -213,7 +245,7 @@ def _all(nodes: list[Node]) -> Node:
     return stripped(found)
 
 
-def _pairs(a: tuple[Node, ...], b: tuple[Node, ...], fresh: bool) -> tuple[Node, ...]:
+def _pairs(a: tuple[Node, ...], b: tuple[Node, ...], fresh: int | None) -> tuple[Node, ...]:
     return tuple(join(x, y, fresh) for x, y in zip(a, b, strict=True))
 
 
@@ -245,7 +277,8 @@ def lift(value: Any, node: Node, store: Any) -> list:
         ragged = () if value.ragged is None else value.ragged.parts()
         return [jnp.asarray(store.get(value), node.meta[1]), *ragged]
     if node.kind == "record":
-        return list(value.parts())
+        mine = getattr(value, "family", None)
+        return list((value.lone() if mine is not node.family else value).parts())
     if node.kind == "choice":
         return _lifted_choice(value, node, store)
     if node.kind == "stack":
@@ -279,7 +312,7 @@ def _place(value: Any, node: Node, store: Any) -> int:
     """The option of a choice that `value` belongs to."""
     mine = node_of(value, store)
     for index, child in enumerate(node.children):
-        found = _option(child, mine, False)
+        found = _option(child, mine, None)
         if child.origin is not None and child.origin is value:
             return index
         if child.origin is None and found is not None and equal(stripped(found), stripped(child)):

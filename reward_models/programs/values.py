@@ -90,10 +90,12 @@ class Number:
     Attributes:
         data: 0-d array.
         python: whether it is Python's own (division by zero raises) and not NumPy's.
+        ratio: an int32 and a constant that it is the quotient of, where `data` is rounded.
     """
 
     data: Any
     python: bool = False
+    ratio: tuple[Any, int] | None = None
 
 
 @dataclass(frozen=True, eq=False)
