@@ -233,21 +233,21 @@ def _averaged(data: Any, rows: int, columns: int) -> Any:
     return jnp.round(total.astype(jnp.float32) * np.float32(1 / area)).astype(jnp.uint8)
 
 
-def _taps(size: int, new: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _taps(size: int, new: int, rows: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """For each new pixel the two old ones, and their weights of 2048 in all."""
     place = ((np.arange(new) + 0.5) * (size / new) - 0.5).astype(np.float32)
     first = np.floor(place).astype(int)
     share = (place - first).astype(np.float32)
-    share = np.where((first < 0) | (first >= size - 1), 0, share).astype(np.float32)
-    first = np.clip(first, 0, size - 1)
+    if not rows:  # at the edges OpenCV takes one column, but the same row twice
+        share = np.where((first < 0) | (first >= size - 1), 0, share).astype(np.float32)
     weights = np.stack([np.rint((1 - share) * 2048), np.rint(share * 2048)]).astype(np.int32)
-    return first, np.minimum(first + 1, size - 1), weights
+    return np.clip(first, 0, size - 1), np.clip(first + 1, 0, size - 1), weights
 
 
 def _linear(data: Any, rows: int, columns: int) -> Any:
     wide = data.astype(jnp.int32)
-    left, right, (a, b) = _taps(data.shape[1], columns)
-    top, bottom, (c, d) = _taps(data.shape[0], rows)
+    left, right, (a, b) = _taps(data.shape[1], columns, False)
+    top, bottom, (c, d) = _taps(data.shape[0], rows, True)
     ones = (1,) * (data.ndim - 2)
     a, b = a.reshape(1, -1, *ones), b.reshape(1, -1, *ones)
     across = wide[:, left] * a + wide[:, right] * b
