@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 from typing import Any
 
-from core_jax.reward_models.programs.subscripts import Subscripts
 from core_jax.reward_models.programs.values import (
     Choice,
     Class,
@@ -16,15 +15,17 @@ from core_jax.reward_models.programs.values import (
     PythonRaises,
     Scope,
     Type,
+    Unset,
     ValueProblem,
     describe,
 )
+from core_jax.reward_models.programs.writing import Writing
 
 MAX_CALLS = 24
 _RETURN = "<returned>"  # no name of Python
 
 
-class Calls(Subscripts):
+class Calls(Writing):
     """The part of the evaluator that calls."""
 
     scope: Scope
@@ -136,7 +137,7 @@ class Calls(Subscripts):
                 return None
             if self._caught() == caught and all(one.live is not False for one in returned):
                 self.live = live  # every path has returned
-            return self.store.get(self.scope).get(_RETURN)
+            return _there(self.store.get(self.scope).get(_RETURN))
         finally:
             self.calls -= 1
             self.scope, self.exits = outer, exits
@@ -184,3 +185,14 @@ class Calls(Subscripts):
 def _arguments(name: str, text: str) -> tuple[str, str]:
     text = text.split("() ", 1)[-1]
     return f"{name}: {text}"[:200], "check its arguments"
+
+
+def _there(value: Any) -> Any:
+    """A returned value: every path has returned by then, so it is not missing on any."""
+    if not isinstance(value, Choice):
+        return value
+    pairs = zip(value.conditions, value.values, strict=True)
+    kept = [(condition, one) for condition, one in pairs if not isinstance(one, Unset)]
+    if len(kept) == 1:
+        return kept[0][1]
+    return Choice(tuple(c for c, _ in kept), tuple(one for _, one in kept))

@@ -73,7 +73,10 @@ class _ProgramChecker(Checker):
         for part in node.body:
             targets = getattr(part, "targets", [getattr(part, "target", None)])
             simple = isinstance(part, ast.Assign | ast.AnnAssign) and all(
-                isinstance(one, ast.Name) for one in targets
+                isinstance(one, ast.Name)
+                or isinstance(one, ast.Tuple)
+                and all(isinstance(part, ast.Name) for part in one.elts)
+                for one in targets
             )
             text = isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant)
             if not (simple or text or isinstance(part, ast.FunctionDef | ast.Pass)):

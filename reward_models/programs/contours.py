@@ -68,7 +68,13 @@ class Contours(Record):
 
 
 class Outline(Record):
-    """A contour or polygon."""
+    """A contour or polygon.
+
+    Attributes:
+        shape: height and width of the picture that it lies in.
+    """
+
+    shape: tuple[int, int]
 
     def points(self, evaluator: Any) -> tuple[jax.Array, jax.Array]:
         """[P, 2] points and their number."""
@@ -127,6 +133,10 @@ class Contour(Outline):
     def made(self, parts: tuple) -> Contour:
         return Contour(self.family, parts[0])
 
+    @property
+    def shape(self) -> tuple[int, int]:  # type: ignore[override]
+        return self.family.shape
+
     def lone(self) -> Border:
         """The same without the others."""
         borders = self.family.borders
@@ -171,9 +181,7 @@ class Border(Outline):
         return Number(self.fact("vertices"), True)
 
     def points(self, evaluator: Any) -> tuple[jax.Array, jax.Array]:
-        found = polygons.trace(
-            self.facts[0], self.fact("start"), self.fact("hole"), self.shape[1]
-        )
+        found = polygons.trace(self.facts[0], self.fact("start"), self.fact("hole"), self.shape[1])
         many = found[1] > polygons.POINTS
         evaluator.raises(many, f"a contour of more than {polygons.POINTS} points")
         return found

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from core_jax.reward_models.programs import components, numbers, polygons
+from core_jax.reward_models.programs import components, labels, numbers, polygons
 from core_jax.reward_models.programs.components import CAPACITY, Borders
 from core_jax.reward_models.programs.contours import (
     MANY,
@@ -235,8 +235,7 @@ def _is_convex(evaluator: Any, contour: Any) -> Number:
 
 
 def _components(evaluator: Any, image: Any, connectivity: Any = 8) -> tuple:
-    label, labels = _labelled(evaluator, image, connectivity)[:2]
-    return (label, labels)
+    return _labelled(evaluator, image, connectivity)[:2]
 
 
 def _labelled(evaluator: Any, image: Any, connectivity: Any) -> tuple:
@@ -247,15 +246,15 @@ def _labelled(evaluator: Any, image: Any, connectivity: Any) -> tuple:
     evaluator.work(30 * mask.size)
     found = components.borders(mask)
     evaluator.raises(found.count > CAPACITY, MANY)
-    labels, count = components.labels(mask, found)
-    return Number(count + 1, True), Array(labels), mask, count
+    numbered, count = labels.numbered(mask, found)
+    return Number(count + 1, True), Array(numbered), mask, count
 
 
 def _with_stats(evaluator: Any, image: Any, connectivity: Any = 8) -> tuple:
-    number, labels, mask, count = _labelled(evaluator, image, connectivity)
-    stats, centres = components.statistics(mask, labels.initial)
+    number, numbered, mask, count = _labelled(evaluator, image, connectivity)
+    stats, centres = labels.statistics(mask, numbered.initial)
     there = Picked(jnp.arange(CAPACITY + 1) <= count)
-    return (number, labels, Array(stats, there), Array(centres, there))
+    return (number, numbered, Array(stats, there), Array(centres, there))
 
 
 FUNCTIONS: dict[str, Any] = {

@@ -33,7 +33,9 @@ def _draw(evaluator: Any, image: Any, mask: Any, color: Any) -> Array:
     values = (values + [0] * channels)[:channels]
     if np.dtype(data.dtype) != np.uint8:
         raise ValueProblem("drawing into anything but uint8", "np.zeros(shape, np.uint8)")
-    row = [jnp.clip(jnp.round(jnp.asarray(numbers.data_of(v), jnp.float32)), 0, 255) for v in values]
+    row = [
+        jnp.clip(jnp.round(jnp.asarray(numbers.data_of(v), jnp.float32)), 0, 255) for v in values
+    ]
     paint = jnp.stack(row).astype(jnp.uint8)
     shaped = mask if data.ndim == 2 else mask[..., None]
     evaluator.write(image, jnp.where(shaped, paint if data.ndim == 3 else paint[0], data))
@@ -65,7 +67,9 @@ def _draw_contours(
 
 def _fill_poly(evaluator: Any, img: Any, pts: Any, color: Any) -> Array:
     if not isinstance(pts, List | tuple):
-        raise ValueProblem("cv2.fillPoly takes a list of polygons", "cv2.fillPoly(m, [points], 255)")
+        raise ValueProblem(
+            "cv2.fillPoly takes a list of polygons", "cv2.fillPoly(m, [points], 255)"
+        )
     return _draw_contours(evaluator, img, pts, -1, color, -1)
 
 

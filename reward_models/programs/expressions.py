@@ -192,7 +192,9 @@ class Expressions(Calls):
         positional = [*parameters.posonlyargs, *parameters.args]
         last = positional[len(positional) - len(parameters.defaults) :]
         pairs = [*zip(last, parameters.defaults, strict=True)]
-        pairs += [(a, d) for a, d in zip(parameters.kwonlyargs, parameters.kw_defaults) if d]
+        pairs += [
+            (a, d) for a, d in zip(parameters.kwonlyargs, parameters.kw_defaults, strict=True) if d
+        ]
         return Function(node, self.scope, {arg.arg: self.value(one) for arg, one in pairs})
 
     # Comprehensions

@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from core_jax.reward_models.programs import structures
+from core_jax.reward_models.programs import packing, structures
 from core_jax.reward_models.programs.paths import Exit, Paths, Store, Widen, both
 from core_jax.reward_models.programs.structures import Node
 from core_jax.reward_models.programs.values import Cell, Number, ValueProblem
@@ -83,7 +83,7 @@ class Loops(Paths):
             code = self._round_end()
             self._widen(start, carry, limit)
             lifted = [
-                x for cell, node in carry.items() for x in structures.lift(cell, node, self.store)
+                x for cell, node in carry.items() for x in packing.lift(cell, node, self.store)
             ]
             return index + 1, code, lifted
 
@@ -92,7 +92,7 @@ class Loops(Paths):
             more = jnp.logical_and(index < count, code == 0)
             return both(live, more)
 
-        leaves = [x for cell, node in carry.items() for x in structures.lift(cell, node, start)]
+        leaves = [x for cell, node in carry.items() for x in packing.lift(cell, node, start)]
         _, code, leaves = jax.lax.while_loop(go_on, run, (jnp.int32(0), jnp.int32(0), leaves))
         return leaves, code, kinds
 
@@ -131,5 +131,5 @@ class Loops(Paths):
     def _built(self, start: Store, carry: dict[Cell, Node], leaves: list) -> Store:
         store, rest = start.copy(), iter(leaves)
         for cell, node in carry.items():
-            store.set(cell, structures.build(node, rest).initial)
+            store.set(cell, packing.build(node, rest).initial)
         return store

@@ -136,6 +136,8 @@ def binary(name: str, a: Any, b: Any, pythons: tuple[bool, bool]) -> tuple[Any, 
     function = OPERATORS[name]
     if not (is_traced(a) or is_traced(b)):
         return _static(function, a, b), None
+    if name == "Div" and all(np.dtype(jnp.asarray(_clipped(x)).dtype) in _WHOLE for x in (a, b)):
+        return _divided(jnp.asarray(a), jnp.asarray(b), all(pythons))
     dtype = result_type(a, b, pythons)
     if dtype == np.uint32 and name in ("Sub",):
         raise ValueProblem(_UNSIGNED, "make them integers first: int(np.sum(x))")
@@ -150,8 +152,6 @@ def binary(name: str, a: Any, b: Any, pythons: tuple[bool, bool]) -> tuple[Any, 
             function = {"Add": operator.or_, "Mult": operator.and_}[name]
         else:
             dtype = np.dtype(np.int8)
-    if name == "Div" and all(np.dtype(jnp.asarray(_clipped(x)).dtype) in _WHOLE for x in (a, b)):
-        return _divided(jnp.asarray(a), jnp.asarray(b), all(pythons))
     if dtype.kind != "f" and (name == "Div" or name == "Pow" and _negative(b)):
         dtype = np.dtype(np.float32)
     x, y = (jnp.asarray(_clipped(one)).astype(dtype) for one in (a, b))

@@ -20,9 +20,8 @@ from core_jax.reward_models.formal.errors import (
     diagnostic_for,
     plain_error,
 )
-from core_jax.reward_models.programs import structures
+from core_jax.reward_models.programs.joins import Join, Store
 from core_jax.reward_models.programs.values import (
-    Cell,
     Choice,
     Dict,
     Number,
@@ -35,22 +34,6 @@ from core_jax.reward_models.programs.values import (
 MAX_STEPS = 20_000
 MAX_ELEMENTS = 100_000_000  # numbers that a program may compute for one picture
 RAISED = "raised"
-
-
-class Store:
-    """What cells hold on one path."""
-
-    def __init__(self, held: dict[Cell, Any] | None = None):
-        self.held = dict(held or {})
-
-    def get(self, cell: Cell) -> Any:
-        return self.held.get(cell, cell.initial)
-
-    def set(self, cell: Cell, content: Any) -> None:
-        self.held[cell] = content
-
-    def copy(self) -> Store:
-        return Store(self.held)
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,7 +186,7 @@ class Paths:
 
     def merged(self, condition: Any, yes: Any, no: Any) -> Any:
         """`yes` where the condition holds, else `no`; both of the present path."""
-        return _Join(condition, self.store, self.store).value(yes, no)
+        return Join(condition, self.store, self.store).value(yes, no)
 
     def fork(self, condition: Any, yes: Callable[[], Any], no: Callable[[], Any]) -> Any:
         """Run both sides of a traced condition from one start; the joined value."""
@@ -264,7 +247,7 @@ class Paths:
             return None
         value, store = ends[-1][1], ends[-1][2]
         for condition, other, held, _ in reversed(ends[:-1]):
-            join = _Join(condition, held, store)
+            join = Join(condition, held, store)
             value, store = join.value(other, value), join.stores()
         self.store = store
         if len(ends) + len(raised) < len(sides) or any(one[3] is not True for one in ends):
@@ -284,56 +267,10 @@ class Paths:
             return
         store, live = exits[0].store, exits[0].live
         for one in exits[1:]:
-            store = _Join(one.live, one.store, store).stores()
+            store = Join(one.live, one.store, store).stores()
             live = either(live, one.live)
         self.store, self.live = store.copy(), live
 
 
 class Widen(Exception):
     """A loop's carry needs a wider structure than it was given."""
-
-
-class _Join:
-    """Joins the values of two paths: those of the first where the condition holds."""
-
-    def __init__(self, condition: Any, yes: Store, no: Store):
-        self.condition, self.yes, self.no = condition, yes, no
-        self._made: dict[tuple[int, int], Any] = {}
-
-    def value(self, yes: Any, no: Any) -> Any:
-        if yes is no:
-            return yes
-        key = (id(yes), id(no))
-        if key not in self._made:
-            a, b = structures.node_of(yes, self.yes), structures.node_of(no, self.no)
-            self._made[key] = self._built(structures.join(a, b), yes, no)
-        return self._made[key]
-
-    def _built(self, node: structures.Node, yes: Any, no: Any) -> Any:
-        leaves = structures.where(
-            self.condition,
-            structures.lift(yes, node, self.yes),
-            structures.lift(no, node, self.no),
-        )
-        return structures.build(node, iter(leaves))
-
-    def stores(self) -> Store:
-        """A store with the joined contents of all cells."""
-        joined = self.no.copy()
-        for cell in {**self.yes.held, **self.no.held}:
-            a, b = self.yes.get(cell), self.no.get(cell)
-            if a is not b:
-                joined.set(cell, self._content(cell, a, b))
-        return joined
-
-    def _content(self, cell: Cell, a: Any, b: Any) -> Any:
-        if isinstance(a, dict) and isinstance(b, dict):
-            names = list(a) + [name for name in b if name not in a]
-            found = {}
-            for name in names:
-                sides = [side.get(name, Unset(f"`{name}`")) for side in (a, b)]
-                found[name] = self.value(*sides)
-            return found
-        nodes = [structures.stripped_top(structures.node_of(cell, s)) for s in (self.yes, self.no)]
-        node = structures.join(*nodes)
-        return self._built(node, cell, cell).initial

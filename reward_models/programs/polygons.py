@@ -257,7 +257,6 @@ def filled(points: jax.Array, count: jax.Array, height: int, width: int) -> jax.
     rows = np.arange(height)[:, None]
     columns = np.arange(width)[None, :]
     a, b, u, v = _edges(points, count)
-    there = jnp.arange(points.shape[0]) < count
 
     def add(state: tuple) -> tuple:
         i, odd, edge = state

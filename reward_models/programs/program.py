@@ -21,7 +21,7 @@ import jax.numpy as jnp
 
 from core_jax.reward_models.formal.errors import RewardError, diagnostic_at
 from core_jax.reward_models.formal.parse import parse
-from core_jax.reward_models.programs import entries, structures
+from core_jax.reward_models.programs import entries, packing, structures
 from core_jax.reward_models.programs.check import check
 from core_jax.reward_models.programs.entries import Entry
 from core_jax.reward_models.programs.evaluator import Evaluator
@@ -166,7 +166,7 @@ class Lowered:
         for _ in range(_ATTEMPTS):
             assert self.structure is not None
             before = self.structure
-            leaves = structures.zeros(before)
+            leaves = packing.zeros(before)
             jax.eval_shape(self._widen, leaves, frame)
             if structures.equal(self.structure, before):
                 return
@@ -207,7 +207,7 @@ class Lowered:
     def _run(self, leaves: Any, frame: jax.Array) -> tuple[Evaluator, tuple, Any]:
         evaluator, current = self._begun(frame)
         assert self.structure is not None
-        made, first, previous = structures.build(self.structure, iter(leaves))
+        made, first, previous = packing.build(self.structure, iter(leaves))
         evaluator.frames = [one for one in (first, previous) if one is not None]
         pictures = {"first": first, "previous": previous, "current": current}
         args = tuple(pictures[role] for role in self.entry.roles)
@@ -241,7 +241,7 @@ class Lowered:
         """The leaves of the state before the first step; the last tells whether Python raised."""
         evaluator, root = self._start(frame)
         assert self.structure is not None
-        leaves = structures.lift(root, self.structure, evaluator.store)
+        leaves = packing.lift(root, self.structure, evaluator.store)
         return (*map(jnp.asarray, leaves), evaluator.raised)
 
     def step(self, state: State, frame: jax.Array) -> tuple[State, jax.Array]:
@@ -250,6 +250,6 @@ class Lowered:
         evaluator, root, value = self._run(leaves, frame)
         raised = jnp.logical_or(evaluator.raised, failed)
         assert self.structure is not None
-        new = structures.lift(root, self.structure, evaluator.store)
+        new = packing.lift(root, self.structure, evaluator.store)
         kept = [jnp.where(raised, a, b) for a, b in zip(leaves, new, strict=True)]
         return (*kept, failed), jnp.where(raised, jnp.nan, value)

@@ -9,8 +9,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from core_jax.reward_models.programs import numbers, structures
-from core_jax.reward_models.programs.operations import Operations
+from core_jax.reward_models.programs import numbers, packing, structures
+from core_jax.reward_models.programs.comparisons import Comparisons
 from core_jax.reward_models.programs.paths import Exit, both, either
 from core_jax.reward_models.programs.structures import CAPACITY, Node
 from core_jax.reward_models.programs.values import (
@@ -49,7 +49,7 @@ class Iterator:
     at: Callable[[Any], Any]
 
 
-class Sequences(Operations):
+class Sequences(Comparisons):
     """The part of the evaluator for `len`, items and loops over values."""
 
     def size(self, value: Any) -> Any:
@@ -113,7 +113,7 @@ class Sequences(Operations):
         outside = (place < -held.length) | (place >= held.length)
         self.raises(outside, "an index is out of range", "test the length first")
         place = jnp.clip(jnp.where(place < 0, place + held.length, place), 0, CAPACITY - 1)
-        return structures.build(held.element, iter([leaf[place] for leaf in held.leaves]))
+        return packing.build(held.element, iter([leaf[place] for leaf in held.leaves]))
 
     def _looked_up(self, held: tuple, index: Number) -> Any:
         size = len(held)
@@ -141,11 +141,11 @@ class Sequences(Operations):
         element = structures.stripped(structures.join(held.element, new))
         if not structures.equal(element, held.element):
             node = Node("stack", (), (element,))
-            length, *leaves = structures.lift(owner, node, self.store)
+            length, *leaves = packing.lift(owner, node, self.store)
             held = Stack(element, tuple(leaves), length)
         self.raises(held.length >= CAPACITY, _FULL, "keep fewer items")
         place = jnp.minimum(held.length, CAPACITY - 1)
-        row = structures.lift(value, element, self.store)
+        row = packing.lift(value, element, self.store)
         leaves = tuple(leaf.at[place].set(one) for leaf, one in zip(held.leaves, row, strict=True))
         self.store.set(owner, Stack(element, leaves, held.length + 1))
 
@@ -226,7 +226,9 @@ class Sequences(Operations):
         """
         items = self.list_of(value)
         keys = List(())
-        self.each(items, lambda item: self.append(keys, self.called(key, item)))
+        self.each(
+            items, lambda item: self.append(keys, item if key is None else self.called(key, item))
+        )
         held = self.store.get(keys)
         if not isinstance(held, Stack) or held.element.kind != "number":
             raise ValueProblem("a sort key must be one number", "return the area, or cx")
@@ -248,7 +250,7 @@ class Sequences(Operations):
             self.raises(none, "max() or min() of an empty sequence", hint)
         held = self.store.get(items)
         leaves = iter([leaf[place] for leaf in held.leaves])
-        found = structures.build(held.element, leaves)
+        found = packing.build(held.element, leaves)
         return self.merged(none, default[0], found) if default else found
 
     def ordered(self, value: Any, key: Any, reverse: bool) -> List:

@@ -266,12 +266,20 @@ class Statements(Expressions):
                 targets = part.targets if isinstance(part, ast.Assign) else [part.target]
                 value = None if part.value is None else self.value(part.value)
                 for target in targets:
-                    assert isinstance(target, ast.Name)
                     if part.value is not None:
-                        names[target.id] = value
+                        names |= self._constants(target, value)
                     if isinstance(part, ast.AnnAssign) and node.decorator_list:
+                        assert isinstance(target, ast.Name)
                         fields.append(target.id)
         self.set_name(node.name, Class(node.name, names, frozenset(static), tuple(fields)))
+
+    def _constants(self, target: ast.expr, value: Any) -> dict[str, Any]:
+        """The names of a class that an assignment in its body sets."""
+        if isinstance(target, ast.Tuple):
+            parts = self._parts(target.elts, value)
+            return {one.id: item for one, item in zip(target.elts, parts, strict=True)}  # type: ignore[attr-defined]
+        assert isinstance(target, ast.Name)
+        return {target.id: value}
 
     def run_Import(self, node: ast.Import) -> None:
         for alias in node.names:

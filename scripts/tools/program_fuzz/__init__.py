@@ -1,0 +1,1 @@
+"""Image programs under OpenCV, pictures for them, and generated ones."""
