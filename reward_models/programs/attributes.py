@@ -56,7 +56,7 @@ def of(evaluator: Any, owner: Any, name: str) -> Any:
     methods = {List: _LIST, Dict: _DICT, str: _STR, tuple: frozenset(("index", "count"))}
     if name in methods.get(type(owner), ()) or isinstance(owner, Text) and name in _STR:
         return Method(owner, name)
-    if isinstance(owner, Record) and hasattr(owner, "attribute"):
+    if isinstance(owner, Record):
         return owner.attribute(evaluator, name)
     raise PythonRaises(f"{describe(owner)} has no `.{name}`", "use functions of numpy and cv2")
 

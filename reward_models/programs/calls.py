@@ -48,7 +48,7 @@ class Calls(Writing):
         kwargs: dict[str, Any] = {}
         for keyword in node.keywords:
             if keyword.arg is None:
-                self.fail(keyword.value, "`**` cannot be used in a call here", "name the arguments")
+                return self.fail(keyword.value, "`**` in a call", "name the arguments")
             kwargs[keyword.arg] = self.value(keyword.value)
         return self.apply(function, tuple(args), kwargs)
 

@@ -140,7 +140,7 @@ def _follow_all(masks: jax.Array, height: int, width: int) -> Borders:
     def one_border(state: tuple) -> tuple:
         number, whole, squares, opened, mark = state
         there, start, hole = _first(opened)
-        parent = _parent(whole, mark, start, hole, width)
+        parent = jnp.where(there, _parent(whole, mark, start, hole, width), -1)
         walk = _begin(bits, opened, mark, start, hole, there, width)
         walk = _follow(bits, walk, number, width)
         put = lambda rows, row: jax.lax.dynamic_update_index_in_dim(rows, row, number, 1)
@@ -156,7 +156,8 @@ def _first(opened: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
     """The first pixel with a gap that no border has passed, and whether that makes a hole."""
     start = jnp.argmax(opened != 0, axis=1).astype(jnp.int32)
     found = jnp.take_along_axis(opened, start[:, None], 1)[:, 0]
-    return found != 0, start, (found & _WEST) == 0
+    there = found != 0
+    return there, start, there & ((found & _WEST) == 0)
 
 
 def _parent(

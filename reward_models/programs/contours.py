@@ -205,7 +205,7 @@ class Polygon(Outline):
         return (self.vertex, self.count)
 
     def made(self, parts: tuple) -> Polygon:
-        return Polygon(*parts, self.shape)
+        return Polygon(parts[0], parts[1], self.shape)
 
     def vertices(self, evaluator: Any) -> Number:
         return Number(self.count, True)

@@ -158,8 +158,8 @@ def _blur(evaluator: Any, src: Any, ksize: Any, dst: Any = None) -> Any:
         raise ValueProblem("the size of cv2.blur must be odd", "as in (5, 5)")
     wide = _padded(data.astype(jnp.int32), height // 2, width // 2, "reflect")
     rows, columns = data.shape[:2]
-    total = sum(wide[y : y + rows] for y in range(height))
-    total = sum(total[:, x : x + columns] for x in range(width))  # type: ignore[index]
+    total: Any = sum(wide[y : y + rows] for y in range(height))
+    total = sum(total[:, x : x + columns] for x in range(width))
     area = width * height
     evaluator.work(data.size * (width + height))
     return evaluator.wrapped(((2 * total + area) // (2 * area)).astype(jnp.uint8))
@@ -176,8 +176,8 @@ def _gaussian(
         raise ValueProblem(message, "use cv2.GaussianBlur(image, (5, 5), 0)")
     wide = _padded(data.astype(jnp.int32), height // 2, width // 2, "reflect")
     rows, columns = data.shape[:2]
-    across = sum(w * wide[:, x : x + columns] for x, w in enumerate(_BINOMIAL[width]))
-    total = sum(w * across[y : y + rows] for y, w in enumerate(_BINOMIAL[height]))  # type: ignore[index]
+    across: Any = sum(w * wide[:, x : x + columns] for x, w in enumerate(_BINOMIAL[width]))
+    total: Any = sum(w * across[y : y + rows] for y, w in enumerate(_BINOMIAL[height]))
     evaluator.work(data.size * (width + height))
     return evaluator.wrapped(((total + (1 << 15)) >> 16).astype(jnp.uint8))
 

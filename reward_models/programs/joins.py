@@ -66,5 +66,5 @@ class Join:
                 found[name] = self.value(*sides)
             return found
         nodes = [structures.stripped_top(structures.node_of(cell, s)) for s in (self.yes, self.no)]
-        node = structures.join(*nodes)
+        node = structures.join(nodes[0], nodes[1])
         return self._built(node, cell, cell).initial

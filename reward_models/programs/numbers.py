@@ -114,8 +114,8 @@ def result_type(a: Any, b: Any, pythons: tuple[bool, bool]) -> np.dtype:
     if all(pythons):
         return narrow(np.result_type(*(np.asarray(kind).dtype for kind in kinds)))
     for data, python, other in ((a, pythons[0], kinds[1]), (b, pythons[1], kinds[0])):
-        unsigned = not isinstance(other, bool | int | float) and other.kind in "ui"
-        if python and type(data) is int and unsigned and not _fits(data, other):
+        whole = isinstance(other, np.dtype) and other.kind in "ui"
+        if python and type(data) is int and whole and not _fits(data, np.dtype(other)):
             message = f"{data} is out of bounds for an array of {other}"
             raise PythonRaises(message, "convert the array first: x.astype(int)")
     return narrow(np.result_type(*kinds))

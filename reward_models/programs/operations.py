@@ -201,6 +201,10 @@ class Operations(Loops):
         """`len(value)`."""
         raise NotImplementedError
 
+    def not_of(self, value: Any) -> Any:
+        """`not value`."""
+        raise NotImplementedError
+
     def unary(self, name: str, value: Any) -> Any:
         """`-value`, `+value`, `~value` or `not value`."""
         if name == "Not":

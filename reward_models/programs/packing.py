@@ -47,7 +47,7 @@ def lift(value: Any, node: Node, store: Any) -> list:
         return _lifted_choice(value, node, store)
     if node.kind == "stack":
         return _lifted_stack(store.get(value), node, store)
-    held = value if isinstance(value, tuple) else store.get(value)
+    held: Any = value if isinstance(value, tuple) else store.get(value)
     if node.kind in ("dict", "object", "scope"):
         names = node.meta[1:] if node.kind == "object" else node.meta
         held = [held.get(name, Unset(f"`{name}`")) for name in names]

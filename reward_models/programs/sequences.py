@@ -66,7 +66,7 @@ class Sequences(Comparisons):
             return value.size
         if isinstance(value, Array):
             return self.shape_of(value)[0]
-        if isinstance(value, Record) and hasattr(value, "size"):
+        if isinstance(value, Record):
             return value.size(self)
         raise PythonRaises(f"{describe(value)} has no len()")
 

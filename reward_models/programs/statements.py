@@ -151,7 +151,8 @@ class Statements(Expressions):
         for target in node.targets:
             if not isinstance(target, ast.Name):
                 self.fail(target, "only names can be deleted", "remove this `del`")
-            self.set_name(target.id, Unset(f"`{target.id}`"))
+            else:
+                self.set_name(target.id, Unset(f"`{target.id}`"))
 
     # Branches and loops
 
@@ -276,8 +277,8 @@ class Statements(Expressions):
     def _constants(self, target: ast.expr, value: Any) -> dict[str, Any]:
         """The names of a class that an assignment in its body sets."""
         if isinstance(target, ast.Tuple):
-            parts = self._parts(target.elts, value)
-            return {one.id: item for one, item in zip(target.elts, parts, strict=True)}  # type: ignore[attr-defined]
+            names = [one.id for one in target.elts if isinstance(one, ast.Name)]
+            return dict(zip(names, self._parts(target.elts, value), strict=True))
         assert isinstance(target, ast.Name)
         return {target.id: value}
 

@@ -55,7 +55,7 @@ class Subscripts(Sequences):
             if isinstance(owner, str):
                 return owner[key]
             return self.listed(owner, key)
-        if isinstance(owner, Record) and hasattr(owner, "item"):
+        if isinstance(owner, Record):
             return owner.item(self, key)
         if isinstance(owner, Iterator):
             return owner.at(key)
@@ -182,9 +182,9 @@ class Subscripts(Sequences):
         if isinstance(first, slice) and first == slice(None) or first is Ellipsis:
             part = data[(slice(None), *rest)] if first is not Ellipsis else data[(..., *rest)]
             return Array(part, owner.ragged)
-        if getattr(first, "dtype", None) == np.bool_ and np.ndim(first) == 1 and not rest:
+        if getattr(first, "dtype", None) == np.bool_ and np.size(first) == len(member) and not rest:
             return Array(data, Picked(member & first))
-        if isinstance(first, slice) or np.ndim(first):
+        if isinstance(first, slice) or getattr(first, "ndim", 0):
             raise ValueProblem("a slice of the elements of a mask", "use np.mean, .min() or .max()")
         count = jnp.sum(member, dtype=jnp.int32)
         place = jnp.asarray(first, jnp.int32)

@@ -234,6 +234,18 @@ class Record:
         """One of the same kind, of other arrays."""
         raise NotImplementedError
 
+    def size(self, evaluator: Any) -> Any:
+        """`len(value)`."""
+        raise PythonRaises(f"{describe(self)} has no len()")
+
+    def item(self, evaluator: Any, key: Any) -> Any:
+        """`value[key]`."""
+        raise PythonRaises(f"{describe(self)} cannot be indexed")
+
+    def attribute(self, evaluator: Any, name: str) -> Any:
+        """`value.name`."""
+        raise PythonRaises(f"{describe(self)} has no `.{name}`")
+
 
 def is_static_number(value: Any) -> bool:
     return isinstance(value, bool | int | float | np.generic)

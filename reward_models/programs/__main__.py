@@ -1,0 +1,54 @@
+"""Check an image program: `python -m core_jax.reward_models.programs FILE`.
+
+Prints what is wrong with it and where, or what it keeps between frames; exits with 1 if it is
+refused.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import tyro
+
+from core_jax.reward_models.programs import RewardError, compile_program, extract_code
+
+
+@dataclass(frozen=True)
+class Options:
+    """Command line.
+
+    Attributes:
+        file: Python text, or a reply of a language model that holds it.
+        height: of the pictures, in pixels.
+        width: of the pictures, in pixels.
+    """
+
+    file: tyro.conf.Positional[Path]
+    height: int = 64
+    width: int = 64
+
+
+def main(options: Options) -> int:
+    """Check the file; the exit code."""
+    text = options.file.read_text()
+    try:
+        source = extract_code(text) if "```" in text else text
+        program = compile_program(source, options.height, options.width)
+    except RewardError as error:
+        print(error, file=sys.stderr)
+        return 1
+    frame = jax.ShapeDtypeStruct((options.height, options.width, 3), jnp.uint8)
+    state = jax.eval_shape(program.init, frame)
+    size = sum(leaf.size * leaf.dtype.itemsize for leaf in state)
+    print(f"{program.name}: accepted; keeps {size} bytes between frames")
+    for warning in program.warnings:
+        print(f"warning: {warning}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(tyro.cli(Options)))
