@@ -118,6 +118,7 @@ class _Walk(NamedTuple):
     mark: jax.Array
 
 
+@functools.partial(jax.jit, static_argnums=(1, 2))  # so that it is traced once for all programs
 def _follow_all(masks: jax.Array, height: int, width: int) -> Borders:
     batch, size = masks.shape[0], height * width
     framed = jnp.pad(masks, ((0, 0), (1, 1), (1, 1)))

@@ -5,6 +5,8 @@ A polygon is [P, 2] int32 points (x, y), of which the first `count` are there; P
 
 from __future__ import annotations
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,6 +16,7 @@ from core_jax.reward_models.programs.components import DX, DY, tables
 POINTS = 256
 
 
+@functools.partial(jax.jit, static_argnums=3)
 def trace(bits: jax.Array, start: jax.Array, hole: jax.Array, width: int) -> tuple:
     """The points of a border at which it changes its direction (CHAIN_APPROX_SIMPLE).
 
@@ -93,6 +96,7 @@ def box(points: jax.Array, count: jax.Array) -> jax.Array:
     return jnp.concatenate([low, high])
 
 
+@functools.partial(jax.jit, static_argnums=2)
 def hull(points: jax.Array, count: jax.Array, height: int) -> tuple[jax.Array, jax.Array]:
     """The convex hull, clockwise in the picture, ending at its highest, leftmost point.
 
@@ -132,6 +136,7 @@ def _extreme(x: jax.Array, present: jax.Array) -> jax.Array:
     return present & (jnp.min(above, axis=0) > jnp.max(below, axis=1))
 
 
+@jax.jit
 def approximate(points: jax.Array, count: jax.Array, epsilon: jax.Array) -> tuple:
     """`approxPolyDP` of a closed polygon (Douglas and Peucker, as OpenCV orders it).
 
@@ -252,6 +257,7 @@ def signed_distance(points: jax.Array, count: jax.Array, x: jax.Array, y: jax.Ar
     return jnp.where(edge, 0.0, jnp.where(odd, 1.0, -1.0))
 
 
+@functools.partial(jax.jit, static_argnums=(2, 3))
 def filled(points: jax.Array, count: jax.Array, height: int, width: int) -> jax.Array:
     """[height, width] bool: the pixels in a border or inside it (drawContours, FILLED)."""
     rows = np.arange(height)[:, None]

@@ -18,7 +18,7 @@ from formal_fuzz import indexed
 
 _CALLS = {"jit": "jaxpr", "pjit": "jaxpr", "closed_call": "call_jaxpr",
           "core_call": "call_jaxpr", "custom_jvp_call": "call_jaxpr",
-          "custom_vjp_call": "call_jaxpr"}  # fmt: skip
+          "custom_vjp_call": "call_jaxpr", "custom_vmap_call": "call"}  # fmt: skip
 
 
 class Interpreted:
