@@ -11,6 +11,7 @@ from core_jax.reward_models.programs import numbers
 from core_jax.reward_models.programs.reductions import reduced
 from core_jax.reward_models.programs.values import (
     Array,
+    List,
     Number,
     PythonRaises,
     ValueProblem,
@@ -97,9 +98,11 @@ def _bounds(evaluator: Any, bound: Any, channels: int, what: str) -> Any:
         if channels != 1:
             raise ValueProblem(f"one number as a {what} bound of {channels} channels")
         data = jnp.asarray(numbers.data_of(bound))[None]
+    elif isinstance(bound, List):
+        raise PythonRaises("a list as a bound", "np.array([...]), or a tuple")
     else:
         data = jnp.asarray(evaluator.data(bound)).reshape(-1)
-    if data.size < channels:
+    if data.size < channels or isinstance(bound, Array) and data.size != channels:
         raise PythonRaises(f"the {what} bound has {data.size} numbers for {channels} channels")
     return data[:channels]
 
@@ -112,6 +115,11 @@ def _in_range(evaluator: Any, src: Any, lowerb: Any, upperb: Any) -> Any:
         _bounds(evaluator, bound, channels, what)
         for bound, what in ((lowerb, "lower"), (upperb, "upper"))
     )
+    if isinstance(lowerb, Array) and isinstance(upperb, Array):
+        kinds = [np.dtype(evaluator.data(one).dtype) for one in (lowerb, upperb)]
+        if kinds[0] != kinds[1] and "f" in (kinds[0].kind, kinds[1].kind):
+            message = f"bounds of different types, {kinds[0]} and {kinds[1]}"
+            raise PythonRaises(message, "write both as integers: np.array([20, 100, 100])")
     inside = jnp.all((wide >= low) & (wide <= high), axis=-1)
     return evaluator.wrapped(_mask(inside), False, src.ragged)
 

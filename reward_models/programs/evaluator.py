@@ -7,6 +7,7 @@ import weakref
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 
 from core_jax.reward_models.programs import attributes, numbers
 from core_jax.reward_models.programs.builtins_table import BUILTINS, EXCEPTIONS, MATH, converted
@@ -14,7 +15,17 @@ from core_jax.reward_models.programs.cv_table import CV2
 from core_jax.reward_models.programs.numpy_table import LINALG, NUMPY
 from core_jax.reward_models.programs.paths import RAISED
 from core_jax.reward_models.programs.statements import Statements
-from core_jax.reward_models.programs.values import Array, Class, Scope, Type
+from core_jax.reward_models.programs.values import (
+    Array,
+    Choice,
+    Class,
+    Number,
+    PythonRaises,
+    Scope,
+    Type,
+    describe,
+    is_number,
+)
 
 MODULES: dict[str, dict[str, Any]] = {
     "cv2": CV2,
@@ -66,8 +77,15 @@ class Evaluator(Statements):
         Raises:
             PythonRaises: it is no number.
         """
-        found = self.converted_float(value)
-        return jnp.asarray(numbers.data_of(found), jnp.float32)
+        found = value
+        if isinstance(value, Choice):
+            found = self.over(value, lambda one: Number(self.reward_of(one)))
+        if isinstance(found, Array) and np.prod(found.shape) == 1:
+            found = self.converted_float(found)
+        if not is_number(found):
+            message = f"the reward is {describe(found)}, not a number"
+            raise PythonRaises(message, "return a number on every path")
+        return jnp.asarray(numbers.data_of(found)).astype(jnp.float32)
 
     @property
     def raised(self) -> Any:

@@ -76,6 +76,11 @@ def is_python(value: Any) -> bool:
     return isinstance(value, bool | int | float) and not isinstance(value, np.generic)
 
 
+def own(value: Any) -> Any:
+    """Whether a number is Python's own: a bool, or a traced 0-d bool."""
+    return value.own if isinstance(value, Number) else is_python(value)
+
+
 def common(a: Any, b: Any) -> np.dtype:
     """The type for a number that has one type on one path and another on the other."""
     return a if a == b else narrow(np.promote_types(_nominal(a), _nominal(b)))

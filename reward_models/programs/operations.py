@@ -9,6 +9,7 @@ import numpy as np
 
 from core_jax.reward_models.programs import numbers
 from core_jax.reward_models.programs.loops import Loops
+from core_jax.reward_models.programs.paths import both
 from core_jax.reward_models.programs.values import (
     Array,
     Choice,
@@ -90,9 +91,21 @@ class Operations(Loops):
         x, y = self.data(a), self.data(b)
         self._check_shapes(x, y)
         result, raised = numbers.binary(name, x, y, pythons)
+        mixed = self._mixed(a, b, pythons)
+        if mixed is not None and name in ("Div", "FloorDiv", "Mod"):
+            raised = both(mixed, jnp.any(jnp.asarray(y) == 0))
         if raised is not None:
             self.raises(raised, "division by zero", "test for zero first")
+        if mixed is not None and np.ndim(result) == 0:
+            return Number(jnp.asarray(result), False, None, mixed)
         return self.wrapped(result, all(pythons), ragged)
+
+    def _mixed(self, a: Any, b: Any, pythons: tuple[bool, bool]) -> Any:
+        """Whether both operands are Python's own, where that depends on the path; else None."""
+        owns = [numbers.own(one) for one in (a, b)]
+        if all(pythons) or False in owns:
+            return None
+        return both(owns[0], owns[1])
 
     def _quotient(self, a: Number, b: Any) -> Any:
         """`a / b` of two exact quotients, such as m10 / m00; None if `b` is none."""

@@ -36,7 +36,8 @@ def lift(value: Any, node: Node, store: Any) -> list:
     if node.origin is not None or node.kind == "same":
         return []
     if node.kind == "number":
-        return [jnp.asarray(numbers.data_of(value), node.meta[0])]
+        own = [] if node.meta[1] is not None else [jnp.asarray(numbers.own(value))]
+        return [jnp.asarray(numbers.data_of(value), node.meta[0]), *own]
     if node.kind == "array":
         ragged = () if value.ragged is None else value.ragged.parts()
         return [jnp.asarray(store.get(value), node.meta[1]), *ragged]
@@ -108,7 +109,8 @@ def zeros(node: Node) -> list:
     if node.origin is not None or node.kind == "same":
         return []
     if node.kind == "number":
-        return [jnp.zeros((), node.meta[0])]
+        own = [] if node.meta[1] is not None else [jnp.asarray(False)]
+        return [jnp.zeros((), node.meta[0]), *own]
     if node.kind == "array":
         shape, dtype, ragged = node.meta
         parts = {"Window": [jnp.int32(0)] * 2, "Picked": [jnp.zeros(shape[:1], jnp.bool_)]}
@@ -136,6 +138,8 @@ def build(node: Node, leaves: Iterator) -> Any:
     if node.kind == "same":
         return node.example
     if node.kind == "number":
+        if node.meta[1] is None:
+            return Number(next(leaves), False, None, next(leaves))
         return Number(next(leaves), node.meta[1])
     if node.kind == "array":
         data, ragged = next(leaves), node.meta[2]

@@ -213,16 +213,14 @@ class Lowered:
         args = tuple(pictures[role] for role in self.entry.roles)
         node, owner = self.entry.function, self.entry.owner
 
-        def reward() -> Any:
+        def call() -> Any:
             if owner is None:
-                function = evaluator.store.get(self.module)[node.name]
-                value = evaluator.apply(function, args, {})
-            else:
-                value = evaluator.call(made.cls.names[node.name], (made, *args), {})
-            value = value[0] if isinstance(value, tuple) and value else value
-            return evaluator.reward_of(value)
+                return evaluator.call(evaluator.store.get(self.module)[node.name], args, {})
+            return evaluator.call(made.cls.names[node.name], (made, *args), {})
 
-        value = evaluator.at(node, reward)
+        given = evaluator.at(node, call)
+        given = given[0] if isinstance(given, tuple) and given else given
+        value = evaluator.at(evaluator.last_return or node, lambda: evaluator.reward_of(given))
         self._check_module(evaluator)
         self.warnings.update(dict.fromkeys(evaluator.doubts.values()))
         kept = None if previous is None else Array(frame)

@@ -30,7 +30,13 @@ MAX_WHILE = 1_000
 
 
 class Statements(Expressions):
-    """The part of the evaluator for statements."""
+    """The part of the evaluator for statements.
+
+    Attributes:
+        last_return: the last `return` of the program's own function, for messages.
+    """
+
+    last_return: ast.Return | None = None
 
     def block(self, body: list[ast.stmt]) -> None:
         """Run statements until the path ends."""
@@ -208,6 +214,8 @@ class Statements(Expressions):
         self.leave("continue")
 
     def run_Return(self, node: ast.Return) -> None:
+        if self.calls == 1:
+            self.last_return = node
         self.returned(None if node.value is None else self.value(node.value))
 
     def run_Assert(self, node: ast.Assert) -> None:

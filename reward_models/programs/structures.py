@@ -82,7 +82,8 @@ def node_of(value: Any, store: Any) -> Node:
     """The structure of `value`; `store.get(cell)` gives what a cell holds."""
     of = lambda items: tuple(node_of(item, store) for item in items)
     if isinstance(value, Number):
-        return Node("number", (value.data.dtype, value.python), origin=value)
+        python = value.python if value.sometimes is None else None
+        return Node("number", (value.data.dtype, python), origin=value)
     if isinstance(value, Array):
         data = store.get(value)
         ragged = type(value.ragged).__name__
@@ -260,7 +261,8 @@ def _joined_numbers(a: Node, b: Node) -> Node:
         for one in (a, b)
     ]
     (first, python), (second, other) = pair
-    return Node("number", (numbers.common(first, second), python and other))
+    same = python if python is other else None
+    return Node("number", (numbers.common(first, second), same))
 
 
 def stripped_top(node: Node) -> Node:

@@ -90,12 +90,19 @@ class Number:
     Attributes:
         data: 0-d array.
         python: whether it is Python's own (division by zero raises) and not NumPy's.
+        sometimes: where that depends on the path, whether it is: 0-d bool.
         ratio: an int32 and a constant that it is the quotient of, where `data` is rounded.
     """
 
     data: Any
     python: bool = False
     ratio: tuple[Any, int] | None = None
+    sometimes: Any = None
+
+    @property
+    def own(self) -> Any:
+        """Whether it is Python's own: a bool, or a traced 0-d bool."""
+        return self.python if self.sometimes is None else self.sometimes
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,8 @@
 
 Each program must be refused with a place, or give OpenCV's values on an episode of small pictures
 (to a thousandth; NaN exactly where Python raises); compiling it must not open, start or connect to
-anything. Needs OpenCV. A block's outcomes are appended to the log; blocks in it are not tried again.
+anything. Needs OpenCV. A block's outcomes are appended to the log; blocks in it are not tried
+again.
 """
 
 from __future__ import annotations
@@ -89,6 +90,7 @@ def tried(options: Options, block: int, corpus: list, frames: dict, watch: Watch
 
 def main(options: Options) -> int:
     """Try the programs; the number of failures."""
+    jax.block_until_ready(jax.numpy.zeros(1))  # JAX starts, which looks at the machine
     watch, frames, start = Watch(), episodes(), time.perf_counter()
     corpus = []
     for path in sorted(FOLDER.glob("*.py")):

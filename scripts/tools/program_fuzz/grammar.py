@@ -33,8 +33,10 @@ class Drawer:
 
     def rgb(self) -> str:
         name = self.pick(*self.names["rgb"])
-        return self.pick(name, name, name, f"cv2.blur({name}, (3, 3))", f"{name}[::-1]", f"{name}.copy()",
-                         f"cv2.medianBlur({name}, 3)", f"cv2.GaussianBlur({name}, (3, 3), 0)")  # fmt: skip
+        return self.pick(
+            name, name, name, f"cv2.blur({name}, (3, 3))", f"{name}[::-1]", f"{name}.copy()",
+            f"cv2.medianBlur({name}, 3)", f"cv2.GaussianBlur({name}, (3, 3), 0)",
+        )  # fmt: skip
 
     def bound(self, low: bool) -> list[int]:
         if low:
@@ -106,7 +108,7 @@ class Drawer:
             f"{moments}['m10'] / {moments}['m00']", f"cv2.contourArea(cv2.convexHull({name}))",
             f"len(cv2.approxPolyDP({name}, 0.04 * cv2.arcLength({name}, True), True))",
             f"int({moments}['m01'] / ({moments}['m00'] + 1e-5))", f"{name}[0][0][0]",
-            f"cv2.contourArea({name}) / (cv2.boundingRect({name})[2] * cv2.boundingRect({name})[3])",
+            f"cv2.contourArea({name}) / (cv2.boundingRect({name})[2] * cv2.boundingRect({name})[3])",  # noqa: E501
             f"cv2.pointPolygonTest({name}, (8, 9), False)",
         )  # fmt: skip
 
@@ -186,7 +188,7 @@ class Drawer:
             f"self.history.append({value})",
         )  # fmt: skip
         self.add(indent, form)
-        self.add(indent, f"{self.fresh('number')} = " + self.pick(f"self.{name}", "len(self.history)", (
+        self.add(indent, f"{self.fresh('number')} = " + self.pick(f"self.{name}", "len(self.history)", (  # noqa: E501
             "0 if self.kept is None else np.sum(self.kept)")))  # fmt: skip
 
     def _if(self, indent: int, depth: int) -> None:
@@ -269,8 +271,8 @@ class Drawer:
         head = ["import cv2", "import numpy as np", ""]
         if not self.stateful:
             return "\n".join([*head, "def reward(image):", *self.lines, ""])
-        start = ["class Task:", "    def __init__(self):", "        self.a = 0", "        self.b = 1.5",
-                 "        self.c = 0.0", "        self.kept = None", "        self.history = []", "",
+        start = ["class Task:", "    def __init__(self):", "        self.a = 0", "        self.b = 1.5",  # noqa: E501
+                 "        self.c = 0.0", "        self.kept = None", "        self.history = []", "",  # noqa: E501
                  "    def reward(self, image):"]  # fmt: skip
         return "\n".join([*head, *start, *self.lines, ""])
 
