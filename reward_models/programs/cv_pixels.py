@@ -29,9 +29,6 @@ CONSTANTS |= {f"THRESH_{name}": index for index, name in enumerate(THRESHOLDS)}
 CONSTANTS |= {"THRESH_OTSU": 8, "NORM_L2": 4, "NORM_L1": 2, "NORM_INF": 1}
 
 _SHIFT = 12
-_STEPS = np.arange(1, 256)
-_BY_VALUE = np.concatenate([[0], np.rint((255 << _SHIFT) / _STEPS)]).astype(np.int32)
-_BY_RANGE = np.concatenate([[0], np.rint((180 << _SHIFT) / (6.0 * _STEPS))]).astype(np.int32)
 _GRAY = (9798, 19235, 3735)  # of red, green and blue, out of 1 << 15
 
 
@@ -60,12 +57,18 @@ def to_hsv(data: Any, red_first: bool) -> Any:
     value = jnp.maximum(jnp.maximum(r, g), b)
     span = value - jnp.minimum(jnp.minimum(r, g), b)
     half = 1 << (_SHIFT - 1)
-    saturation = (span * jnp.asarray(_BY_VALUE)[value] + half) >> _SHIFT
+    saturation = (span * _share(255, value) + half) >> _SHIFT
     turned = jnp.where(value == g, b - r + 2 * span, r - g + 4 * span)
     hue = jnp.where(value == r, g - b, turned)
-    hue = (hue * jnp.asarray(_BY_RANGE)[span] + half) >> _SHIFT
+    hue = (hue * _share(30, span) + half) >> _SHIFT
     hue = jnp.where(hue < 0, hue + 180, hue)
     return jnp.stack([hue, saturation, value], axis=-1).astype(jnp.uint8)
+
+
+def _share(whole: int, parts: Any) -> Any:
+    """What OpenCV's tables of quotients hold: `whole / parts` in fixed point, 0 of nothing."""
+    found = jnp.rint((whole << _SHIFT) / jnp.maximum(parts, 1).astype(jnp.float32))
+    return jnp.where(parts == 0, 0, found.astype(jnp.int32))
 
 
 def to_gray(data: Any, red_first: bool) -> Any:

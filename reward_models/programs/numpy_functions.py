@@ -100,10 +100,7 @@ def reduction(name: str) -> Callable[..., Any]:
 
 
 def count_nonzero(evaluator: Any, a: Any, axis: Any = None) -> Any:
-    found = evaluator.compare("NotEq", a, 0)
-    count = reduced(evaluator, "sum", found, axis)
-    return count if isinstance(count, Array) or axis is not None else numbers.made(
-        numbers.data_of(count), True)  # fmt: skip
+    return reduced(evaluator, "sum", evaluator.compare("NotEq", a, 0), axis)
 
 
 def where(evaluator: Any, condition: Any, x: Any = None, y: Any = None) -> Any:

@@ -229,6 +229,9 @@ class Operations(Loops):
         if kind == "b" and python:
             data = data.astype(jnp.int32) if is_traced(data) else int(data)
             kind = "i"
+        if name == "USub" and is_traced(data) and data.dtype == np.uint32:
+            hint = "make it an integer first: int(np.sum(x))"
+            raise ValueProblem("the minus of a sum of unsigned numbers wraps around in NumPy", hint)
         if name == "Invert" and kind == "f" or name == "USub" and kind == "b":
             raise PythonRaises("this operation has no meaning for these numbers")
         result = {"USub": lambda: -data, "UAdd": lambda: +data, "Invert": lambda: ~data}[name]()

