@@ -92,7 +92,7 @@ def extreme(largest: bool) -> Any:
     def call(evaluator: Any, *values: Any, key: Any = None, default: Any = _NONE) -> Any:
         if len(values) > 1:
             values = (tuple(values),)
-        items = values[0]
+        items: Any = next(iter(values), ())
         given = () if default is _NONE else (default,)
         if isinstance(evaluator.size(items), Number) and not isinstance(items, Array):
             return evaluator.best(items, key, largest, given)
