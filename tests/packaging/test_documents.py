@@ -192,7 +192,9 @@ def known_flags():
         text = path.read_text()
         found |= {*re.findall(r"^    (\w+): ", text, re.M)}  # parameters and fields, read by tyro
         found |= {w.replace("-", "_") for w in re.findall(r'"--([\w-]+)"', text)}
-    return found | {"help", "maxprocesses"}
+    slurm = {"nodes", "ntasks_per_node", "gpus_per_node", "requeue", "signal"}
+    ray = {"head", "address"}
+    return found | {"help", "maxprocesses"} | slurm | ray
 
 
 def test_flags_exist():
