@@ -83,8 +83,10 @@ def _evaluate(equation: Any, inputs: list[Any]) -> list[Any]:
 
 def _fold(equation: Any, inputs: list[np.ndarray]) -> list[np.ndarray]:
     """The result of an operation on known numbers."""
-    if equation.primitive.name in ("gather", "scatter-add") and inputs[0].ndim:
-        found = (_take if equation.primitive.name == "gather" else _put)(equation, *inputs)
+    if equation.primitive.name == "gather":
+        return [_gather(equation, *inputs)]
+    if equation.primitive.name == "scatter-add":
+        found = _put(equation, *inputs)
         if found is not None:
             return [found]
     own = _NUMPY.get(equation.primitive.name)
@@ -97,6 +99,32 @@ def _fold(equation: Any, inputs: list[np.ndarray]) -> list[np.ndarray]:
     return [np.asarray(x) for x in (found if equation.primitive.multiple_results else [found])]
 
 
+def _gather(equation: Any, operand: np.ndarray, indices: np.ndarray) -> np.ndarray:
+    """A gather of known numbers, slice by slice (the semantics are XLA's)."""
+    params, aval = equation.params, equation.outvars[0].aval
+    numbers, sizes = params["dimension_numbers"], params["slice_sizes"]
+    fill = params["fill_value"] if "FILL" in str(params["mode"]) else None
+    if fill is None and "FILL" in str(params["mode"]):
+        fill = _FILLS[aval.dtype.kind](aval.dtype)
+    dropped = tuple(numbers.collapsed_slice_dims) + tuple(numbers.operand_batching_dims)
+    batch = [i for i in range(len(aval.shape)) if i not in numbers.offset_dims]
+    found = np.empty(aval.shape, aval.dtype)
+    for place in np.ndindex(*(aval.shape[i] for i in batch)):
+        start = np.zeros(operand.ndim, np.int64)
+        start[list(numbers.start_index_map)] = indices[place]
+        pairs = zip(numbers.operand_batching_dims, numbers.start_indices_batching_dims, strict=True)
+        for axis, of in pairs:
+            start[axis] = place[of]
+        inside = np.clip(start, 0, np.subtract(operand.shape, sizes))
+        window = tuple(slice(a, a + n) for a, n in zip(inside, sizes, strict=True))
+        where: list[Any] = [slice(None)] * len(aval.shape)
+        for i, at in zip(batch, place, strict=True):
+            where[i] = at
+        missed = fill is not None and (inside != start).any()
+        found[tuple(where)] = fill if missed else np.squeeze(operand[window], axis=dropped)
+    return found
+
+
 def _take(equation: Any, operand: Any, indices: np.ndarray) -> Any:
     """Rows at known places, as slices; None if it is another gather, or of too many parts."""
     params, shape = equation.params, operand.shape
@@ -107,8 +135,6 @@ def _take(equation: Any, operand: Any, indices: np.ndarray) -> Any:
     starts = np.clip(rows, 0, shape[0] - 1)
     if (starts != rows).any() and "FILL" in str(params["mode"]):
         return None
-    if isinstance(operand, np.ndarray):
-        return operand[starts].reshape(equation.outvars[0].aval.shape)
     parts = _runs(starts)
     if len(parts) > _MOST_PARTS:
         return None
@@ -174,6 +200,12 @@ def _join(parts: list[Any]) -> Any:
     return parts[0] if len(parts) == 1 else jnp.concatenate(parts)
 
 
+_FILLS: dict[str, Callable[[Any], Any]] = {  # where JAX is not told what is outside
+    "f": lambda kind: np.nan,
+    "i": lambda kind: np.iinfo(kind).min,
+    "u": lambda kind: np.iinfo(kind).max,
+    "b": lambda kind: True,
+}
 _REWRITES: dict[str, Callable[..., Any]] = {
     "gather": _take,
     "scatter-add": _put,

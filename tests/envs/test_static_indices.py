@@ -92,3 +92,28 @@ def test_trees_and_gradients_pass():
     jax.tree.map(np.testing.assert_allclose, found, expected)
     g = lambda x: jnp.sum(jnp.square(x[jnp.array([2, 2, 5])]))
     np.testing.assert_allclose(jax.grad(static_indices(g))(X), jax.grad(g)(X))
+
+
+KNOWN = np.arange(24.0, dtype=np.float32).reshape(6, 4)
+GATHERS = {
+    "rows": lambda k: k[jnp.array([5, 0, 0])],
+    "grid": lambda k: k[jnp.array([[5, 0], [1, 1]])],
+    "columns": lambda k: k[:, jnp.array([3, 1])],
+    "pairs": lambda k: k[jnp.array([1, 2, 5]), jnp.array([3, 0, 0])],
+    "windows": lambda k: jax.vmap(lambda i: jax.lax.dynamic_slice(k, (i, 0), (2, 3)))(
+        jnp.array([0, 3, 9])
+    ),
+    "side by side": lambda k: jax.vmap(lambda row, i: row[i])(k, jnp.array([3, 2, 1, 0, 1, 2])),
+    "clipped": lambda k: k.at[jnp.array([9, -9])].get(mode="clip"),
+    "filled": lambda k: k.at[jnp.array([9, 1])].get(mode="fill", fill_value=-1.0),
+    "filled with nan": lambda k: k.at[jnp.array([9, 1])].get(mode="fill"),
+    "added": lambda k: k.at[jnp.array([1, 1])].add(1.0),
+}
+
+
+@pytest.mark.parametrize("name", GATHERS)
+def test_what_is_gathered_of_known_numbers_is_known(name):
+    f = lambda x: x * GATHERS[name](jnp.asarray(KNOWN))
+    rewritten = static_indices(f)
+    np.testing.assert_array_equal(rewritten(2.0), f(2.0))
+    assert set(primitives(rewritten, 2.0)) <= {"mul", "convert_element_type"}
