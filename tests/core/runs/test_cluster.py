@@ -160,6 +160,18 @@ def test_submitit_runs_jobs_and_queues_them_again(job, tmp_path, monkeypatch):
     assert "--resume" in words(waiting)[-1]
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(missing("ray"), reason="needs ray: pip install 'core-jax[ray]'")
+def test_a_ray_cluster_starts_lost_runs_again(job):
+    import ray
+
+    jobs = [job(name="a"), job("killed", name="b"), job("fails", name="c")]
+    found = dict(cluster.by_ray(ray, jobs, cluster.Resources(retries=2)))
+    assert found == {0: 0, 1: 0, 2: 3}
+    assert ["--resume" in x for x in words(jobs[1])] == [False, True]
+    assert not ray.is_initialized()
+
+
 @pytest.mark.long
 @pytest.mark.skipif(missing("ray"), reason="needs ray: pip install 'core-jax[ray]'")
 def test_a_ray_sweep_whose_workers_are_killed_ends_as_a_local_one(tmp_path):
