@@ -17,8 +17,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before JAX, which would look for devices
-os.environ.setdefault("JAX_PLATFORMS", "cpu")
+if __name__ == "__main__":  # before JAX, which would look for devices
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 import jax  # noqa: E402
 
