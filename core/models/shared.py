@@ -28,7 +28,8 @@ class ModelServer:
     """
 
     def __init__(self, host: str, secret: bytes):
-        self._listener = Listener((host, 0), authkey=secret)
+        # On every interface: a machine's own name may mean its loopback to itself.
+        self._host, self._listener = host, Listener(("", 0), authkey=secret)
         self._models: dict[str, Any] = {}
         self._made = threading.Condition()
         threading.Thread(target=self._accept, name="models", daemon=True).start()
@@ -36,8 +37,7 @@ class ModelServer:
     @property
     def address(self) -> Address:
         """Where it listens."""
-        host, port = self._listener.address
-        return str(host), int(port)
+        return self._host, int(self._listener.address[1])
 
     def add(self, role: str, model: Any) -> None:
         """From now on requests for this role go to the model."""

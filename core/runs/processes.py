@@ -103,7 +103,7 @@ class Models:
         message = np.zeros(_SECRET + _ADDRESS, np.uint8)
         if place.index == 0:
             secret = secrets.token_bytes(_SECRET)
-            self._server = ModelServer(socket.gethostname() if place.count > 1 else "", secret)
+            self._server = ModelServer(socket.gethostname(), secret)
             host, port = self._server.address
             text = f"{host} {port}".encode().ljust(_ADDRESS)
             message = np.frombuffer(secret + text, np.uint8)
