@@ -172,6 +172,7 @@ def run(
     )
     # A summary is there when its process is done: files.write_json replaces it as a whole.
     multihost_utils.sync_global_devices("core_jax: trained")
+    jax.distributed.shutdown()  # all leave together: one that is gone would count as crashed
     return summary if merging is None else merging.finish()
 
 
