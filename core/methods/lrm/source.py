@@ -21,6 +21,7 @@ from core_jax.reward_models.large_reward import (
     Judge,
     Judgements,
 )
+from core_jax.reward_models.large_reward.judge import judgements
 from core_jax.visual.frames import FrameRenderer
 
 COLUMN = "lrm"
@@ -86,11 +87,14 @@ class JudgedReward:
             return hold(np.zeros(0, np.float32), questions, shape, worlds)
         answers = self._ask(questions)
         self._count(answers, counts)
-        values = reward_of(answers, questions.is_first, self._config)
+        if "comparison" in answers:
+            answers["comparison"] = _with_firsts(answers["comparison"], questions.is_first)
+        values = reward_of(answers, self._config)
         return hold(values, questions, shape, worlds)
 
     def _ask(self, questions: Questions) -> dict[str, Judgements]:
-        """The answers, by kind of question."""
+        """The answers, by kind of question; comparisons are not asked of frames with which an
+        episode begins, which have no frame before."""
         if self._made is None:
             self._made = self.judge()
         judge, config, text = self._made, self._config, self._env.spec.instruction
@@ -98,12 +102,16 @@ class JudgedReward:
         has_goal = config.goal and len(self._env.spec.goal) > 0
         goal = self._goal(judge).take(np.zeros(len(questions.frame), int)) if has_goal else None
         start = frames.take(questions.start) if config.start else None
-        now, before = frames.take(questions.frame), frames.take(questions.before)
+        now, later = frames.take(questions.frame), np.flatnonzero(~questions.is_first)
+        some = lambda x: None if x is None else x.take(later)
 
         def ask(kind: str) -> Judgements:
-            if kind == "comparison":
-                return judge.comparison(before, now, text, start, goal)
-            return getattr(judge, kind)(now, text, start, goal)
+            if kind != "comparison":
+                return getattr(judge, kind)(now, text, start, goal)
+            if not len(later):
+                return judgements(np.zeros(0), np.zeros(0))
+            before = frames.take(questions.before[later])
+            return judge.comparison(before, now.take(later), text, some(start), some(goal))
 
         kinds = _ASKED[config.reward]
         with concurrent.futures.ThreadPoolExecutor(len(kinds)) as pool:
@@ -147,20 +155,14 @@ class JudgedReward:
             )
 
 
-def reward_of(
-    answers: Mapping[str, Judgements], is_first: np.ndarray, config: JudgeConfig
-) -> np.ndarray:
+def reward_of(answers: Mapping[str, Judgements], config: JudgeConfig) -> np.ndarray:
     """Rewards [Q] of judged frames; NaN where an answer that it needs is missing.
 
     Args:
         answers: by kind of question.
-        is_first: [Q] frames with which an episode begins: they have no frame before, and their
-            comparison is 0.
         config: which answers are the reward.
     """
     values = {kind: a.value.astype(np.float32) for kind, a in answers.items()}
-    if "comparison" in values:
-        values["comparison"] = np.where(is_first, np.float32(0), values["comparison"])
     if "completion" in values and config.threshold is not None:
         done = values["completion"]
         counted = (done >= config.threshold).astype(np.float32)
@@ -174,6 +176,15 @@ def reward_of(
         )
     [value] = values.values()
     return value
+
+
+def _with_firsts(compared: Judgements, is_first: np.ndarray) -> Judgements:
+    """Comparisons of all judged frames [Q], from those that were asked; 0 for first frames."""
+    count = len(is_first)
+    found = judgements(np.zeros(count), np.ones(count))
+    for whole, part in zip(found, compared, strict=True):
+        whole[~is_first] = part
+    return found
 
 
 def digest(snapshot: np.ndarray) -> int:

@@ -1,6 +1,7 @@
 """LRM on the point world: cloning, refinement, judges, failures, and a resumed run."""
 
 import shutil
+from types import SimpleNamespace
 
 import jax
 import numpy as np
@@ -8,8 +9,9 @@ import pytest
 from point_expert import ExpertPoint
 
 from core_jax.methods.lrm.config import JudgeConfig
-from core_jax.methods.lrm.source import JudgeError, reward_of
+from core_jax.methods.lrm.source import JudgedReward, JudgeError, reward_of
 from core_jax.reward_models.large_reward import Judgements
+from core_jax.reward_models.large_reward.scripted import ScriptedJudge
 from core_jax.runs import flags, restore
 from core_jax.runs.checks import check
 from core_jax.runs.loop import run
@@ -56,9 +58,8 @@ def test_the_policy_is_cloned_and_the_judge_is_asked(finished):
     settings, out, rows, summary = finished
     assert len(summary["cloned_success"]) == 2 and max(summary["cloned_success"]) > 0
     assert summary["learner"] == "ppo" and summary["judge"] == "scripted"
-    # Every world's first step and every fourth one, three questions each; episodes of 20 steps
-    # have 5 judged steps, those that were begun at the start or are not over yet at most one more.
-    least = 3 * 2 * 8 * 1_600 // 8 // 4
+    # 5 of an episode's 20 steps are judged: by three questions each, but the first by two.
+    least = 2 * 1_600 // 20 * (5 * 3 - 1)
     assert least <= summary["lrm_questions"] <= 1.1 * least
     assert abs(summary["lrm_failures"] / summary["lrm_questions"] - 0.1) < 0.03
     assert abs(summary["lrm_abstentions"] / summary["lrm_questions"] - 0.09) < 0.03
@@ -127,23 +128,43 @@ def answers(**values):
 
 
 def test_tri_is_the_mean_of_the_three_with_the_comparison_mapped_to_one():
-    given = answers(comparison=[1.0, -1.0, 1.0], progress=[0.4, 0.4, 0.4], completion=[1, 0, 0.3])
-    first = np.array([False, False, True])
-    found = reward_of(given, first, JudgeConfig(reward="tri"))
+    given = answers(comparison=[1.0, -1.0, 0.0], progress=[0.4, 0.4, 0.4], completion=[1, 0, 0.3])
+    found = reward_of(given, JudgeConfig(reward="tri"))
     expected = [(1.0 + 0.4 + 1.0) / 3, (0.0 + 0.4 + 0.0) / 3, (0.5 + 0.4 + 0.3) / 3]
     np.testing.assert_allclose(found, expected, rtol=1e-6)
-    strict = reward_of(given, first, JudgeConfig(reward="tri", threshold=0.3))
+    strict = reward_of(given, JudgeConfig(reward="tri", threshold=0.3))
     np.testing.assert_allclose(strict[2], (0.5 + 0.4 + 1.0) / 3, rtol=1e-6)
 
 
 def test_a_missing_answer_is_a_missing_reward():
     given = answers(comparison=[np.nan, 1.0], progress=[0.5, 0.5], completion=[0.0, np.nan])
-    found = reward_of(given, np.array([False, False]), JudgeConfig(reward="tri"))
-    assert np.isnan(found).all()
-    # An episode's first comparison is not needed: there is nothing to compare with.
-    only = reward_of({"comparison": given["comparison"]}, np.array([True, False]),
-                     JudgeConfig(reward="contrastive"))  # fmt: skip
-    np.testing.assert_array_equal(only, [0.0, 1.0])
+    assert np.isnan(reward_of(given, JudgeConfig(reward="tri"))).all()
+    only = reward_of(answers(completion=[0.0, np.nan]), JudgeConfig(reward="completion"))
+    np.testing.assert_array_equal(only, [0.0, np.nan])
+
+
+def test_an_episode_s_first_frame_is_compared_with_nothing(world):
+    asked = []
+
+    class Counting(ScriptedJudge):
+        def comparison(self, a, b, *given):
+            asked.append((a.progress, b.progress))
+            return super().comparison(a, b, *given)
+
+    source = JudgedReward(world, JudgeConfig(reward="contrastive", every=2), Counting)
+    cut = np.zeros((1, 4, 1), np.float32)
+    cut[0, 1, 0] = 1.0
+    progress = np.array([0.1, 0.2, 0.5, 0.3]).reshape(1, 4, 1)
+    steps = SimpleNamespace(
+        cut=cut,
+        snapshot=np.zeros((1, 4, 1, 2), np.float32),
+        truth=SimpleNamespace(progress=progress, success=np.zeros((1, 4, 1))),
+    )
+    assert source.score(steps)["lrm"].ravel().tolist() == [0.0, 0.0, 0.0, 0.0] and not asked
+    later = SimpleNamespace(**{**vars(steps), "cut": np.zeros((1, 4, 1), np.float32)})
+    found = source.score(later)["lrm"].ravel()
+    assert found.tolist() == [-1.0, -1.0, 1.0, 1.0] and source.counts["questions"] == 2
+    np.testing.assert_allclose(asked[0][0], [0.5, 0.1])
 
 
 @pytest.mark.parametrize(
