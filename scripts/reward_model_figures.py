@@ -44,9 +44,10 @@ def held_out(
     resets = frames.of(parts["resets"])
     found = {name: figures(judge, frames.of(parts[name]), task) for name in ("resets", "skills")}
     env = envs.make(task, protocol)
-    camera = moved(env.spec.camera)
-    picture = renderer_of(env, camera).render(resets.snapshot)
-    found["camera"] = figures(judge, dataclasses.replace(resets, picture=picture), task, camera)
+    if env.spec.camera is not None:
+        camera = moved(env.spec.camera)
+        picture = renderer_of(env, camera).render(resets.snapshot)
+        found["camera"] = figures(judge, dataclasses.replace(resets, picture=picture), task, camera)
     found["slope"] = _scores(resets.step / resets.step.max(), resets)
     found["truth"] = _scores(resets.progress, resets)
     return found

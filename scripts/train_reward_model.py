@@ -182,7 +182,7 @@ def _read(folder: Path) -> dict[str, GradedFrames]:
 
 def _recordable() -> Sequence[str]:
     known = [(name, envs.spec(name)) for name in envs.names()]
-    return [name for name, spec in known if spec.expert is not None and spec.camera is not None]
+    return [name for name, spec in known if spec.expert is not None and spec.has_pictures]
 
 
 def main() -> int:
