@@ -127,6 +127,7 @@ def gather_n_step(
     reward_fn: Callable[[Transition], jax.Array],
     n: int,
     gamma: float,
+    change: Callable[[Transition], Transition] | None = None,
 ) -> NStep:
     """n-step windows that start at `(row, env)`, each `[B]`.
 
@@ -136,14 +137,17 @@ def gather_n_step(
 
     Args:
         reward_fn: combines the reward columns of transitions (`Transition -> [...]`).
+        change: what is made of transitions [..., B] before anything is read of them.
     """
     first = gather(state, row, env)
+    first = first if change is None else change(first)
     if n == 1:
         discount = gamma * first.discount
         return NStep(first.obs, first.action, reward_fn(first), first.next_obs, discount)
     offsets = jnp.arange(n)[:, None]
     rows = row[None] + offsets
     window = gather(state, jnp.minimum(rows, state.size - 1), jnp.broadcast_to(env, rows.shape))
+    window = window if change is None else change(window)
     ends = (window.cut > 0) | (rows >= state.size - 1)
     # A step counts while no earlier step of its window ended it.
     alive = jnp.cumsum(jnp.concatenate([jnp.zeros_like(ends[:1]), ends[:-1]]), axis=0) == 0

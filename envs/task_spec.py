@@ -61,6 +61,25 @@ class PaperBudget:
     frames_shown: int = 3
 
 
+@dataclass(frozen=True)
+class GoalFields:
+    """Where an observation holds a goal, for a task that is to bring something close to it.
+
+    With it a transition can be judged as if another goal had been given (hindsight experience
+    replay): success is a distance below `close`, which ends the episode, and the dense reward is
+    minus the distance.
+
+    Attributes:
+        achieved: first index and one past the last of what should be at the goal.
+        desired: the same of the goal.
+        close: distance of success, in the unit of both.
+    """
+
+    achieved: tuple[int, int]
+    desired: tuple[int, int]
+    close: float
+
+
 def identity_view(obs: Float[Array, "*batch obs"]) -> Float[Array, "*batch obs"]:
     """Returns the whole observation: the view of a task in which all of it counts."""
     return obs
@@ -93,6 +112,7 @@ class TaskSpec:
             (`TaskEnv.picture`), without a camera.
         start, goal: snapshots (`TaskEnv.snapshot`) of the task at its start and when it is done;
             empty if the task has no pictures.
+        goal_fields: where an observation holds the goal; None if the goal is no such place.
         paper_budget: the paper's budget for this task.
         step_seconds: simulated time of a step; a video is shown at this pace.
     """
@@ -117,6 +137,7 @@ class TaskSpec:
     tiles: tuple[int, int] | None = None
     start: tuple[float, ...] = ()
     goal: tuple[float, ...] = ()
+    goal_fields: GoalFields | None = None
     paper_budget: PaperBudget = PaperBudget()
     step_seconds: float = 0.0125
 

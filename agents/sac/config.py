@@ -45,6 +45,10 @@ class SACConfig:
     """Steps of return before the bootstrap."""
     batch_size: Annotated[int, Ge(1)] = 256
     """Transitions per update."""
+    hindsight: Annotated[float, Interval(ge=0, le=1)] = 0.0
+    """Share of an update's transitions that get another goal, a place that their episode reaches
+    later (hindsight experience replay, Andrychowicz et al. 2017; 0.8 there). Only for tasks whose
+    observation holds the goal, with the environment's own reward."""
     noise_correlation: Annotated[float, Interval(ge=0, lt=1)] = 0.9
     """Correlation of exploration noise from one step to the next; 0 is independent noise."""
     target_entropy: Annotated[float, Interval(ge=-1e3, le=1e3)] | None = None

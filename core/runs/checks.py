@@ -41,6 +41,12 @@ def check(config: Config, spec: envs.TaskSpec | None = None) -> Config:
         check_chat(config.model, config.chat, config.max_cost)
     spec = envs.spec(config.task, config.protocol) if spec is None else spec
     config.recipe.check(config.settings, training, spec)
+    if getattr(config.learner_settings, "hindsight", 0.0) > 0 and spec.goal_fields is None:
+        having = [name for name in envs.names() if envs.spec(name).goal_fields is not None]
+        raise ValueError(
+            f"sac.hindsight must be 0: observations of {config.task} hold no goal, as those of "
+            f"{', '.join(having)} do"
+        )
     return config
 
 

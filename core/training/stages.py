@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from core_jax import envs
-from core_jax.agents import evaluation, guard, replay, sac
+from core_jax.agents import evaluation, guard, replay
 from core_jax.agents.learner import Learner, Rollout, with_values
 from core_jax.agents.replay import Transition, Truth
 from core_jax.envs.wrappers import TrainingWrapper
@@ -24,6 +24,7 @@ from core_jax.reward_models.combine import combine
 from core_jax.reward_models.source import RewardSource
 from core_jax.training import packing
 from core_jax.training.config import TrainingConfig
+from core_jax.training.sampling import sample
 from core_jax.training.state import EpisodeRecord, SeedState
 
 LARGEST_REWARD = 1e6
@@ -211,15 +212,6 @@ def learn_on_policy(
     learner = with_values(plan.learner, seed.values)
     state, metrics = learner.update(seed.learner, rollout, update_key)
     return seed.replace(key=key, learner=state), metrics
-
-
-def sample(plan: Plan, seed: SeedState, key: jax.Array) -> sac.Batch:
-    """A batch of n-step transitions from replay, rewards combined by the present weights."""
-    config = with_values(plan.learner, seed.values).config
-    row, env_index = replay.sample_index(seed.replay, key, (config.batch_size,))
-    reward = lambda step: combine(seed.weights, step.rewards)
-    n, gamma = config.n_step, config.gamma
-    return sac.Batch(*replay.gather_n_step(seed.replay, row, env_index, reward, n, gamma))
 
 
 def rescore(plan: Plan, name: str, seed: SeedState) -> SeedState:

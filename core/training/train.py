@@ -28,6 +28,7 @@ from core_jax.reward_models.source import HostSource, RewardSource, columns_of
 from core_jax.training import devices, host_columns, programs, stages
 from core_jax.training.config import TrainingConfig
 from core_jax.training.programs import Program, ProgramColumn
+from core_jax.training.sampling import check_hindsight
 from core_jax.training.stages import Plan
 from core_jax.training.state import EpisodeRecord, SeedState, TrainState
 
@@ -269,6 +270,7 @@ def make_train(
     mesh = devices.seed_mesh(config.seeds, on)
     worlds = TrainingWrapper(env, config.episode_steps or env.spec.horizon, stagger=True)
     plan = Plan(config, env, worlds, learner, rewards.sources, rewards.columns, rewards.weights)
+    check_hindsight(plan)
     return Train(plan, rewards, mesh)
 
 

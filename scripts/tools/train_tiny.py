@@ -37,6 +37,8 @@ from core_jax.reward_models.embedding import tiny
 from core_jax.training import cache
 from core_jax.visual.frames import FrameRenderer
 
+# The tasks whose pictures the model knows.
+TASKS = tuple(sorted((*envs.names("metaworld"), *envs.names("softgym"))))
 EDGES = (0.1, 0.35, 0.65, 0.9)  # of progress, between the levels
 EPISODES = {"fold-cloth": 48, "flatten-rope": 16, "pass-water": 8}  # 32 elsewhere
 STEPS = 120  # of a Meta-World episode
@@ -54,7 +56,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=("frames", "train", "leave-one-out"))
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--tasks", nargs="+", choices=envs.names(), default=envs.names())
+    parser.add_argument("--tasks", nargs="+", choices=TASKS, default=TASKS)
     parser.add_argument("--protocol", choices=envs.PROTOCOLS, default="paper")
     parser.add_argument("--steps", type=int, default=1_000)
     parser.add_argument("--batch", type=int, default=128)
@@ -67,15 +69,15 @@ def main() -> None:
     data = read(flags.folder)
     rows = {}
     if flags.what == "train":
-        words, params = train(data, envs.names(), flags)
+        words, params = train(data, TASKS, flags)
         rounded = jax.tree.map(lambda x: np.asarray(x, np.float16), params["params"])
         flat = flatten_dict(rounded, sep="/")
         np.savez_compressed(OUT, words=np.array(words), **flat)
         model = tiny.make_tiny(words, {"params": jax.tree.map(np.float32, rounded)})
-        rows = {t: correlation(data, t, model) for t in envs.names()}
+        rows = {t: correlation(data, t, model) for t in TASKS}
     else:
-        for task in envs.names():
-            words, params = train(data, [t for t in envs.names() if t != task], flags)
+        for task in TASKS:
+            words, params = train(data, [t for t in TASKS if t != task], flags)
             rows[task] = correlation(data, task, tiny.make_tiny(words, params))
             print(task, rows[task], flush=True)
     print(json.dumps({"what": flags.what, "steps": flags.steps, **rows}))
@@ -85,7 +87,7 @@ def frames(folder: Path, tasks: Sequence[str], protocol: str, seed: int) -> None
     """A file for each task with pictures of graded behaviour; those that exist are kept."""
     folder.mkdir(parents=True, exist_ok=True)
     for task in tasks:
-        index = envs.names().index(task)
+        index = TASKS.index(task)
         path, began = folder / f"{task}-{protocol}.npz", time.monotonic()
         if path.exists():
             continue
@@ -114,7 +116,7 @@ def frames(folder: Path, tasks: Sequence[str], protocol: str, seed: int) -> None
 
 
 def read(folder: Path) -> dict[str, np.ndarray]:
-    """All files as one: arrays over pictures; `task` is an index into `envs.names()`."""
+    """All files as one: arrays over pictures; `task` is an index into `TASKS`."""
     files = [np.load(path) for path in sorted(folder.glob("*.npz"))]
     return {name: np.concatenate([file[name] for file in files]) for name in files[0].files}
 
@@ -158,9 +160,9 @@ def play(env: Any, key: jax.Array) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def train(data: dict[str, np.ndarray], tasks: Sequence[str], flags: Any) -> tuple[list[str], Any]:
     """Words and parameters of a model of some tasks. Words of other tasks alone are "", which is no
     word."""
-    given = np.array([t in tasks for t in envs.names()])
+    given = np.array([t in tasks for t in TASKS])
     texts, classes = [], []
-    for index, task in enumerate(envs.names()):
+    for index, task in enumerate(TASKS):
         for level, captions in enumerate(graded_captions(task)):
             texts += captions
             classes += len(captions) * [5 * index + level]
@@ -247,7 +249,7 @@ def loss(
 
 def correlation(data: dict[str, np.ndarray], task: str, model: Any) -> dict[str, float]:
     """Pearson's and Spearman's correlation of score and progress on episodes not trained on."""
-    kept = (data["task"] == envs.names().index(task)) & ~data["trained"]
+    kept = (data["task"] == TASKS.index(task)) & ~data["trained"]
     caption = goal_caption(task, envs.spec(task).instruction)
     text = model.text_features(model.tokenize([caption]))[0]
     score = np.asarray(model.image_features(data["picture"][kept]) @ text)

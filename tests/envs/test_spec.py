@@ -34,6 +34,7 @@ def test_specs_need_neither_jax_nor_a_simulator():
         "fold-cloth": 3,
         "flatten-rope": 40,
         "pass-water": 75,
+        **dict.fromkeys(envs.names("panda"), 50),
     }
 
 
@@ -119,7 +120,7 @@ def test_a_new_task_is_registered_in_one_place(monkeypatch):
     spec = envs.spec("drawer-open")
     envs.register("my-drawer", "core_jax.envs.metaworld.drawer_open:DrawerOpen", spec=spec)
     assert "my-drawer" in envs.names() and envs.names("user") == ("my-drawer",)
-    assert envs.suites() == ("metaworld", "softgym", "minigrid", "user")
+    assert envs.suites() == ("metaworld", "softgym", "minigrid", "panda", "user")
     assert envs.spec("my-drawer") is spec
     assert type(envs.make("my-drawer", "random")).__name__ == "DrawerOpen"
     with pytest.raises(ValueError, match="already"):

@@ -1,0 +1,1 @@
+"""panda-gym's tasks: a Franka arm reaches, pushes and slides, with pictures inside jit."""
