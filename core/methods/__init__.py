@@ -15,6 +15,7 @@ from core_jax.methods.prefvlm import PrefVLM
 from core_jax.methods.rl_vlm_f import RLVLMF
 from core_jax.methods.text2reward import Text2Reward
 from core_jax.methods.vlm_ar3l import VLMAR3L
+from core_jax.methods.vlm_car import VLMCaR
 
 _METHODS: dict[str, Method] = {}
 
@@ -54,6 +55,7 @@ for _method in (
     VLMAR3L(),
     PrefVLM(),
     LRM(),
+    VLMCaR(),
     ClipScore(),
     Code(),
     EnvDense(),

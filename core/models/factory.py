@@ -12,7 +12,7 @@ from core_jax.models.hosted import HostedModel
 from core_jax.models.http import HttpClient, make_client
 from core_jax.models.keys import Key, find_key
 from core_jax.models.ledger import UsageLedger
-from core_jax.models.replay import ReplayModel
+from core_jax.models.replay import ConversationReplay, ReplayModel
 from core_jax.models.retry import RetryPolicy
 from core_jax.models.service import Service
 
@@ -34,7 +34,7 @@ def make_chat_model(
         provider: "replay", "gemini" or "openai".
         chat: how a hosted model is asked; checked before (`check_chat`).
         task: whose recorded replies are used, by "replay".
-        writer: to whose prompts they answer: "core", "eureka" or "text2reward".
+        writer: to whose prompts they answer: "core", "eureka", "text2reward" or "vlm_car".
         ledger: keeps a hosted model's replies and costs; "replay" needs none.
         policy: how long a hosted model waits between tries; how often comes from `chat`.
         transport: in place of the network, for tests.
@@ -46,7 +46,7 @@ def make_chat_model(
             sent; a proxy or certificate setting of the environment that cannot be used.
     """
     if provider == "replay":
-        return ReplayModel(task, writer)
+        return _replay(task, writer)
     if ledger is None:
         raise ValueError(f"the model {provider!r} needs a ledger for what it costs")
     return make_labeller(
@@ -84,7 +84,7 @@ def check_chat_model(
         ValueError: as there.
     """
     if provider == "replay":
-        ReplayModel(task, writer)
+        _replay(task, writer)
     else:
         check_labeller(provider, chat, base_url_trusted=base_url_trusted)
 
@@ -97,6 +97,10 @@ def check_labeller(provider: str, chat: ChatConfig, *, base_url_trusted: bool = 
     """
     key = find_key(provider, chat, base_url_trusted)
     _client(provider, chat, key, None).close()
+
+
+def _replay(task: str, writer: str) -> ChatModel:
+    return (ConversationReplay if writer == "vlm_car" else ReplayModel)(task, writer)
 
 
 def _client(

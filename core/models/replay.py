@@ -25,6 +25,63 @@ def recording(task: str, writer: str, folder: Path = REPLIES) -> Path:
     return (folder if writer == "core" else folder / writer) / f"{task}.json"
 
 
+class ConversationReplay:
+    """Returns recorded replies to recorded conversations, `n` at a time: a recording is a list of
+    conversations, each the texts of its turns, the pictures in them as `[picture]`, and the
+    replies."""
+
+    def __init__(self, task: str, writer: str, folder: Path = REPLIES):
+        """Reads a recording.
+
+        Raises:
+            ValueError: there is none.
+        """
+        path = recording(task, writer, folder)
+        if not path.exists():
+            raise ValueError(_unknown(task, writer, path))
+        self.name = "replay"
+        self.recording = json.loads(path.read_text())
+        self._path = path
+
+    def complete(
+        self, messages: Sequence[Message], n: int, attempt: int = 0, schema: Schema | None = None
+    ) -> list[Reply]:
+        """Replies `attempt * n` to `(attempt + 1) * n` of the conversation, whose last turn may go
+        on, with refusals; fewer, or none, once they are used up.
+
+        Raises:
+            ValueError: the conversation was not recorded.
+        """
+        now = [transcript(m) for m in messages]
+        for one in self.recording:
+            asked = one["messages"]
+            same = len(asked) == len(now) and asked[:-1] == now[:-1]
+            if same and now[-1].startswith(asked[-1]):
+                return [Reply(text) for text in one["replies"][attempt * n : (attempt + 1) * n]]
+        raise ValueError(_stale(self._path))
+
+
+def transcript(message: Message) -> str:
+    """A turn's text, its pictures as `[picture]`."""
+    return "".join(p if isinstance(p, str) else "[picture]" for p in message.parts)
+
+
+def _unknown(task: str, writer: str, path: Path) -> str:
+    known = ", ".join(sorted(p.stem for p in path.parent.glob("*.json"))) or "none"
+    return (
+        f"no recorded {writer} replies for task {task!r}; recorded: {known}. Ask a "
+        "language model (--model gemini or openai), or use a method without formal "
+        "rewards (--method env_dense, or --no-frm)"
+    )
+
+
+def _stale(path: Path) -> str:
+    return (
+        f"the replies in {path.name} answer another prompt than the one asked now: "
+        "record new ones, or restore the prompt's text and the task's description"
+    )
+
+
 class ReplayModel:
     """Returns a task's recorded replies in their recorded order, `n` at a time."""
 
@@ -36,12 +93,7 @@ class ReplayModel:
         """
         path = recording(task, writer, folder)
         if not path.exists():
-            known = ", ".join(sorted(p.stem for p in path.parent.glob("*.json"))) or "none"
-            raise ValueError(
-                f"no recorded {writer} replies for task {task!r}; recorded: {known}. Ask a "
-                "language model (--model gemini or openai), or use a method without formal "
-                "rewards (--method env_dense, or --no-frm)"
-            )
+            raise ValueError(_unknown(task, writer, path))
         self.name = "replay"
         self.recording = json.loads(path.read_text())
         self._path = path
@@ -60,9 +112,6 @@ class ReplayModel:
         asked = [m["content"] for m in recorded["messages"][:2]]
         now = [str(m.content) for m in messages[:2]]
         if now[0] != asked[0] or not now[1].startswith(asked[1]):  # refusals may follow
-            raise ValueError(
-                f"the replies in {self._path.name} answer another prompt than the one asked now: "
-                "record new ones, or restore the prompt's text and the task's description"
-            )
+            raise ValueError(_stale(self._path))
         texts = recorded["replies"][attempt * n : (attempt + 1) * n]
         return [Reply(text) for text in texts]

@@ -26,6 +26,7 @@ from core_jax.training import packing
 from core_jax.training.config import TrainingConfig
 from core_jax.training.sampling import sample
 from core_jax.training.state import EpisodeRecord, SeedState
+from core_jax.training.watching import WatchedColumn
 
 LARGEST_REWARD = 1e6
 """Rewards beyond it are taken for faults: their squares overflow a critic's loss."""
@@ -43,6 +44,7 @@ class Plan:
         sources: device reward sources.
         columns: every reward column, also those that programs and host sources fill.
         weights: initial weight of each column that is part of the reward.
+        watched: columns that watch episodes.
     """
 
     config: TrainingConfig
@@ -52,6 +54,7 @@ class Plan:
     sources: tuple[RewardSource, ...]
     columns: tuple[str, ...]
     weights: Mapping[str, float]
+    watched: tuple[WatchedColumn, ...] = ()
 
 
 def init(plan: Plan, key: jax.Array, values: Mapping[str, jax.Array]) -> SeedState:
@@ -70,12 +73,13 @@ def init(plan: Plan, key: jax.Array, values: Mapping[str, jax.Array]) -> SeedSta
         sources={s.name: s.init(k, example) for s, k in zip(plan.sources, keys, strict=False)},
         weights={name: jnp.float32(w) for name, w in plan.weights.items()},
         values=dict(values),
+        memory={c.name: c.empty(config.envs) for c in plan.watched},
     )
 
 
 def collect(
     plan: Plan, seed: SeedState, random: jax.Array
-) -> tuple[SeedState, Transition, dict[str, jax.Array], dict[str, jax.Array]]:
+) -> tuple[SeedState, Transition, dict[str, jax.Array], dict[str, jax.Array], Any]:
     """Acts and steps the worlds for a rollout.
 
     Args:
@@ -85,7 +89,8 @@ def collect(
 
     Returns:
         The seed, a block of transitions `[K, N]` without rewards, what the learner keeps of each
-        action for its update `[K, N]`, and counts.
+        action for its update `[K, N]`, counts, and the snapshots before each step where columns
+        watch episodes, else None.
     """
     learner, config = with_values(plan.learner, seed.values), plan.config
 
@@ -109,15 +114,19 @@ def collect(
             cut=new.done,
         )
         ended = (new.done, new.done * new.info["episode_success"], new.metrics["nonfinite"])
-        return (new, memory), (step, extras, ended)
+        before = None
+        if plan.watched:
+            before = jax.vmap(plan.env.snapshot, axis_size=config.envs)(state.pipeline_state)
+        return (new, memory), (step, extras, ended, before)
 
     key, act_key = jax.random.split(seed.key)
-    (env_state, memory), (block, extras, (done, succeeded, broken)) = packing.scan(
+    (env_state, memory), (block, extras, (done, succeeded, broken), before) = packing.scan(
         body, (seed.env_state, seed.carry), jax.random.split(act_key, config.rollout)
     )
     counts = {"episodes": done, "episode_successes": succeeded, "nonfinite": broken}
     counts = jax.tree.map(jnp.sum, counts)
-    return seed.replace(key=key, env_state=env_state, carry=memory), block, extras, counts
+    seed = seed.replace(key=key, env_state=env_state, carry=memory)
+    return seed, block, extras, counts, before
 
 
 def score(

@@ -25,6 +25,8 @@ class SeedState(struct.PyTreeNode):
     weights: dict[str, jax.Array]  # weight of each reward column
     # Settings of the learner that differ between seeds, by field; empty unless the run is a sweep.
     values: dict[str, jax.Array] = struct.field(default_factory=dict)
+    # What watchers of episodes remember [N, B], by column (core_jax.training.watching).
+    memory: dict[str, jax.Array] = struct.field(default_factory=dict)
 
 
 class TrainState(struct.PyTreeNode):

@@ -25,12 +25,20 @@ from core_jax.agents import replay
 from core_jax.agents.learner import Learner
 from core_jax.envs.wrappers import TrainingWrapper
 from core_jax.reward_models.source import HostSource, RewardSource, columns_of
-from core_jax.training import devices, host_columns, programs, stages
+from core_jax.training import (
+    devices,
+    given_columns,
+    host_columns,
+    programs,
+    stages,
+    watching,
+)
 from core_jax.training.config import TrainingConfig
 from core_jax.training.programs import Program, ProgramColumn
 from core_jax.training.sampling import check_hindsight
 from core_jax.training.stages import Plan
 from core_jax.training.state import EpisodeRecord, SeedState, TrainState
+from core_jax.training.watching import WatchedColumn
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,12 +50,14 @@ class Rewards:
         sources: scored on the device, inside jit.
         programs: columns that code fills, one program for each seed.
         hosts: scored outside of the device.
+        watched: columns that watch episodes through pictures, one watcher for each seed.
     """
 
     weights: Mapping[str, float]
     sources: tuple[RewardSource, ...] = ()
     programs: tuple[ProgramColumn, ...] = ()
     hosts: tuple[HostSource, ...] = ()
+    watched: tuple[WatchedColumn, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -56,7 +66,7 @@ class Rewards:
         Raises:
             ValueError: two of them have the same name.
         """
-        return columns_of((*self.programs, *self.sources, *self.hosts))
+        return columns_of((*self.programs, *self.sources, *self.hosts, *self.watched))
 
 
 class Train:
@@ -155,7 +165,7 @@ class Train:
         return seeds.replace(replay=seeds.replay.replace(data=data))
 
     def score_record(
-        self, seeds: SeedState, record: EpisodeRecord, given: Mapping[str, Sequence[Program]]
+        self, seeds: SeedState, record: EpisodeRecord, given: Mapping[str, Sequence[Any]]
     ) -> dict[str, jax.Array]:
         """Every reward column of one recorded episode of each seed, [S, T]; without the program
         columns that are not in `given`."""
@@ -164,6 +174,9 @@ class Train:
             for p in self.rewards.programs
             if p.name in given
         }
+        for column in self.rewards.watched:
+            if column.name in given:
+                columns[column.name] = watching.score_episodes(given[column.name], record)
         if self.rewards.hosts:
             as_block = jax.tree.map(lambda x: np.asarray(x)[:, :, None], record)  # one environment
             for host in self.rewards.hosts:
@@ -221,8 +234,11 @@ class Train:
         self, seeds: SeedState, env_steps: jax.Array, given: Mapping[str, Sequence[Program]]
     ) -> tuple[SeedState, jax.Array, dict[str, Any]]:
         config, learner = self.plan.config, self.plan.learner
-        seeds, block, extras, counts = self.collect(seeds, env_steps < config.random_steps)
-        columns, components = self._given_columns(block, given)
+        random = env_steps < config.random_steps
+        seeds, block, extras, counts, before = self.collect(seeds, random)
+        seeds, columns, components = given_columns.fill(
+            self.rewards, self.env.spec.formal_view, self.mesh, seeds, before, block, given
+        )
         seeds, block, means = self.insert(seeds, block, columns)
         env_steps = env_steps + config.block
         if learner.on_policy:
@@ -231,24 +247,6 @@ class Train:
             updates = jnp.where(env_steps < config.random_steps, 0, config.updates)
             seeds, losses = self.learn(seeds, updates)
         return seeds, env_steps, {**counts, **means, **losses, "components": components}
-
-    def _given_columns(
-        self, block: Any, given: Mapping[str, Sequence[Program]]
-    ) -> tuple[dict[str, jax.Array], list[dict[str, jax.Array]]]:
-        """Columns from programs and host sources, and the programs' component means per seed."""
-        columns: dict[str, jax.Array] = {}
-        components: list[dict[str, jax.Array]] = [{} for _ in range(block.cut.shape[0])]
-        for column in self.rewards.programs:
-            value, means = programs.score(
-                column, given.get(column.name), self.env.spec.formal_view, block, self.mesh
-            )
-            columns[column.name] = value
-            components = [a | b for a, b in zip(components, means, strict=True)]
-        if self.rewards.hosts:
-            on_host = jax.device_get(block)
-            for host in self.rewards.hosts:
-                columns |= devices.place(host_columns.score(host, on_host), self.mesh)
-        return columns, components
 
 
 def make_train(
@@ -269,7 +267,8 @@ def make_train(
     """
     mesh = devices.seed_mesh(config.seeds, on)
     worlds = TrainingWrapper(env, config.episode_steps or env.spec.horizon, stagger=True)
-    plan = Plan(config, env, worlds, learner, rewards.sources, rewards.columns, rewards.weights)
+    of_rewards = (rewards.sources, rewards.columns, rewards.weights, rewards.watched)
+    plan = Plan(config, env, worlds, learner, *of_rewards)
     check_hindsight(plan)
     return Train(plan, rewards, mesh)
 
