@@ -76,7 +76,7 @@ class Chain:
 
 
 def fires(value: Float[Array, ...]) -> Bool[Array, ...]:
-    """Whether a program's number says that its sub-task is done; one that is not finite does not."""
+    """Whether a program's number says that its sub-task is done; never if it is not finite."""
     return jnp.isfinite(value) & (value > 0)
 
 

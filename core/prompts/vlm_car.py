@@ -9,13 +9,13 @@ each of them. The texts are this project's own. Bundled replies answer them exac
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from core_jax.prompts.message import Message, Picture
 
 MOST_SUBTASKS = 6
+_DECODER = json.JSONDecoder()
 
 SYSTEM = """\
 You look at pictures of a task and write small Python programs that tell from pictures what has \
@@ -30,10 +30,10 @@ Layouts and colours may differ from episode to episode; the pictures show one ex
 
 {pictures}
 
-Split the task into 1 to {most} sub-tasks that must be completed one after the other, each of which \
-can be recognised in a picture (or by comparing it with the first picture of its episode) the \
-moment it is completed. The last one is completed when the task is. Reply with a short explanation \
-and then one fenced JSON block: a list of strings, one sentence for each sub-task.
+Split the task into 1 to {most} sub-tasks that must be completed one after the other, each of \
+which can be recognised in a picture (or by comparing it with the first picture of its episode) \
+the moment it is completed. The last one is completed when the task is. Reply with a short \
+explanation and then one fenced JSON block: a list of strings, one sentence for each sub-task.
 """
 
 PROGRAM = """\
@@ -41,12 +41,13 @@ Write the program for sub-task {number} of {count}: {subtask}
 
 It is called with every picture of an episode in turn and must return 1.0 as soon as and as long \
 as it sees that the sub-task is completed, else 0.0. Rules:
-- Define one class with `__init__(self, first_frame)`, which gets the first picture of the episode, \
-and `reward(self, frame)`, which gets the picture after each step.
+- Define one class with `__init__(self, first_frame)`, which gets the first picture of the \
+episode, and `reward(self, frame)`, which gets the picture after each step.
 - A picture is a NumPy array of unsigned bytes of shape ({height}, {width}, 3), RGB.
 - Use plain Python, NumPy (`np`) and OpenCV (`cv2`): colour conversion, `inRange`, masks, \
 morphology, `countNonZero`, `findContours`, `contourArea`, `boundingRect`, `moments`, slices, \
-comparisons, loops over constants or contours. No files, randomness, `try`, `while` or other imports.
+comparisons, loops over constants or contours. No files, randomness, `try`, `while` or other \
+imports.
 - The program is tried on trajectories of experts, all of which must complete it, and of random \
 actions, which seldom may. Colours and places that change from episode to episode must not matter.
 
@@ -103,9 +104,7 @@ def subtask_messages(instruction: str, sight: Sight) -> list[Message]:
             f" Both are shown {sight.enlarged} times larger than the {sight.height} x "
             f"{sight.width} pixels that your programs will get."
         )
-    text = SUBTASKS.format(
-        instruction=instruction, shown=shown, pictures="\0", most=MOST_SUBTASKS
-    )
+    text = SUBTASKS.format(instruction=instruction, shown=shown, pictures="\0", most=MOST_SUBTASKS)
     above, below = text.split("\0")
     user = (above, Picture(sight.start), Picture(sight.goal), below)
     return [Message("system", SYSTEM), Message("user", user)]
@@ -155,23 +154,23 @@ def _refusals(rejected: Sequence[Rejected]) -> tuple[Any, ...]:
 
 
 def read_subtasks(reply: str) -> tuple[str, ...]:
-    """The sub-tasks in a reply.
+    """The sub-tasks in a reply: the last JSON list of sentences.
 
     Raises:
         ValueError: there is no JSON list of 1 to 6 sentences in it.
     """
-    blocks = re.findall(r"```(?:json)?\s*\n(.*?)```", reply, re.DOTALL) or [reply]
-    for block in reversed(blocks):
-        start, end = block.find("["), block.rfind("]")
-        if start < 0 or end < start:
-            continue
+    found, at = None, reply.find("[")
+    while at >= 0:
         try:
-            found = json.loads(block[start : end + 1])
+            value, end = _DECODER.raw_decode(reply, at)
         except json.JSONDecodeError:
-            continue
-        texts = isinstance(found, list) and all(isinstance(x, str) and x.strip() for x in found)
-        if texts and 1 <= len(found) <= MOST_SUBTASKS:
-            return tuple(" ".join(x.split()) for x in found)
+            end = at + 1
+        else:
+            texts = all(isinstance(x, str) and x.strip() for x in value)
+            found = value if texts and 1 <= len(value) <= MOST_SUBTASKS else found
+        at = reply.find("[", end)
+    if found is not None:
+        return tuple(" ".join(x.split()) for x in found)
     raise ValueError(
         f"the reply holds no JSON list of 1 to {MOST_SUBTASKS} sub-tasks, each a sentence"
     )

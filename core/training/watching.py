@@ -127,15 +127,14 @@ def score_episodes(watchers: Sequence[Watcher], record: Any) -> Float[Array, "S 
 
 @functools.lru_cache(maxsize=16)
 def _watched(watcher: Watcher) -> Any:
-    """`(memory [N, B], before, after [T, N, K], discount, cut [T, N]) -> (memory, values, means)`"""
+    """`(memory [N, B], snapshots before and after [T, N, K], discount, cut [T, N]) -> (memory,
+    values [T, N], means)`."""
 
     def step(carry: Any, row: Any) -> Any:
         memory, before, after, discount, cut = carry, *row
-        known = memory[:, :1] > 0
-        fill = lambda: jnp.where(known, memory[:, 1 : 1 + watcher.memory], jax.vmap(watcher.start)(before))
-        own = jax.lax.cond(
-            jnp.all(known), lambda: memory[:, 1 : 1 + watcher.memory], fill
-        )
+        known, own = memory[:, :1] > 0, memory[:, 1 : 1 + watcher.memory]
+        begun = lambda: jnp.where(known, own, jax.vmap(watcher.start)(before))
+        own = jax.lax.cond(jnp.all(known), lambda: own, begun)
         own, value, scalars = jax.vmap(watcher.watch)(own, after, discount)
         rest = memory[:, 1 + watcher.memory :]
         flag = (cut[:, None] == 0).astype(jnp.uint8)  # the next step begins an episode

@@ -166,7 +166,9 @@ class Generator:
         for attempt in range(self._car.generate.attempts):
             replies = ask(rejected, attempt)
             for reply in replies:
-                tried, firing = self._tried(Attempt(index, number, subtask, "", ""), reply, before, last)
+                tried, firing = self._tried(
+                    Attempt(index, number, subtask, "", ""), reply, before, last
+                )
                 self._attempts.append(tried)
                 self._note(f"  sub-task {number + 1}: {tried.problem or 'accepted'}")
                 if firing is not None and not tried.problem:

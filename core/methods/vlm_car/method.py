@@ -44,13 +44,16 @@ class VLMCaR(BaseMethod):
         return "vlm_car"
 
     def presets(self, config: Any, task: str) -> Mapping[str, Any]:
-        """Pictures of 8 pixels a cell for grids; fewer pictures of robots, which move slowly."""
+        """Pictures of 8 pixels a cell for grids. Of robots fewer pictures, as they move slowly, and
+        noise, without which all episodes from a fixed start are the same."""
         del config
         if task in envs.names("minigrid"):
             rows, cols = envs.spec(task).tiles or (8, 8)
             size = {"car.height": _CELL * rows, "car.width": _CELL * cols}
             return {**size, "car.verify.steps": 60}
-        return {"car.gripper": False}
+        steps = min(150, envs.spec(task).horizon) if task in envs.names() else 150
+        robots = {"car.gripper": False, "car.verify.expert_noise": 0.2}
+        return {**robots, "car.verify.steps": steps, "car.verify.every": 5 if steps == 150 else 1}
 
     def check(self, config: VLMCaRConfig, training: TrainingConfig, spec: envs.TaskSpec) -> None:
         """There are pictures, an expert, and trajectories long enough."""

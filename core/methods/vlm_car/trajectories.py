@@ -41,7 +41,9 @@ def expert(env: envs.TaskEnv, key: jax.Array, count: int, steps: int, noise: flo
         ValueError: the task has no expert, or it fails in one of them.
     """
     act = envs.expert(env.spec.name)
-    found, success = _play(env, key, count, steps, lambda obs, key: _disturbed(env, act(obs), key, noise))
+    found, success = _play(
+        env, key, count, steps, lambda obs, key: _disturbed(env, act(obs), key, noise)
+    )
     if not success.all():
         raise ValueError(
             f"the expert of {env.spec.name} succeeds in {int(success.sum())} of {count} "

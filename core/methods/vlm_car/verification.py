@@ -17,7 +17,6 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from core_jax import envs
@@ -161,8 +160,8 @@ def _rules(
              missed, first,
              "it fires before the task is finished in {bad} of {all} expert trajectories"),
         Rule("randoms", chance, limits.fpr_max, _first(firing.randoms),
-             f"{{share}} of random trajectories complete it within {window} steps, in which experts "
-             f"seldom do; at most {limits.fpr_max:.0%} may"),
+             f"{{share}} of random trajectories complete it within {window} steps, in which "
+             f"experts seldom do; at most {limits.fpr_max:.0%} may"),
     )  # fmt: skip
 
 
