@@ -53,7 +53,9 @@ class VLMCaR(BaseMethod):
             return {**size, "car.verify.steps": 60}
         steps = min(150, envs.spec(task).horizon) if task in envs.names() else 150
         robots = {"car.gripper": False, "car.verify.expert_noise": 0.2}
-        return {**robots, "car.verify.steps": steps, "car.verify.every": 5 if steps == 150 else 1}
+        if steps == 150:
+            robots |= {"car.verify.every": 5, "car.verify.early": 2}
+        return {**robots, "car.verify.steps": steps}
 
     def check(self, config: VLMCaRConfig, training: TrainingConfig, spec: envs.TaskSpec) -> None:
         """There are pictures, an expert, and trajectories long enough."""
