@@ -22,11 +22,10 @@ from core_jax.agents.replay import Transition, Truth
 from core_jax.envs.wrappers import TrainingWrapper
 from core_jax.reward_models.combine import combine
 from core_jax.reward_models.source import RewardSource
-from core_jax.training import packing
+from core_jax.training import packing, watching
 from core_jax.training.config import TrainingConfig
 from core_jax.training.sampling import sample
 from core_jax.training.state import EpisodeRecord, SeedState
-from core_jax.training.watching import WatchedColumn
 
 LARGEST_REWARD = 1e6
 """Rewards beyond it are taken for faults: their squares overflow a critic's loss."""
@@ -44,7 +43,7 @@ class Plan:
         sources: device reward sources.
         columns: every reward column, also those that programs and host sources fill.
         weights: initial weight of each column that is part of the reward.
-        watched: columns that watch episodes.
+        watched: those columns that watch episodes.
     """
 
     config: TrainingConfig
@@ -54,7 +53,7 @@ class Plan:
     sources: tuple[RewardSource, ...]
     columns: tuple[str, ...]
     weights: Mapping[str, float]
-    watched: tuple[WatchedColumn, ...] = ()
+    watched: tuple[watching.WatchedColumn, ...] = ()
 
 
 def init(plan: Plan, key: jax.Array, values: Mapping[str, jax.Array]) -> SeedState:
@@ -89,8 +88,7 @@ def collect(
 
     Returns:
         The seed, a block of transitions `[K, N]` without rewards, what the learner keeps of each
-        action for its update `[K, N]`, counts, and the snapshots before each step where columns
-        watch episodes, else None.
+        action `[K, N]`, counts, and the snapshots before each step, or None if none are watched.
     """
     learner, config = with_values(plan.learner, seed.values), plan.config
 
@@ -105,18 +103,12 @@ def collect(
             target=state.info["target"],
             snapshot=new.info["last_snapshot"],
             rewards={name: jnp.zeros_like(new.reward) for name in plan.columns},
-            truth=Truth(
-                dense=config.dense_scale * new.metrics["dense"],
-                progress=new.metrics["progress"],
-                success=new.metrics["success"],
-            ),
+            truth=_truth(plan, new.metrics),
             discount=1.0 - (new.done - new.info["truncation"]),
             cut=new.done,
         )
         ended = (new.done, new.done * new.info["episode_success"], new.metrics["nonfinite"])
-        before = None
-        if plan.watched:
-            before = jax.vmap(plan.env.snapshot, axis_size=config.envs)(state.pipeline_state)
+        before = watching.snapshots(plan.env, state, config.envs) if plan.watched else None
         return (new, memory), (step, extras, ended, before)
 
     key, act_key = jax.random.split(seed.key)
@@ -124,9 +116,8 @@ def collect(
         body, (seed.env_state, seed.carry), jax.random.split(act_key, config.rollout)
     )
     counts = {"episodes": done, "episode_successes": succeeded, "nonfinite": broken}
-    counts = jax.tree.map(jnp.sum, counts)
     seed = seed.replace(key=key, env_state=env_state, carry=memory)
-    return seed, block, extras, counts, before
+    return seed, block, extras, jax.tree.map(jnp.sum, counts), before
 
 
 def score(
@@ -218,8 +209,8 @@ def learn_on_policy(
         cut=block.cut,
         extras=extras,
     )
-    learner = with_values(plan.learner, seed.values)
-    state, metrics = learner.update(seed.learner, rollout, update_key)
+    update = with_values(plan.learner, seed.values).update
+    state, metrics = update(seed.learner, rollout, update_key)
     return seed.replace(key=key, learner=state), metrics
 
 
@@ -251,11 +242,7 @@ def evaluate(
             action=action,
             target=state.info["target"],
             snapshot=env.snapshot(state.pipeline_state),
-            truth=Truth(
-                dense=config.dense_scale * state.metrics["dense"],
-                progress=state.metrics["progress"],
-                success=state.metrics["success"],
-            ),
+            truth=_truth(plan, state.metrics),
             cut=state.done,
         )
 
@@ -280,13 +267,17 @@ def _usable(columns: dict[str, jax.Array]) -> tuple[dict[str, jax.Array], jax.Ar
     return usable, sum((jnp.sum(x) for x in bad.values()), start=jnp.int32(0))
 
 
+def _truth(plan: Plan, metrics: Mapping[str, jax.Array]) -> Truth:
+    dense = plan.config.dense_scale * metrics["dense"]
+    return Truth(dense, metrics["progress"], metrics["success"])
+
+
 def _example(plan: Plan, env_state: Any) -> Transition:
     """One transition, as an example of shapes and types."""
-    info = env_state.info
-    one = jax.tree.map(lambda x: x[0], (env_state.obs, info["target"], info["last_snapshot"]))
-    zero = jnp.float32(0)
-    discrete = getattr(plan.env.spec, "discrete", False)
-    action = jnp.int32(0) if discrete else jnp.zeros(plan.env.action_size)
+    info, first = env_state.info, lambda x: x[0]
+    one = jax.tree.map(first, (env_state.obs, info["target"], info["last_snapshot"]))
+    zero, spec = jnp.float32(0), plan.env.spec
+    action = jnp.int32(0) if spec.discrete else jnp.zeros(spec.action_size)
     return Transition(
         obs=one[0],
         action=action,

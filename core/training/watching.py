@@ -69,6 +69,11 @@ class WatchedColumn:
         return jnp.zeros((envs, 1 + self.memory), jnp.uint8)
 
 
+def snapshots(env: Any, state: Any, count: int) -> Float[Array, "N K"]:
+    """The snapshots of N worlds; the number is given because a world may be without arrays."""
+    return jax.vmap(env.snapshot, axis_size=count)(state.pipeline_state)
+
+
 def score(
     column: WatchedColumn,
     watchers: Sequence[Watcher | None] | None,

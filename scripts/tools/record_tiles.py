@@ -51,7 +51,7 @@ def main() -> None:
     walkable = [floor, goal, *itertools.product((tasks.OPEN,), _OF_DOORS)]
     keys = [(*cell, _NOBODY) for cell in (floor, goal, (tasks.WALL, tasks.GREY), *coloured)]
     keys += [(*cell, direction) for cell in walkable for direction in range(4)]
-    pixels = np.stack([painted(*key) for key in keys])
+    pixels = np.stack([painted(tile, colour, at) for tile, colour, at in keys])
     palette, index = np.unique(pixels.reshape(-1, 3), axis=0, return_inverse=True)
     index = index.reshape(pixels.shape[:3]).astype(np.uint8)
     path = TILES.resolve()  # the file itself, where the package is made of links

@@ -50,12 +50,13 @@ class VLMCaR(BaseMethod):
         if task in envs.names("minigrid"):
             rows, cols = envs.spec(task).tiles or (8, 8)
             size = {"car.height": _CELL * rows, "car.width": _CELL * cols}
-            return {**size, "car.verify.steps": 60}
+            return {**size, "car.verify": {"steps": 60}}
         steps = min(150, envs.spec(task).horizon) if task in envs.names() else 150
-        robots = {"car.gripper": False, "car.verify.expert_noise": 0.2}
-        if steps == 150:
-            robots |= {"car.verify.every": 5, "car.verify.early": 2}
-        return {**robots, "car.verify.steps": steps}
+        slow = {"every": 5, "early": 2} if steps == 150 else {}
+        return {
+            "car.gripper": False,
+            "car.verify": {"expert_noise": 0.2, "steps": steps, **slow},
+        }
 
     def check(self, config: VLMCaRConfig, training: TrainingConfig, spec: envs.TaskSpec) -> None:
         """There are pictures, an expert, and trajectories long enough."""
