@@ -224,7 +224,8 @@ class Operations(Loops):
             return self.not_of(value)
         if isinstance(value, Choice):
             return self.over(value, lambda one: self.unary(name, one))
-        data, python = self.data(value), numbers.is_python(value)
+        data: Any = self.data(value)
+        python = numbers.is_python(value)
         kind = np.asarray(data).dtype.kind if not is_traced(data) else np.dtype(data.dtype).kind
         if kind == "b" and python:
             data = data.astype(jnp.int32) if is_traced(data) else int(data)

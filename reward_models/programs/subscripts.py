@@ -178,7 +178,8 @@ class Subscripts(Sequences):
 
     def _picked_item(self, owner: Array, key: tuple) -> Any:
         data, member = jnp.asarray(self.store.get(owner)), owner.ragged.member
-        first, rest = key[0], key[1:]
+        first: Any = key[0]
+        rest = key[1:]
         if isinstance(first, slice) and first == slice(None) or first is Ellipsis:
             part = data[(slice(None), *rest)] if first is not Ellipsis else data[(..., *rest)]
             return Array(part, owner.ragged)
