@@ -183,9 +183,11 @@ class Subscripts(Sequences):
         if isinstance(first, slice) and first == slice(None) or first is Ellipsis:
             part = data[(slice(None), *rest)] if first is not Ellipsis else data[(..., *rest)]
             return Array(part, owner.ragged)
+        if isinstance(first, slice):
+            raise ValueProblem("a slice of the elements of a mask", "use np.mean, .min() or .max()")
         if is_traced(first) and first.dtype == np.bool_ and first.ndim == 1 and not rest:
             return Array(data, Picked(member & first))
-        if isinstance(first, slice) or getattr(first, "ndim", 0):
+        if getattr(first, "ndim", 0):
             raise ValueProblem("a slice of the elements of a mask", "use np.mean, .min() or .max()")
         count = jnp.sum(member, dtype=jnp.int32)
         place = jnp.asarray(first, jnp.int32)
