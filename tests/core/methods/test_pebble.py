@@ -36,7 +36,7 @@ def test_it_explores_and_then_learns_by_filtered_labels_alone(rows):
     assert asked and all(len(q.a.next_obs) == len(q.b.next_obs) == 4 for q in asked)
 
 
-@pytest.mark.parametrize("task", envs.names())
+@pytest.mark.parametrize("task", sorted({*envs.names()} - {*envs.names("tabletop")}))
 @pytest.mark.parametrize("method", ["pebble", "erl_vlm", "vlm_ar3l"])
 def test_presets_can_be_run_on_every_task(task, method):
     for given in ("state", "pixels"):

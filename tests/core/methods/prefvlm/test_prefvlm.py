@@ -103,7 +103,7 @@ def uncertain_after_the_first(monkeypatch):
     monkeypatch.setattr(algorithm, "rime", doubting)
 
 
-@pytest.mark.parametrize("task", envs.names())
+@pytest.mark.parametrize("task", sorted({*envs.names()} - {*envs.names("tabletop")}))
 @pytest.mark.parametrize("oracle", [False, True])
 def test_its_presets_can_be_run_on_every_task(task, oracle):
     config = check(make_config(task=task, method="prefvlm", oracle=oracle))
