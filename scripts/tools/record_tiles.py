@@ -7,6 +7,7 @@ The box is painted like Farama MiniGrid's; xminigrid has none.
 
 from __future__ import annotations
 
+import argparse
 import itertools
 
 import numpy as np
@@ -45,6 +46,7 @@ def box(colour: int) -> np.ndarray:
 
 def main() -> None:
     """Paints all and writes them, as indices into a palette."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     floor, goal = (tasks.FLOOR, tasks.BLACK), (tasks.GOAL, tasks.GREEN)
     doors = (tasks.LOCKED, tasks.CLOSED, tasks.OPEN)
     coloured = itertools.product((tasks.KEY, *doors, tasks.BOX), _OF_DOORS)
