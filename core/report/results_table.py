@@ -10,6 +10,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from core_jax import envs
 from core_jax.report import paper, statistics
 from core_jax.report.results import Result
 from core_jax.report.results_rows import Row, grouped, text_of
@@ -50,7 +51,8 @@ def success_table(
         least: number of tasks that a row must have to be shown.
     """
     here = [row for row in rows if row.protocol == protocol]
-    others = {task for row in here for task in row.tasks()} - set(paper.RETURN_TASKS)
+    elsewhere = {*paper.RETURN_TASKS, *envs.names("minigrid")}
+    others = {task for row in here for task in row.tasks()} - elsewhere
     tasks = [t for t in paper.SUCCESS_TASKS if protocol == "paper" or t in others]
     tasks += sorted(others - set(tasks))
     here, methods = _shown_rows(here, tasks, methods, least)
@@ -78,6 +80,23 @@ def success_table(
         * (protocol == "paper")
         + "Empty: not run.",
         ("method", "teacher and settings", *tasks, "IQM [95% CI]"),
+        cells,
+    )
+
+
+def grid_table(rows: Sequence[Row], least: int = 1) -> Table:
+    """MiniGrid: success in percent, a column for each task."""
+    tasks, cells = envs.names("minigrid"), []
+    here, methods = _shown_rows(list(rows), tasks, None, least)
+    for method in methods:
+        for row in (one for one in here if one.method == method):
+            line = (_each(row.values(task, "success"), _percent) for task in tasks)
+            cells.append((method, row.label(tasks), *line))
+    return Table(
+        "MiniGrid: success (%)",
+        "Mean over seeds of the final policy's success; in brackets each seed, where they differ. "
+        "The published results are curves. Empty: not run.",
+        ("method", "settings", *(task.removeprefix("minigrid-") for task in tasks)),
         cells,
     )
 
@@ -169,7 +188,7 @@ def _main(rows: Sequence[Row], methods: Sequence[str] | None = None, least: int 
     protocols = list(dict.fromkeys(["paper", *(row.protocol for row in rows)]))
     makers = (success_table, return_table)
     tables = [make(rows, protocol, methods, least) for make in makers for protocol in protocols]
-    return [table for table in tables if table.rows]
+    return [table for table in (*tables, grid_table(rows, least)) if table.rows]
 
 
 def _shown_rows(

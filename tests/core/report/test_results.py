@@ -178,6 +178,14 @@ def test_softgym_reports_returns_beside_success():
     assert paper.episode_return("core", "fold-cloth", "random") is None
 
 
+def test_grids_have_a_table_of_their_own_and_no_column_in_others():
+    grid = result("minigrid-unlock", (0.5, 1.0), method="vlm_car", learner="ppo", teacher="")
+    rows = results_table.grouped([grid, result()])
+    [row] = cells(results_table.grid_table(rows))
+    assert row["method"] == "vlm_car" and row["unlock"] == "75 (50, 100)" and row["doorkey-6x6"] == ""
+    assert "minigrid-unlock" not in results_table.success_table(rows, "paper").headers
+
+
 def test_labels_pictures_and_dollars_to_success():
     reached = (Reached(2_000, 40, 0), Reached(4_000, 100, 0))
     one = result(reached=reached, pictures_per_label=8, labels=500)
