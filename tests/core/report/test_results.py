@@ -182,7 +182,9 @@ def test_grids_have_a_table_of_their_own_and_no_column_in_others():
     grid = result("minigrid-unlock", (0.5, 1.0), method="vlm_car", learner="ppo", teacher="")
     rows = results_table.grouped([grid, result()])
     [row] = cells(results_table.grid_table(rows))
-    assert row["method"] == "vlm_car" and row["unlock"] == "75 (50, 100)" and row["doorkey-6x6"] == ""
+    assert (
+        row["method"] == "vlm_car" and row["unlock"] == "75 (50, 100)" and row["doorkey-6x6"] == ""
+    )
     assert "minigrid-unlock" not in results_table.success_table(rows, "paper").headers
 
 
