@@ -7,7 +7,6 @@ refused.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import jax
@@ -17,31 +16,22 @@ import tyro
 from core_jax.reward_models.programs import RewardError, compile_program, extract_code
 
 
-@dataclass(frozen=True)
-class Options:
-    """Command line.
+def main(file: tyro.conf.Positional[Path], height: int = 64, width: int = 64) -> int:
+    """Check an image program; the exit code.
 
-    Attributes:
+    Args:
         file: Python text, or a reply of a language model that holds it.
         height: of the pictures, in pixels.
         width: of the pictures, in pixels.
     """
-
-    file: tyro.conf.Positional[Path]
-    height: int = 64
-    width: int = 64
-
-
-def main(options: Options) -> int:
-    """Check the file; the exit code."""
-    text = options.file.read_text()
+    text = file.read_text()
     try:
         source = extract_code(text) if "```" in text else text
-        program = compile_program(source, options.height, options.width)
+        program = compile_program(source, height, width)
     except RewardError as error:
         print(error, file=sys.stderr)
         return 1
-    frame = jax.ShapeDtypeStruct((options.height, options.width, 3), jnp.uint8)
+    frame = jax.ShapeDtypeStruct((height, width, 3), jnp.uint8)
     state = jax.eval_shape(program.init, frame)
     size = sum(leaf.size * leaf.dtype.itemsize for leaf in state)
     print(f"{program.name}: accepted; keeps {size} bytes between frames")
@@ -51,4 +41,4 @@ def main(options: Options) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(tyro.cli(Options)))
+    sys.exit(tyro.cli(main))

@@ -187,7 +187,8 @@ def known_flags():
         for name in module.names():
             cls = module.config_class(name)
             found |= {name, *(settings(cls, f"{name}.") if cls else ())}
-    sources = [*(ROOT / "scripts").rglob("*.py"), ROOT / "core/feedback/labels/__main__.py"]
+    mains = ["core/feedback/labels", "reward_models/programs"]
+    sources = [*(ROOT / "scripts").rglob("*.py"), *(ROOT / x / "__main__.py" for x in mains)]
     for path in sources:
         text = path.read_text()
         found |= {*re.findall(r"^    (\w+): ", text, re.M)}  # parameters and fields, read by tyro
