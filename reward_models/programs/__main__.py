@@ -16,7 +16,11 @@ import tyro
 from core_jax.reward_models.programs import RewardError, compile_program, extract_code
 
 
-def main(file: tyro.conf.Positional[Path], height: int = 64, width: int = 64) -> int:
+def main(
+    file: tyro.conf.Positional[Path],
+    height: int = 64,
+    width: int = 64,
+) -> int:
     """Check an image program; the exit code.
 
     Args:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from core_jax.reward_models.programs import RewardError, compile_program
-from core_jax.reward_models.programs.__main__ import Options, main
+from core_jax.reward_models.programs.__main__ import main
 
 HEAD = "import cv2\nimport numpy as np\n"
 CASES = [
@@ -63,7 +63,7 @@ def test_the_command_tells_what_is_kept_or_what_is_wrong(
     good, bad = tmp_path / "good.py", tmp_path / "bad.py"
     good.write_text("def reward(prev_image, image):\n    return image[0, 0, 0]\n")
     bad.write_text("def reward(image):\n    return unknown\n")
-    assert main(Options(good, 8, 8)) == 0
+    assert main(good, 8, 8) == 0
     assert "reward: accepted; keeps 193 bytes" in capsys.readouterr().out
-    assert main(Options(bad, 8, 8)) == 1
+    assert main(bad, 8, 8) == 1
     assert "line 2, column 12: the name `unknown` is unknown" in capsys.readouterr().err
