@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from core_jax.reward_models.programs import numpy_creation as creation
 from core_jax.reward_models.programs import numpy_functions as functions
 from core_jax.reward_models.programs.reductions import REDUCTIONS
 from core_jax.reward_models.programs.values import Primitive, Type
@@ -58,20 +59,20 @@ def _entries() -> dict[str, Callable[..., Any]]:
         "count_nonzero": functions.count_nonzero,
     }
     found |= {
-        "array": functions.array,
-        "asarray": functions.array,
-        "zeros": functions.filled(0),
-        "ones": functions.filled(1),
+        "array": creation.array,
+        "asarray": creation.array,
+        "zeros": creation.filled(0),
+        "ones": creation.filled(1),
     }
     found |= {
-        "full": functions.filled(None),
-        "zeros_like": functions.like(0),
-        "ones_like": functions.like(1),
+        "full": creation.filled(None),
+        "zeros_like": creation.like(0),
+        "ones_like": creation.like(1),
     }
     found |= {
-        "full_like": functions.like(None),
-        "arange": functions.arange,
-        "linspace": functions.linspace,
+        "full_like": creation.like(None),
+        "arange": creation.arange,
+        "linspace": creation.linspace,
         "clip": functions.clip,
     }
     found |= {name: functions.shaped(name) for name in _SHAPED.split()}
