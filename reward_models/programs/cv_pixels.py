@@ -19,9 +19,7 @@ from core_jax.reward_models.programs.values import (
     is_number,
 )
 
-CONVERSIONS = (
-    "BGR2HSV RGB2HSV BGR2GRAY RGB2GRAY BGR2RGB RGB2BGR GRAY2BGR GRAY2RGB BGR2HSV_FULL"
-).split()
+CONVERSIONS = "BGR2HSV RGB2HSV BGR2GRAY RGB2GRAY BGR2RGB RGB2BGR GRAY2BGR GRAY2RGB".split()
 CONSTANTS: dict[str, Any] = {f"COLOR_{name}": name for name in CONVERSIONS}
 CONSTANTS |= {"IMREAD_COLOR": 1, "IMREAD_GRAYSCALE": 0, "IMREAD_UNCHANGED": -1}
 THRESHOLDS = ("BINARY", "BINARY_INV", "TRUNC", "TOZERO", "TOZERO_INV")
@@ -80,8 +78,8 @@ def to_gray(data: Any, red_first: bool) -> Any:
 
 
 def _cvt_color(evaluator: Any, src: Any, code: Any) -> Any:
-    if code not in CONVERSIONS or code.endswith("FULL"):
-        known = ", ".join(f"COLOR_{name}" for name in CONVERSIONS[:-1])
+    if code not in CONVERSIONS:
+        known = ", ".join(f"COLOR_{name}" for name in CONVERSIONS)
         raise ValueProblem("this colour conversion is not available", f"there are {known}")
     if code.startswith("GRAY"):
         data = picture(evaluator, src, "cv2.cvtColor from GRAY", (1,))
@@ -284,10 +282,6 @@ def _min_max_loc(evaluator: Any, src: Any) -> tuple:
         )
     (low, first), (high, last) = found
     return (low, high, first, last)
-
-
-def _nothing(evaluator: Any, *args: Any, **kwargs: Any) -> None:
-    """A function that shows or writes a picture, which has no effect here."""
 
 
 FUNCTIONS: dict[str, Any] = {
