@@ -57,6 +57,17 @@ def later_goals(
     return later.next_obs[:, slice(*goals.achieved)]
 
 
+def not_yet_there(
+    obs: Float[Array, "B O"], to: Float[Array, "B G"], goals: Goals
+) -> Bool[Array, " B"]:
+    """Returns whether a step from an observation could have been taken with another goal: at that
+    goal its episode would have ended before. Without this, of a task in which little moves, most
+    goals are where the object is already, and all that is learned is that every goal is reached.
+    """
+    apart = jnp.linalg.norm(obs[:, slice(*goals.achieved)] - to, axis=-1)
+    return apart >= goals.close
+
+
 def relabelled(
     step: Transition,
     to: Float[Array, "B G"],

@@ -61,6 +61,8 @@ def _other_goals(
     goal_key, which_key = jax.random.split(jax.random.fold_in(key, 1))
     to = hindsight.later_goals(seed.replay, goal_key, row, env_index, spec.horizon, goals)
     chosen = jax.random.uniform(which_key, row.shape) < share
+    start = replay.gather(seed.replay, row, env_index).obs
+    chosen &= hindsight.not_yet_there(start, to, goals)
 
     def change(step: Transition) -> Transition:
         step = hindsight.relabelled(step, to, chosen, goals, plan.config.dense_scale)

@@ -81,6 +81,12 @@ def test_an_episode_without_an_end_is_looked_at_as_far_as_one_is_long(ring):
     np.testing.assert_array_equal(found, 10.0 + np.arange(2, 2 + LONGEST) + 1.0)
 
 
+def test_a_goal_where_the_step_begins_is_none():
+    obs = jnp.array([[3.0, 100.0], [3.0, 100.0], [3.0, 100.0]])
+    to = jnp.array([[3.4], [3.5], [7.0]])  # close is less than 0.5
+    np.testing.assert_array_equal(hindsight.not_yet_there(obs, to, Goals()), [False, True, True])
+
+
 def test_what_a_transition_becomes():
     two = jax.tree.map(lambda *x: jnp.stack(x), step(3, 0), step(7, 0, cut=1.0, success=1.0))
     to = jnp.array([[4.2], [3.0]])
