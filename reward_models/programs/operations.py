@@ -103,7 +103,7 @@ class Operations(Loops):
     def _mixed(self, a: Any, b: Any, pythons: tuple[bool, bool]) -> Any:
         """Whether both operands are Python's own, where that depends on the path; else None."""
         owns = [numbers.own(one) for one in (a, b)]
-        if all(pythons) or False in owns:
+        if all(pythons) or any(one is False for one in owns):
             return None
         return both(owns[0], owns[1])
 
