@@ -241,8 +241,7 @@ def _is_mutable(part: ast.stmt) -> bool:
 def _path(node: ast.expr) -> str:
     """The dotted path that an expression is, such as `self.robot`; empty for any other."""
     if isinstance(node, ast.Attribute):
-        owner = _path(node.value)
-        return owner and f"{owner}.{node.attr}"
+        return (owner := _path(node.value)) and f"{owner}.{node.attr}"
     return node.id if isinstance(node, ast.Name) else ""
 
 
@@ -275,15 +274,14 @@ def _bound_names(tree: ast.Module) -> set[str]:
 
 def check(source: str, tree: ast.Module, signature: Signature) -> tuple[Diagnostic, ...]:
     """All uses of what the whitelist does not hold, in source order, at most MAX_DIAGNOSTICS."""
-    checker = Checker(source, tree, signature)
-    return diagnostics(checker, tree)
+    return diagnostics(Checker(source, tree, signature), tree)
 
 
 def diagnostics(checker: Checker, tree: ast.Module) -> tuple[Diagnostic, ...]:
     """What a checker finds in a tree, in source order, at most MAX_DIAGNOSTICS."""
     checker.visit(tree)
-    unique = sorted(set(checker.found), key=lambda found: (found.line, found.column))
-    return tuple(_few_of_each(unique)[:MAX_DIAGNOSTICS])
+    found = sorted(set(checker.found), key=lambda one: (one.line, one.column))
+    return tuple(_few_of_each(found)[:MAX_DIAGNOSTICS])
 
 
 def _few_of_each(found: list[Diagnostic]) -> list[Diagnostic]:
@@ -295,8 +293,8 @@ def _few_of_each(found: list[Diagnostic]) -> list[Diagnostic]:
         seen[one.message] += 1
         more = counts[one.message] - SAME
         if seen[one.message] == SAME and more > 0:
-            places = "place" if more == 1 else "places"
-            one = replace(one, message=f"{one.message} (and in {more} more {places})")
+            places = f"{more} more place{'s' * (more > 1)}"
+            one = replace(one, message=f"{one.message} (and in {places})")
         if seen[one.message] <= SAME:
             kept.append(one)
     return kept

@@ -8,11 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from core_jax.reward_models.programs import numbers
-from core_jax.reward_models.programs.reductions import reduced
 from core_jax.reward_models.programs.values import (
     Array,
     List,
-    Number,
     PythonRaises,
     ValueProblem,
     describe,
@@ -24,7 +22,7 @@ CONSTANTS: dict[str, Any] = {f"COLOR_{name}": name for name in CONVERSIONS}
 CONSTANTS |= {"IMREAD_COLOR": 1, "IMREAD_GRAYSCALE": 0, "IMREAD_UNCHANGED": -1}
 THRESHOLDS = ("BINARY", "BINARY_INV", "TRUNC", "TOZERO", "TOZERO_INV")
 CONSTANTS |= {f"THRESH_{name}": index for index, name in enumerate(THRESHOLDS)}
-CONSTANTS |= {"THRESH_OTSU": 8, "NORM_L2": 4, "NORM_L1": 2, "NORM_INF": 1}
+CONSTANTS["THRESH_OTSU"] = 8
 
 _SHIFT = 12
 _GRAY = (9798, 19235, 3735)  # of red, green and blue, out of 1 << 15
@@ -208,18 +206,6 @@ def _threshold(evaluator: Any, src: Any, thresh: Any, maxval: Any, type: Any) ->
     return (given, evaluator.wrapped(found.astype(jnp.uint8), False, src.ragged))
 
 
-def _count_non_zero(evaluator: Any, src: Any) -> Any:
-    if isinstance(src, Array):
-        data = evaluator.data(src)
-        if data.ndim > 2 and data.shape[2] != 1:
-            raise PythonRaises("cv2.countNonZero takes one channel", "convert to gray first")
-        if np.dtype(data.dtype) == np.bool_:
-            raise PythonRaises("cv2.countNonZero does not take truth values", "np.count_nonzero")
-        found = reduced(evaluator, "sum", evaluator.compare("NotEq", src, 0))
-        return numbers.made(numbers.data_of(found), True)
-    raise PythonRaises(f"cv2.countNonZero takes an image, not {describe(src)}")
-
-
 def _split(evaluator: Any, m: Any) -> tuple:
     data = picture(evaluator, m, "cv2.split")
     data = data.reshape(*data.shape[:2], -1)
@@ -232,21 +218,6 @@ def _merge(evaluator: Any, mv: Any) -> Any:
     return Array(jnp.stack(data, axis=-1), evaluator.ragged_of(*parts))
 
 
-def _mean(evaluator: Any, src: Any, mask: Any = None) -> tuple:
-    data = picture(evaluator, src, "cv2.mean")
-    data = data.reshape(*data.shape[:2], -1).astype(jnp.float32)
-    there = jnp.ones(data.shape[:2], jnp.bool_)
-    if mask is not None:
-        there = picture(evaluator, mask, "a mask", (1,)) != 0
-    if src.ragged is not None:
-        there = there & evaluator.inside(src).reshape(there.shape)
-    count = jnp.sum(there, dtype=jnp.float32)
-    sums = jnp.sum(jnp.where(there[..., None], data, 0), axis=(0, 1))
-    means = jnp.where(count > 0, sums / jnp.maximum(count, 1), 0.0)
-    found = [numbers.made(means[i], True) for i in range(data.shape[2])]
-    return (*found, *[0.0] * (4 - len(found)))
-
-
 def _imread(evaluator: Any, filename: Any, flags: Any = 1) -> Any:
     """`cv2.imread` of the frame: the picture in BGR."""
     if filename is not evaluator.frame and filename not in evaluator.frames:
@@ -255,33 +226,6 @@ def _imread(evaluator: Any, filename: Any, flags: Any = 1) -> Any:
     if flags == 0:
         data = to_gray(data, False)
     return Array(data)
-
-
-def _norm(evaluator: Any, src1: Any, src2: Any = None, normType: Any = 4) -> Any:
-    x = jnp.asarray(evaluator.data(src1), jnp.float32)
-    if src2 is not None:
-        x = x - jnp.asarray(evaluator.data(src2), jnp.float32)
-    if normType not in (1, 2, 4) or getattr(src1, "ragged", None) is not None:
-        raise ValueProblem("this kind of cv2.norm is not available", "use np.linalg.norm")
-    norms = {4: lambda: jnp.sqrt(jnp.sum(x * x)), 2: lambda: jnp.sum(jnp.abs(x))}
-    found = norms.get(normType, lambda: jnp.max(jnp.abs(x)))()
-    return Number(found, True)
-
-
-def _min_max_loc(evaluator: Any, src: Any) -> tuple:
-    data = picture(evaluator, src, "cv2.minMaxLoc", (1,))
-    if src.ragged is not None:
-        raise ValueProblem("cv2.minMaxLoc of what depends on the picture in size")
-    wide = data.astype(jnp.float32).reshape(-1)
-    found = []
-    for place in (jnp.argmin(wide), jnp.argmax(wide)):
-        place = place.astype(jnp.int32)
-        width = data.shape[1]
-        found.append(
-            (Number(wide[place], True), (Number(place % width, True), Number(place // width, True)))
-        )
-    (low, first), (high, last) = found
-    return (low, high, first, last)
 
 
 FUNCTIONS: dict[str, Any] = {
@@ -297,11 +241,7 @@ FUNCTIONS: dict[str, Any] = {
     "max": _extreme("max"),
     "min": _extreme("min"),
     "threshold": _threshold,
-    "countNonZero": _count_non_zero,
     "split": _split,
     "merge": _merge,
-    "mean": _mean,
     "imread": _imread,
-    "norm": _norm,
-    "minMaxLoc": _min_max_loc,
 }

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from core_jax.reward_models.programs import cv_contours, cv_drawing, cv_filters, cv_pixels
+from core_jax.reward_models.programs import (
+    cv_contours,
+    cv_drawing,
+    cv_filters,
+    cv_pixels,
+    cv_statistics,
+)
 from core_jax.reward_models.programs.values import Primitive
 
-_TABLES = (cv_pixels, cv_filters, cv_contours, cv_drawing)
+_TABLES = (cv_pixels, cv_statistics, cv_filters, cv_contours, cv_drawing)
 CV2: dict[str, Any] = {
     name: Primitive(f"cv2.{name}", call)
     for table in _TABLES

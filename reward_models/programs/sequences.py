@@ -23,7 +23,6 @@ from core_jax.reward_models.programs.values import (
     PythonRaises,
     Record,
     Stack,
-    Unset,
     ValueProblem,
     Window,
     describe,
@@ -296,10 +295,3 @@ class Sequences(Comparisons):
 
         self.each(value, look)
         return self.store.get(found)["truth"]
-
-
-def unset(value: Any) -> bool:
-    """Whether a value is missing on some path."""
-    return isinstance(value, Unset) or (
-        isinstance(value, Choice) and any(isinstance(one, Unset) for one in value.values)
-    )

@@ -121,7 +121,9 @@ class Statements(Expressions):
             if starred:
                 raise ValueProblem("a starred name for what depends on the picture in size")
             self.raises(size.data != len(targets), f"not {len(targets)} values to unpack")
-            return tuple(self.at_index(value, Number(_index(i), True)) for i in range(len(targets)))
+            return tuple(
+                self.at_index(value, Number(jnp.int32(i), True)) for i in range(len(targets))
+            )
         items = self.collected(value)
         if starred and size >= len(targets) - 1:
             first, after = starred[0], len(targets) - starred[0] - 1
@@ -203,7 +205,7 @@ class Statements(Expressions):
 
         if node.orelse:
             self.fail(node, "the `else` of a `while`", "use a flag")
-        finished = self.repeat(_index(MAX_WHILE), do)
+        finished = self.repeat(jnp.int32(MAX_WHILE), do)
         self.exits = exits
         self.raises(finished, f"a `while` loop of more than {MAX_WHILE} rounds")
 
@@ -231,9 +233,8 @@ class Statements(Expressions):
         raise PythonRaises("this `raise` is reached", "return a reward instead")
 
     def run_Try(self, node: ast.Try) -> None:
-        if node.finalbody and any(
-            isinstance(x, ast.Return) for b in node.body for x in ast.walk(b)
-        ):
+        parts = (x for statement in node.body for x in ast.walk(statement))
+        if node.finalbody and any(isinstance(x, ast.Return) for x in parts):
             self.fail(node, "a `return` out of a `try` with `finally`", "leave out the `finally`")
         outer, live = self.exits, self.live
         caught: list[Exit] = []
@@ -257,8 +258,6 @@ class Statements(Expressions):
     def run_With(self, node: ast.With) -> None:
         self.block(node.body)
 
-    # Definitions
-
     def run_FunctionDef(self, node: ast.FunctionDef) -> None:
         self.set_name(node.name, self.function_of(node))
 
@@ -267,8 +266,7 @@ class Statements(Expressions):
         static, fields = set(), []
         for part in node.body:
             if isinstance(part, ast.FunctionDef):
-                decorators = [ast.unparse(one) for one in part.decorator_list]
-                if "staticmethod" in decorators:
+                if "staticmethod" in map(ast.unparse, part.decorator_list):
                     static.add(part.name)
                 names[part.name] = self.function_of(part)
             elif isinstance(part, ast.Assign | ast.AnnAssign):
@@ -300,7 +298,3 @@ class Statements(Expressions):
             table = self.modules.get(node.module or "", {})
             found = table.get(alias.name, Module(f"{node.module}.{alias.name}"))
             self.set_name(alias.asname or alias.name, found)
-
-
-def _index(value: int) -> Any:
-    return jnp.int32(value)

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from core_jax.reward_models.programs import numbers
-from core_jax.reward_models.programs.sequences import Iterator, Sequences, unset
+from core_jax.reward_models.programs.sequences import Iterator, Sequences
 from core_jax.reward_models.programs.values import (
     Array,
     Choice,
@@ -29,6 +29,7 @@ from core_jax.reward_models.programs.values import (
     Window,
     describe,
     is_traced,
+    unset,
 )
 
 _IN_USE = "this array is changed while a slice of it is in use"

@@ -287,3 +287,10 @@ def describe(value: Any) -> str:
     names = {"str": "a string", "NoneType": "None", "List": "a list", "Dict": "a dict"}
     names |= {"Text": "a text", "Type": "a type"}
     return names.get(type(value).__name__, f"a {type(value).__name__.lower()}")
+
+
+def unset(value: Any) -> bool:
+    """Whether a value is missing on some path."""
+    return isinstance(value, Unset) or (
+        isinstance(value, Choice) and any(isinstance(one, Unset) for one in value.values)
+    )

@@ -24,8 +24,9 @@ import jax
 import numpy as np
 import tyro
 from formal_fuzz.watch import Watch
-from program_fuzz.grammar import drawn, mutated
+from program_fuzz.grammar import drawn
 from program_fuzz.judge import judge
+from program_fuzz.mutation import mutated
 
 FOLDER = Path(__file__).resolve().parents[2] / "tests" / "data" / "programs"
 BLOCK, SIZE, LENGTH = 100, 20, 3
