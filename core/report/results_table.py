@@ -39,6 +39,14 @@ def short(results: Sequence[Result]) -> list[Table]:
     return _main(grouped(results), None, least=2)
 
 
+_SUCCESS_NOTE = (
+    "Mean over seeds of the final policy's success; in brackets each seed, where they differ. "
+    "IQM: interquartile mean over tasks and seeds with a 95% interval of the stratified "
+    "bootstrap, of two tasks or more. Published: 500,000 steps, three seeds; their IQM is of the "
+    "means of the tasks. Empty: not run."
+)
+
+
 def success_table(
     rows: Sequence[Row], protocol: str, methods: Sequence[str] | None = None, least: int = 1
 ) -> Table:
@@ -73,12 +81,7 @@ def success_table(
                 cells.append((method, "the same policies in the original", *line, ""))
     return Table(
         f"Success, protocol {protocol} (%)",
-        "Mean over seeds of the final policy's success; in brackets each seed, where they differ. "
-        "IQM: interquartile mean over tasks and seeds with a 95% interval of the stratified "
-        "bootstrap, of two tasks or more. "
-        + "Published: 500,000 steps, three seeds; their IQM is of the means of the tasks. "
-        * (protocol == "paper")
-        + "Empty: not run.",
+        _SUCCESS_NOTE if protocol == "paper" else "Means, brackets and IQM as for `paper`.",
         ("method", "teacher and settings", *tasks, "IQM [95% CI]"),
         cells,
     )
@@ -94,8 +97,7 @@ def grid_table(rows: Sequence[Row], least: int = 1) -> Table:
             cells.append((method, row.label(tasks), *line))
     return Table(
         "MiniGrid: success (%)",
-        "Mean over seeds of the final policy's success; in brackets each seed, where they differ. "
-        "The published results are curves. Empty: not run.",
+        "Means and brackets as above. The published results are curves.",
         ("method", "settings", *(task.removeprefix("minigrid-") for task in tasks)),
         cells,
     )
