@@ -98,11 +98,17 @@ def expert(name: str) -> Callable[[Float[Array, " obs"]], Float[Array, " action"
     Raises:
         ValueError: for an unknown task, or one without an expert.
     """
-    return expert_of(spec(name))
+    return expert_of(spec(name), name)
 
 
-def expert_of(described: TaskSpec) -> Callable[[Float[Array, " obs"]], Float[Array, " action"]]:
+def expert_of(
+    described: TaskSpec, name: str = ""
+) -> Callable[[Float[Array, " obs"]], Float[Array, " action"]]:
     """Returns the scripted expert that a spec names, as `expert` does.
+
+    Args:
+        described: the spec.
+        name: the task's in errors; the spec's by default.
 
     Raises:
         ValueError: it names none.
@@ -110,7 +116,7 @@ def expert_of(described: TaskSpec) -> Callable[[Float[Array, " obs"]], Float[Arr
     where = described.expert
     if where is None:
         having = [n for n in names() if spec(n).expert is not None]
-        raise ValueError(f"no expert for {described.name!r}. Valid: {', '.join(having)}.")
+        raise ValueError(f"no expert for {name or described.name!r}. Valid: {', '.join(having)}.")
     module, _, function = where.partition(":")
     return getattr(importlib.import_module(module), function)
 

@@ -56,7 +56,7 @@ def functions(train: Train) -> dict[str, Call]:
     keys = jax.eval_shape(lambda: jax.vmap(jax.random.key)(jnp.arange(count)))
     seeds = jax.eval_shape(lambda k: train.init(k).seeds, keys)
     is_random, updates = (jax.ShapeDtypeStruct((), x) for x in (jnp.bool_, jnp.int32))
-    _, block, extras, _ = jax.eval_shape(train.collect, seeds, is_random)
+    _, block, extras, *_ = jax.eval_shape(train.collect, seeds, is_random)
     given = {name: block.cut for name in _given(train)}
     calls: dict[str, Call] = {
         "collect": (train.collect, (seeds, is_random)),

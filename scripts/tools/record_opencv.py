@@ -9,6 +9,7 @@ all 2**24 by a digest.
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 from pathlib import Path
 
@@ -107,6 +108,7 @@ def colours() -> np.ndarray:
 
 def main() -> None:
     """Write the file."""
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
     rng = np.random.default_rng(0)
     picture = rng.integers(0, 256, (HEIGHT, WIDTH, 3)).astype(np.uint8)
     mask = rng.integers(0, 256, (HEIGHT, WIDTH)).astype(np.uint8)

@@ -20,9 +20,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import gymnasium
 import numpy as np
-import panda_gym  # noqa: F401  (registers the environments)
 
 ARM, STEPS = 7, 50
 NEUTRAL = np.array([0.0, 0.41, 0.0, -1.85, 0.0, 2.26, 0.79])
@@ -32,6 +30,9 @@ Arrays = dict[str, np.ndarray]
 
 def make(name: str) -> Any:
     """Returns an environment without its time limit."""
+    import gymnasium
+    import panda_gym  # noqa: F401  (registers the environments)
+
     return gymnasium.make(name).unwrapped
 
 
@@ -206,7 +207,7 @@ def resets(seed: int, count: int) -> Arrays:
 
 def steps_per_second(steps: int) -> float:
     """Returns environment steps per second of one process under random actions."""
-    env = gymnasium.make("PandaPush-v3")
+    env = make("PandaPush-v3")
     env.reset(seed=0)
     began = time.perf_counter()
     for _ in range(steps):

@@ -9,9 +9,9 @@ project's renderer from the drawer expert's and from random actions. Needs OpenC
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -67,4 +67,6 @@ def record_values() -> None:
 
 
 if __name__ == "__main__":
-    {"frames": record_frames, "values": record_values}[sys.argv[1]]()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=("frames", "values"))
+    {"frames": record_frames, "values": record_values}[parser.parse_args().what]()

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le
 
+from core_jax import envs
 from core_jax.feedback.config import FeedbackConfig
 from core_jax.reward_models.preference import PreferenceConfig
 from core_jax.training.reward_input import InputKind, PixelConfig, pixel_fit
@@ -82,7 +83,8 @@ def presets(task: str, pixels: bool) -> dict[str, object]:
     """
     found: dict[str, object] = {}
     if pixels:
-        found |= pixel_fit("residual", 3 if task in _WINDOWS else 4)
+        short = 2 if task in envs.names("tabletop") else 4  # an episode may have four steps
+        found |= pixel_fit("residual", 3 if task in _WINDOWS else short)
     if task == "peg-insert-side":
         found |= {"feedback.round_every": 11_000, "pixels.shadows": True}
     if task in _WINDOWS:

@@ -48,6 +48,8 @@ def recorded() -> list[Program]:
     for folder in (ROOT / "core" / "models" / "replies", ROOT / "tests" / "data" / "replies"):
         paths = (p for p in folder.rglob("*.json") if p.stem in envs.names("metaworld"))
         for path in sorted(paths):
+            if path.parent.name == "vlm_car":  # programs on pictures
+                continue
             kind = path.parent.name if path.parent.name in ("eureka", "text2reward") else "core"
             signature = make_signature(kind, *described)
             recording = json.loads(path.read_text())

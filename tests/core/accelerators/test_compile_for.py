@@ -10,7 +10,7 @@ from pathlib import Path
 
 import jax
 import pytest
-from conftest import POINT, small_config
+from small_run import POINT, small_config
 
 from core_jax.accelerators import kernels, measure
 from core_jax.runs import setup

@@ -35,7 +35,13 @@ ZERO = NEGATIVE | {
     "ChatConfig.temperature", "ChatConfig.retries", "VLMConfig.min_confidence",
     "ScriptedConfig.mistake", "ScriptedConfig.skip", "ScriptedConfig.equal",
     "ScriptedConfig.resolution", "ScriptedConfig.unsure", "ScriptedConfig.abstain",
-    "ScriptedConfig.score_noise",
+    "ScriptedConfig.score_noise", "PPOConfig.value_warm_up", "SACConfig.hindsight",
+    "VerifyConfig.tpr_min", "VerifyConfig.fpr_max", "VerifyConfig.quick", "VerifyConfig.early",
+    "VerifyConfig.expert_noise", "ScriptedJudgeConfig.noise", "ScriptedJudgeConfig.mistake",
+    "ScriptedJudgeConfig.abstain", "ScriptedJudgeConfig.fail", "FormalConfig.weight",
+    "BCConfig.weight_decay", "DemosConfig.best", "DemosConfig.worst", "JudgeConfig.weight",
+    "JudgeConfig.sparse_weight", "JudgeConfig.dense_weight", "JudgeConfig.abstain_below",
+    "JudgeConfig.retries",
 }  # fmt: skip
 
 
@@ -167,7 +173,7 @@ def test_the_default_config_is_sound():
     assert config.training.replay_rows * config.training.envs >= config.training.steps
     assert check(config, envs.spec("drawer-open")) is config
     found = {name: place.get(config) for name, place in places(config).items()}
-    assert {name for name, value in found.items() if value is None} == {"stop_at"}
+    assert {name for name, value in found.items() if value is None} == {"episode_steps", "stop_at"}
 
 
 @pytest.mark.parametrize(

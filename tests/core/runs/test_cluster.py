@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import POINT
+from small_run import POINT
 
 from core_jax.runs import cluster
 

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import POINT, small_config
+from small_run import POINT, small_config
 
 from core_jax.models import shared
 from core_jax.models.base import Reply

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 import pytest
-from conftest import POINT, small_config
+from small_run import POINT, small_config
 
 from core_jax import envs
 from core_jax.runs.setup import make_functions

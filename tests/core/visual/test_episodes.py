@@ -44,7 +44,7 @@ def test_a_sheet_shows_every_step_once(cloth, tmp_path):
 
 
 def test_a_sheet_of_a_task_without_pictures_has_curves_only(tmp_path):
-    env = SimpleNamespace(spec=SimpleNamespace(camera=None, name="none"))
+    env = SimpleNamespace(spec=SimpleNamespace(has_pictures=False, name="none"))
     shown = Episodes(np.zeros((1, 4, 2)), np.zeros((1, 4)), {"dense": np.linspace(0, 1, 4)[None]})
     episodes.contact_sheet(env, shown, "curves", tmp_path / "sheet.png")
     assert (tmp_path / "sheet.png").stat().st_size > 5_000
