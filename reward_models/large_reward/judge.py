@@ -13,7 +13,9 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-ANSWERED, ABSTAINED, FAILED = 0, 1, 2
+ANSWERED = 0
+ABSTAINED = 1
+FAILED = 2
 
 
 @dataclasses.dataclass(frozen=True)
