@@ -9,6 +9,7 @@ step of the cloth, as in the paper, and one for every five of rope and water. A 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -127,12 +128,16 @@ def _has_choices(task: str) -> bool:
 
 def applied(config: Config, preset: Preset) -> Config:
     """The config with a preset's values, of those flags that it has."""
-    known = places(config)
     for name, value in preset.items():
-        group, _, field = name.partition(".")
-        place = known.get(group)
-        if place is not None and (not field or hasattr(place.get(config), field)):
-            config = with_values(config, {group: {field: value} if field else value})
+        group, *inner = name.split(".")
+        if (place := places(config).get(group)) is None:
+            continue
+        try:
+            functools.reduce(getattr, inner, place.get(config))
+        except AttributeError:  # a group of that name, but of another method or learner
+            continue
+        nested = functools.reduce(lambda x, key: {key: x}, reversed(inner), value)
+        config = with_values(config, {group: nested})
     return config
 
 

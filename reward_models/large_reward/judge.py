@@ -6,6 +6,7 @@ its own and the value NaN, so that it cannot be taken for a reward of 0.
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
@@ -118,6 +119,52 @@ class Judge(Protocol):
     ) -> Judgements:
         """Which of two frames is further, a or b; further arguments as `progress`."""
         ...
+
+
+class UniformJudge(abc.ABC):
+    """A judge that answers its three questions by one function."""
+
+    def progress(
+        self,
+        frames: Frames,
+        instruction: str,
+        start: Frames | None = None,
+        goal: Frames | None = None,
+    ) -> Judgements:
+        """How far each frame is; see `Judge`."""
+        return self._answers("progress", (frames,), instruction, start, goal)
+
+    def completion(
+        self,
+        frames: Frames,
+        instruction: str,
+        start: Frames | None = None,
+        goal: Frames | None = None,
+    ) -> Judgements:
+        """Whether each frame shows the finished task; see `Judge`."""
+        return self._answers("completion", (frames,), instruction, start, goal)
+
+    def comparison(
+        self,
+        a: Frames,
+        b: Frames,
+        instruction: str,
+        start: Frames | None = None,
+        goal: Frames | None = None,
+    ) -> Judgements:
+        """Which of two frames is further; see `Judge`."""
+        return self._answers("comparison", (a, b), instruction, start, goal)
+
+    @abc.abstractmethod
+    def _answers(
+        self,
+        question: str,
+        frames: tuple[Frames, ...],
+        instruction: str,
+        start: Frames | None,
+        goal: Frames | None,
+    ) -> Judgements:
+        """Answers `question`, the name of a method, about one batch of frames, or two."""
 
 
 def judgements(value: np.ndarray, confidence: np.ndarray, abstain_below: float = 0.0) -> Judgements:

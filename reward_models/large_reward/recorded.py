@@ -22,10 +22,11 @@ from core_jax.reward_models.large_reward.judge import (
     Frames,
     Judge,
     Judgements,
+    UniformJudge,
 )
 
 
-class RecordedJudge:
+class RecordedJudge(UniformJudge):
     """Answers from a file; what is not in it is asked of another judge and added, or fails.
 
     Args:
@@ -51,37 +52,6 @@ class RecordedJudge:
         self.asked = 0
         if path.exists():
             self._read()
-
-    def progress(
-        self,
-        frames: Frames,
-        instruction: str,
-        start: Frames | None = None,
-        goal: Frames | None = None,
-    ) -> Judgements:
-        """How far each frame is; see `Judge`."""
-        return self._answers("progress", (frames,), instruction, start, goal)
-
-    def completion(
-        self,
-        frames: Frames,
-        instruction: str,
-        start: Frames | None = None,
-        goal: Frames | None = None,
-    ) -> Judgements:
-        """Whether each frame shows the finished task; see `Judge`."""
-        return self._answers("completion", (frames,), instruction, start, goal)
-
-    def comparison(
-        self,
-        a: Frames,
-        b: Frames,
-        instruction: str,
-        start: Frames | None = None,
-        goal: Frames | None = None,
-    ) -> Judgements:
-        """Which of two frames is further; see `Judge`."""
-        return self._answers("comparison", (a, b), instruction, start, goal)
 
     def _answers(
         self,

@@ -15,7 +15,13 @@ import numpy as np
 from flax.traverse_util import flatten_dict, unflatten_dict
 
 from core_jax.reward_models.large_reward import network
-from core_jax.reward_models.large_reward.judge import Frames, Judgements, join, judgements
+from core_jax.reward_models.large_reward.judge import (
+    Frames,
+    Judgements,
+    UniformJudge,
+    join,
+    judgements,
+)
 from core_jax.reward_models.large_reward.network import SIZE, RewardNet
 
 OWN = "own"
@@ -24,7 +30,7 @@ _UNIFORM_STD = float(np.std(np.linspace(0.0, 1.0, network.BINS)))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class TrainedJudge:
+class TrainedJudge(UniformJudge):
     """The network as a judge: pure functions of its parameters, jitted once.
 
     Progress is the mean of the distribution over eleven values, its confidence 1 - its standard
@@ -45,38 +51,7 @@ class TrainedJudge:
     sees: bool = True
     size: int = SIZE
 
-    def progress(
-        self,
-        frames: Frames,
-        instruction: str,
-        start: Frames | None = None,
-        goal: Frames | None = None,
-    ) -> Judgements:
-        """How far each frame is; see `Judge`."""
-        return self._judged("progress", (frames,), instruction, start, goal)
-
-    def completion(
-        self,
-        frames: Frames,
-        instruction: str,
-        start: Frames | None = None,
-        goal: Frames | None = None,
-    ) -> Judgements:
-        """Whether each frame shows the finished task; see `Judge`."""
-        return self._judged("completion", (frames,), instruction, start, goal)
-
-    def comparison(
-        self,
-        a: Frames,
-        b: Frames,
-        instruction: str,
-        start: Frames | None = None,
-        goal: Frames | None = None,
-    ) -> Judgements:
-        """Which of two frames is further; see `Judge`."""
-        return self._judged("comparison", (a, b), instruction, start, goal)
-
-    def _judged(
+    def _answers(
         self,
         question: str,
         frames: tuple[Frames, ...],

@@ -7,7 +7,7 @@ from core_jax.agents import learner as learners
 from core_jax.runs.checks import check
 from core_jax.runs.config import Config
 from core_jax.runs.layout import to_dict
-from core_jax.runs.presets import defaults, make_config
+from core_jax.runs.presets import applied, defaults, make_config
 
 
 @pytest.mark.parametrize("task", envs.names())
@@ -115,3 +115,10 @@ def test_where_starts_differ_a_small_network_is_updated_more_often():
     rope = {"task": "flatten-rope", "method": "env_dense"}
     other = make_config(**rope, protocol="random")
     assert other.learner_settings == make_config(**rope).learner_settings
+
+
+def test_a_preset_names_settings_of_groups_in_groups_and_passes_over_what_is_not_there():
+    config = defaults({"task": "minigrid-unlock", "method": "vlm_car"})
+    preset = {"car.verify.steps": 7, "car.verify.nothing": 1, "residual.epochs": 3}
+    assert applied(config, preset).settings.car.verify.steps == 7
+    assert applied(config, {"car.verify.nothing": 1, "residual.epochs": 3}) == config
