@@ -16,6 +16,7 @@ from core_jax.envs.metaworld import hand, tasks
 from core_jax.envs.metaworld.looks import Looks
 from core_jax.envs.metaworld.scene import Physics, Scene, SceneXml
 from core_jax.envs.task import Judgement, TaskEnv, vector
+from core_jax.envs.task_spec import TaskSpec
 
 # Bounds of the hand in an observation; the original clips to them.
 _HAND_LOW = (-0.525, 0.348, -0.0525)
@@ -82,7 +83,7 @@ class MetaWorldEnv(TaskEnv):
             goal_observable: whether the last three numbers of an observation are the goal or 0.
         """
         self.protocol = protocol
-        self.spec = tasks.spec(self.NAME, protocol)
+        self.spec = self.describe(protocol)
         self.reward = reward
         self._goal_observable = goal_observable
         start = self.HAND_START[protocol]
@@ -91,6 +92,11 @@ class MetaWorldEnv(TaskEnv):
         self.tcp_init = jnp.array(start.tcp)
         self.scene = Scene(self.scene_xml())
         self._looks: dict[bool, Looks] = {}
+
+    @classmethod
+    def describe(cls, protocol: str = "paper") -> TaskSpec:
+        """Returns the task's spec: its row in `tasks`, unless a class outside overrides this."""
+        return tasks.spec(cls.NAME, protocol)
 
     @abc.abstractmethod
     def scene_xml(self) -> SceneXml:

@@ -89,6 +89,55 @@ def spec(name: str, protocol: str = "paper") -> TaskSpec:
     return described(protocol)
 
 
+def describe(
+    name: str,
+    instruction: str,
+    obj: str,
+    target: str,
+    success: str,
+    camera: Camera,
+    quat: str = "",
+    second: str | None = None,
+    expert: str | None = None,
+    start: tuple[float, ...] = (),
+    goal: tuple[float, ...] = (),
+) -> TaskSpec:
+    """Returns the spec of a Meta-World task, of this folder or of your own.
+
+    Args:
+        name: the task's.
+        instruction: one line for a vision-language model.
+        obj: what the object is.
+        target: what the target is.
+        success: when the task is done.
+        camera: where pictures are taken from.
+        quat: the order of the object's quaternion.
+        second: what the second object is, if the task has one.
+        expert: the scripted expert as "module:function".
+        start, goal: snapshots of the task at its start and when it is done.
+    """
+    return TaskSpec(
+        name=name,
+        instruction=instruction,
+        horizon=500,
+        observation_fields=observation_fields(obj, second, quat),
+        formal_fields=formal_fields(obj, quat),
+        action_size=4,
+        action_description=ACTION_DESCRIPTION,
+        target_description=target,
+        success_description=success,
+        formal_view=formal_view,
+        frame_view=frame_view_of_two if second else frame_view,
+        suite="metaworld",
+        target_size=3,
+        dense_scale=0.1,
+        expert=expert,
+        camera=camera,
+        start=start,
+        goal=goal,
+    )
+
+
 def _task(
     name: str,
     env: str,
@@ -121,23 +170,16 @@ def _task(
     def spec_under(protocol: str = "paper", **_: object) -> TaskSpec:
         snapshots = _snapshots().get(name, {"start": (), "goal": ()})  # a new task has none yet
         is_random = protocol == "random" and random_camera is not None
-        return TaskSpec(
+        return describe(
             name=name,
             instruction=instruction,
-            horizon=500,
-            observation_fields=observation_fields(obj, second, quat),
-            formal_fields=formal_fields(obj, quat),
-            action_size=4,
-            action_description=ACTION_DESCRIPTION,
-            target_description=target,
-            success_description=success,
-            formal_view=formal_view,
-            frame_view=frame_view_of_two if second else frame_view,
-            suite="metaworld",
-            target_size=3,
-            dense_scale=0.1,
-            expert=f"core_jax.envs.metaworld.controllers:{name.replace('-', '_')}",
+            obj=obj,
+            quat=quat,
+            second=second,
+            target=target,
+            success=success,
             camera=random_camera if is_random else camera,
+            expert=f"core_jax.envs.metaworld.controllers:{name.replace('-', '_')}",
             start=tuple(snapshots["start"]),
             goal=tuple(snapshots["goal"]),
         )
