@@ -1,8 +1,8 @@
 """Makes a run's policy one of the package: `python scripts/tools/ship_policy.py RUN`.
 
 Writes `core/policies/TASK.npz`, its card and `docs/clips/TASK.gif`, then `docs/gallery.md` from all
-cards. Without a run it only writes the clips that are missing and the gallery. The last line of
-stdout is one JSON object.
+cards. Without a run it only writes the clips that are missing, of the scripted expert where a task
+has no policy, and the gallery. The last line of stdout is one JSON object.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from core_jax.visual.frames import FrameRenderer
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 EPISODES = 50
 SIZE, STARTS, AFTER = 176, 3, 12  # pixels of a frame; episodes in a clip; frames after a success
-MOST_FRAMES = 90
+MOST_FRAMES, MOST_STEPS = 90, 400
 INTRODUCTION = """# Gallery
 
 Policies that come with the package: `core_jax.load_policy("drawer-open")` gives one as a function
@@ -37,6 +37,10 @@ of observations, and `python scripts/evaluate.py --policy drawer-open` plays it.
 `core` from recorded reward code and a simulated teacher's labels, on a CPU. A clip shows the first
 episodes of the deterministic policy, until shortly after the first success. Protocol `random` has
 the benchmark's own resets, `paper` one fixed start, which is much easier.
+"""
+EXPERTS = """# Tasks without a trained policy
+
+The clips show the task's scripted expert (`core_jax.envs.expert`) on three starts.
 """
 
 
@@ -55,9 +59,8 @@ def main(
     devices.prepare_cpu(1)
     cache.enable()
     if run is not None:
-        name = ship(run, seed, original)
-        clip(name)
-    for name in policies.names():
+        clip_path(ship(run, seed, original)).unlink(missing_ok=True)
+    for name in envs.names():
         if not clip_path(name).exists():
             clip(name)
     (DOCS / "gallery.md").write_text(gallery(), encoding="utf-8")
@@ -109,31 +112,40 @@ def clip_path(name: str) -> Path:
 
 
 def clip(name: str) -> None:
-    """Writes a policy's clip: episodes side by side, one where all starts are the same."""
-    policy = policy_module.load(name)
-    env = policy.make_env()
-    starts = 1 if policy.protocol == "paper" else STARTS
+    """Writes a task's clip: episodes side by side, one where all starts are the same."""
+    if name in policies.names():
+        policy = policy_module.load(name)
+        env, act = policy.make_env(), policy
+    else:
+        env = envs.make(name, protocol="random")
+        act = jax.vmap(envs.expert(name))
+    starts = (
+        1 if name in policies.names() and policies.card(name)["protocol"] == "paper" else STARTS
+    )
 
     @jax.jit
     def play(keys: jax.Array) -> tuple[jax.Array, jax.Array]:
         def step(state: Any, _: None) -> tuple[Any, tuple[jax.Array, jax.Array]]:
-            state = jax.vmap(env.step)(state, policy(state.obs))
             shown = jax.vmap(env.snapshot)(state.pipeline_state)
+            state = jax.vmap(env.step)(state, act(state.obs))
             return state, (shown, state.metrics["success"])
 
-        return jax.lax.scan(step, jax.vmap(env.reset)(keys), None, env.spec.horizon)[1]
+        first = jax.vmap(env.reset)(keys)
+        last, (shown, success) = jax.lax.scan(step, first, None, min(env.spec.horizon, MOST_STEPS))
+        final = jax.vmap(env.snapshot)(last.pipeline_state)
+        return jax.numpy.concatenate([shown, final[None]]), success
 
     shown, success = jax.device_get(play(jax.random.split(jax.random.key(0), starts)))
     every = max(1, round(0.05 / env.spec.step_seconds))
     first = [int(np.argmax(s)) if s.any() else len(s) - 1 for s in (success > 0.5).T]
-    last = min(len(shown) - 1, max(first) + AFTER * every, MOST_FRAMES * every)
+    last = min(len(success), max(first) + 1 + AFTER * every, MOST_FRAMES * every)
     at = np.arange(0, last + 1, every)
     renderer = FrameRenderer(env, SIZE)
     films = [renderer.render(shown[at, s]) for s in range(starts)]
     frames = [Image.fromarray(frame).quantize(96) for frame in np.concatenate(films, axis=2)]
     path = clip_path(name)
     path.parent.mkdir(exist_ok=True)
-    milliseconds = round(1000 * every * env.spec.step_seconds)
+    milliseconds = round(1000 * min(0.5, every * env.spec.step_seconds))
     frames[0].save(
         path, save_all=True, append_images=frames[1:], duration=milliseconds, loop=0, optimize=True
     )
@@ -162,6 +174,10 @@ def gallery() -> str:
             f"![{name}](clips/{name}.gif)",
             "",
         ]
+    lines += [EXPERTS]
+    for name in sorted(set(envs.names()) - set(policies.names())):
+        about = f"## {name}\n\nTask: {envs.spec(name).instruction}.\n"
+        lines += [about, f"![{name}](clips/{name}.gif)", ""]
     return "\n".join(lines)
 
 

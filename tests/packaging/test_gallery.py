@@ -1,11 +1,11 @@
-"""docs/gallery.md is written from the cards of the policies, and every policy has a clip."""
+"""docs/gallery.md is written from the cards of the policies, and every task has a clip."""
 
 import importlib.util
 from pathlib import Path
 
 from PIL import Image
 
-from core_jax import policies
+from core_jax import envs
 
 ROOT = Path(__file__).parents[2]
 
@@ -22,9 +22,9 @@ def test_the_gallery_is_of_the_cards():
     assert (ROOT / "docs" / "gallery.md").read_text() == tool().gallery()
 
 
-def test_every_policy_has_a_clip_that_moves():
+def test_every_task_has_a_clip_that_moves():
     clips = {path.stem: path for path in (ROOT / "docs" / "clips").glob("*.gif")}
-    assert sorted(clips) == policies.names()
+    assert sorted(clips) == sorted(envs.names())
     for path in clips.values():
         with Image.open(path) as film:
             assert film.n_frames > 3 and film.height == 176
