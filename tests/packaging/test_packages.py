@@ -4,9 +4,11 @@ command; installed, it trains from another folder."""
 import configparser
 import fnmatch
 import json
+import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tomllib
 import venv
 import zipfile
@@ -151,30 +153,72 @@ def test_the_wheel_has_the_console_command_and_the_licence(wheel):
     assert dict(entries["console_scripts"]) == {"core-jax": "core_jax.commands.__main__:main"}
 
 
+TRAIN = "train --steps 2000 --envs 20 --random-steps 1000 --eval-every 2000 --final-episodes 2"
+
+
+@pytest.mark.slow
+def test_the_installed_wheel_trains_beside_the_packages_of_this_environment(wheel, tmp_path):
+    """Installs the wheel alone; a line with a path shows it the packages that are here."""
+    programs = new_environment(tmp_path)
+    pip = [sys.executable, "-m", "pip", "--python", programs / "python"]
+    subprocess.run([*pip, "install", "-q", "--no-deps", "--no-index", wheel], check=True)
+    code = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    asked = subprocess.run(
+        [programs / "python", "-c", code], capture_output=True, text=True, check=True
+    )
+    packages = Path(asked.stdout.strip())
+    # A folder that is named in a .pth file does not have its own .pth files read: those of an
+    # editable installation, which lead to this repository.
+    here = {sysconfig.get_path(name) for name in ("purelib", "platlib")}
+    (packages / "here.pth").write_text("".join(f"{path}\n" for path in sorted(here)))
+    code = "import core_jax, jax; from core_jax import envs; "
+    code += "envs.make('drawer-open'); "  # reads data of the wheel
+    code += "print(core_jax.__file__, jax.__file__)"
+    asked = subprocess.run(
+        [programs / "python", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    found = asked.stdout.split()
+    assert [Path(path).is_relative_to(packages) for path in found] == [True, False]
+    shutil.copy(ROOT / "tests" / "core" / "point_world.py", tmp_path)  # compiles in no time
+    small = "--method env_dense --sac.hidden 16 16 --sac.batch-size 16 --updates 2"
+    trains_and_exports(programs, tmp_path, "point_world:Point", *small.split())
+
+
 @pytest.mark.long
 def test_the_installed_wheel_trains_from_another_folder(wheel, tmp_path):
     """Downloads the dependencies into a new environment."""
-    venv.create(tmp_path / "venv", with_pip=True)
-    programs = tmp_path / "venv" / ("Scripts" if sys.platform == "win32" else "bin")
+    programs = new_environment(tmp_path, with_pip=True)
     pins = ROOT / "constraints" / f"py3{min(sys.version_info.minor, 12)}.txt"
     subprocess.run([programs / "python", "-m", "pip", "install", "-q", "-c", pins, wheel],
                    check=True)  # fmt: skip
-    listed = run(programs, tmp_path)
-    assert listed.stdout.startswith("usage: core-jax COMMAND")
-    words = "--steps 2000 --envs 20 --random-steps 1000 --eval-every 2000 --final-episodes 2"
-    words = ["train", *words.split(), "--out", "run"]
-    summary = json.loads(run(programs, tmp_path, *words).stdout.splitlines()[-1])
-    assert summary["env_steps"] == 2000 and summary["task"] == "drawer-open"
-    assert (tmp_path / "run" / "curve.png").exists()
-    exported = run(programs, tmp_path, "export", "run", "--out", "policy.npz")
+    trains_and_exports(programs, tmp_path, "drawer-open")
+
+
+def new_environment(folder, with_pip=False):
+    """A virtual environment without packages; the folder of its programs."""
+    venv.create(folder / "venv", with_pip=with_pip)
+    return folder / "venv" / ("Scripts" if sys.platform == "win32" else "bin")
+
+
+def trains_and_exports(programs, folder, task, *flags):
+    """Checks the list of commands, a short training and its exported policy."""
+    assert run(programs, folder).stdout.startswith("usage: core-jax COMMAND")
+    trained = run(programs, folder, *TRAIN.split(), "--task", task, *flags, "--out", "run")
+    summary = json.loads(trained.stdout.splitlines()[-1])
+    assert summary["env_steps"] == 2000 and summary["task"] == task
+    assert (folder / "run" / "curve.png").exists()
+    exported = run(programs, folder, "export", "run", "--out", "policy.npz")
     assert json.loads(exported.stdout.splitlines()[-1])["policies"] == ["policy.npz"]
-    assert (tmp_path / "numpy_policy.py").exists()
+    assert (folder / "numpy_policy.py").exists()
 
 
 def run(programs, folder, *words):
     """`core-jax ...` in a folder, without this repository on its path."""
+    cached = {
+        name: value for name, value in os.environ.items() if name.startswith(("JAX_", "XLA_"))
+    }
     done = subprocess.run(
-        [programs / "core-jax", *words], cwd=folder, env={"HOME": str(folder)},
+        [programs / "core-jax", *words], cwd=folder, env={"HOME": str(folder), **cached},
         capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
