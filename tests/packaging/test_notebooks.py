@@ -6,9 +6,15 @@ from pathlib import Path
 import matplotlib
 import pytest
 
+import core_jax
+
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
-SMALL = {"steps": 5_000}  # what a notebook names and a test makes smaller
+SMALL = {"steps": 2_000}  # what a notebook names and a test makes smaller
+SETTINGS = {
+    "envs": 20, "updates": 2, "random_steps": 1_000, "eval_episodes": 2, "final_episodes": 2,
+    "episode_steps": 50, "sac": {"hidden": [16, 16], "batch_size": 16},
+}  # fmt: skip
 
 
 def cells(notebook, kind):
@@ -45,15 +51,16 @@ def test_a_notebook_is_committed_without_outputs_in_short_cells(notebook):
         assert max(map(len, source.splitlines())) <= 100
 
 
-@pytest.mark.long
-def test_the_first_half_hour():
+@pytest.mark.slow
+def test_the_first_half_hour(monkeypatch):
+    make_config = core_jax.make_config
+    monkeypatch.setattr(core_jax, "make_config", lambda **given: make_config(**given, **SETTINGS))
     names = run(ROOT / "examples" / "first_half_hour.ipynb")
-    assert names["summary"]["env_steps"] == 5_000 and len(names["summary"]["success"]) == 1
-    assert names["policy"].env_steps == 5_000
+    assert names["summary"]["env_steps"] == 2_000 and len(names["summary"]["success"]) == 1
+    assert names["policy"].env_steps == 2_000
     assert len(names["snapshots"]) == names["world"].spec.horizon
 
 
-@pytest.mark.long
 def test_label_and_fit():
     names = run(ROOT / "examples" / "label_and_fit.ipynb")
     assert names["teacher_accuracy"] > 0.8 and names["rule_accuracy"] > 0.8
