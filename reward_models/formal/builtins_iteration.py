@@ -7,9 +7,10 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from core_jax.reward_models.formal.choices import depends
 from core_jax.reward_models.formal.conversions import to_array, to_jax
 from core_jax.reward_models.formal.entries import scalar
-from core_jax.reward_models.formal.iterables import Lazy, Rows
+from core_jax.reward_models.formal.iterables import Lazy, Rows, View, turns
 from core_jax.reward_models.formal.values import (
     MAX_ITEMS,
     Holder,
@@ -96,8 +97,10 @@ def _map(evaluator: Any, function: Any, *sequences: Any) -> Lazy:
 
 def _enumerate(evaluator: Any, iterable: Any, start: int = 0) -> Lazy:
     part = _part(evaluator, iterable)
-    count = len(part) if isinstance(part, list) else part.count
-    return Lazy("enumerate", [list(range(start, start + count)), part], lambda *row: row)
+    count = len(part.owner if isinstance(part, View) else part) if isinstance(
+        part, list | View) else part.count  # fmt: skip
+    numbers = list(range(start, start + count + 1))  # one more: a list that grows is noticed
+    return Lazy("enumerate", [numbers, part], lambda *row: row)
 
 
 def _reversed(evaluator: Any, sequence: Any) -> Lazy:
@@ -107,15 +110,20 @@ def _reversed(evaluator: Any, sequence: Any) -> Lazy:
 
 
 def _part(evaluator: Any, values: Any) -> Any:
-    """What an iterator reads from: a list, iterator or array, or the items of anything else."""
+    """What an iterator reads from: a list, iterator or array, the keys, values or items of a dict,
+    or the items of anything else."""
     values = evaluator.rows(values)
+    if isinstance(values, dict | View) and not depends(values):
+        return values if isinstance(values, View) else View(values, "keys")
     return values if isinstance(values, list | Lazy | Rows) else evaluator.items(values)
 
 
 def _filter(evaluator: Any, function: Any, values: Any) -> list:
     items = evaluator.items(values)
+    ended = values.end if isinstance(values, Lazy) else turns(values, lambda _: items).ended
     call = lambda item: item if function is None else evaluator.apply_to(function, item)
     truths = [evaluator.truth(call(item)) for item in items]
+    ended()  # Python looks at each item when its turn comes
     return evaluator.collected(
         [(t, x) for t, x in zip(truths, items, strict=True) if t is not False]
     )

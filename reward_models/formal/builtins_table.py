@@ -133,6 +133,7 @@ def _each(evaluator: Any, values: Any) -> Iterator[Any]:
     if isinstance(values, Lazy):
         values.use()
         yield from (evaluator._checked(values.at(index)) for index in range(values.count))
+        values.end()
     else:
         yield from evaluator.items(values)
 

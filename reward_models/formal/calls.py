@@ -70,6 +70,7 @@ class Calls(ContainerMethods):
     torch: bool
     value: Callable[..., Any]  # these are further down in the tower
     short_cut: Callable[..., Any]
+    check_stream: Callable[..., None]
     first_of: Callable[..., Any]
     in_order: Callable[..., list]
     call: Callable[..., Any]
@@ -80,6 +81,9 @@ class Calls(ContainerMethods):
         function = self.value(node.func)
         if isinstance(function, Primitive) and function.name == "print":
             return self._print(node)
+        if isinstance(function, BoundMethod) and function.name in ("extend", "update"):
+            for argument in node.args:
+                self.check_stream(argument, function.owner)
         if node.args and isinstance(node.args[0], ast.GeneratorExp) and not node.keywords:
             if any(function is one for one in SHORT_CUTS) and len(node.args) == 1:
                 return self.short_cut(function.name, node.args[0])

@@ -13,7 +13,13 @@ from core_jax.reward_models.formal.choices import Varied, content_of
 from core_jax.reward_models.formal.iterables import Turns
 from core_jax.reward_models.formal.memory import fresh
 from core_jax.reward_models.formal.merge import same_items
-from core_jax.reward_models.formal.values import Frame, PythonRaises, containers, is_traced
+from core_jax.reward_models.formal.values import (
+    Frame,
+    Function,
+    PythonRaises,
+    containers,
+    is_traced,
+)
 
 
 class Comprehensions(Calls):
@@ -30,12 +36,27 @@ class Comprehensions(Calls):
 
     eval_GeneratorExp = eval_ListComp
 
-    def extended(self, values: list, item: Any) -> None:
-        """`values.append(item)`."""
-        if content_of(values) is None:
-            values.append(item)
-        else:
-            self.append(values, item)
+    def check_stream(self, node: ast.expr, owner: Any) -> None:
+        """Refuse a generator that reads what it is put into: Python makes each item when the ones
+        before it are there, and here all are made first."""
+        if isinstance(node, ast.GeneratorExp) and isinstance(owner, list | dict):
+            if any(one is owner for one in containers(self._read_by(node, self.frame, set()))):
+                message = "this generator reads what its items are put into"
+                self.fail(node, message, "make a list of it first: [... for ...]")
+
+    def _read_by(self, node: ast.AST, frame: Frame | None, seen: set[int]) -> list:
+        """The values of names in `node`, and of those in the functions that it names."""
+        found: list[Any] = []
+        for part in ast.walk(node):
+            if isinstance(part, ast.Name):
+                value = _looked_up(part.id, frame)
+                if not isinstance(value, Function):
+                    found.append(value)
+                elif id(value) not in seen:
+                    seen.add(id(value))
+                    found.append(value.defaults)
+                    found += self._read_by(value.node, value.frame, seen)
+        return found
 
     def noted(self, *nodes: ast.AST) -> list[tuple[Any, Any]]:
         """All lists and dicts that the program knows, and what they hold; none of them if `nodes`
@@ -129,6 +150,7 @@ class Comprehensions(Calls):
                     turn()
                 else:
                     self.fork(first.iter, guard, turn, lambda: None)
+            self.at(first.iter, turns.ended)
 
     def _turn(
         self, generators: list[ast.comprehension], body: Callable[[], Any], item: Callable[[], Any]
@@ -149,3 +171,12 @@ class Comprehensions(Calls):
             self.fork(tests[0], truth, rest, lambda: None)
         elif truth:
             rest()
+
+
+def _looked_up(name: str, frame: Frame | None) -> Any:
+    """The value of a name, None if it has none."""
+    while frame is not None:
+        if name in frame.names:
+            return frame.names[name]
+        frame = frame.parent
+    return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
@@ -10,6 +9,7 @@ import jax.numpy as jnp
 from core_jax.reward_models.formal import indexing, safe_math
 from core_jax.reward_models.formal.builtins_table import BUILTINS, to_dict
 from core_jax.reward_models.formal.choices import Masked, content_of, depends
+from core_jax.reward_models.formal.iterables import Lazy
 from core_jax.reward_models.formal.subscripts import Subscripts
 from core_jax.reward_models.formal.values import (
     BoundMethod,
@@ -29,8 +29,6 @@ ELEMENTWISE = frozenset(
 class ContainerMethods(Subscripts):
     """The part of the evaluator that calls methods of lists and dicts."""
 
-    extended: Callable[..., None]  # further down in the tower
-
     def _container_method(self, owner: Any, name: str, args: tuple, kwargs: dict) -> Any:
         """A method of a list or dict."""
         if name == "append" and len(args) == 1 and not kwargs:
@@ -41,6 +39,8 @@ class ContainerMethods(Subscripts):
             if depends(args[0]):
                 again = lambda one: self._container_method(owner, name, (one,), kwargs)
                 return self.over(args[0], again)
+            if isinstance(args[0], Lazy):  # each pair is made when the ones before it are there
+                return self._update_by(owner, args[0], kwargs)
             args = (to_dict(self, *args),)
         if name != "update" and args and depends(args[0]):
             again = lambda one: self._container_method(owner, name, (one, *args[1:]), kwargs)
@@ -54,6 +54,14 @@ class ContainerMethods(Subscripts):
         if content_of(owner) is not None and name != "copy":
             return self.in_place(owner, lambda: self._container_method(owner, name, args, kwargs))
         return self.list_method(owner, name, args, kwargs)
+
+    def _update_by(self, owner: dict, pairs: Lazy, named: dict) -> None:
+        """`owner.update(pairs, **named)` of an iterator."""
+        pairs.use()
+        for index in range(pairs.count):
+            self.set_item(owner, *self.items(pairs.at(index)))
+        pairs.end()
+        self.update(owner, named)
 
     def _get_traced(self, owner: dict, key: Any, default: Any = None) -> Any:
         result = default

@@ -21,6 +21,7 @@ from core_jax.reward_models.formal.steps import (
     ROUND,
     Again,
     Bind,
+    Ended,
     Guarded,
     Steps,
     after,
@@ -73,6 +74,9 @@ class ControlFlow(Statements):
                 self.frame.names[_LEFT] = False
                 self.at(step.target, lambda s=step: self.assign(s.target, s.turns.item(s.index)))
                 steps = rest
+            elif isinstance(step, Ended):
+                self.at(step.node, step.turns.ended)
+                steps = rest
             elif isinstance(step, ast.If | Guarded):
                 if isinstance(step, Guarded):
                     self.frame.names[_LEFT] = False
@@ -113,7 +117,7 @@ class ControlFlow(Statements):
     def _unroll(self, step: ast.For, rest: Steps | None) -> Steps | None:
         turns = self.loop(step.iter)
         self.held.append(turns.held)  # a write in the loop shows in the rows still to come
-        steps = chain(step.orelse, Steps(LOOP, rest))
+        steps: Steps | None = Steps(Ended(step.iter, turns), chain(step.orelse, Steps(LOOP, rest)))
         for index in reversed(range(turns.count)):
             bind = Bind(step.target, turns, index)
             guard = turns.guard(index)

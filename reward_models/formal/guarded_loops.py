@@ -35,21 +35,24 @@ class GuardedLoops(Containers):
         return turns(value, self.items)
 
     def _turns_of_list(self, owner: list, content: Varied) -> Turns:
-        def item(index: int) -> Any:
+        def check() -> None:
             if content_of(owner) is not content:
                 message = "what is looped over changes meanwhile"
                 raise ValueProblem(message, "loop over a copy of it: list(...)")
+
+        def item(index: int) -> Any:
+            check()
             return content.items[index]
 
         def guard(index: int) -> Any:
             return True if index < content.least else content.length > index
 
-        return Turns(len(content.items), item, [owner], guard)
+        return Turns(len(content.items), item, [owner], guard, check)
 
     def _turns_of_dict(self, owner: dict, content: Kept, what: str) -> Turns:
         keys = list(content.values)
 
-        def item(index: int) -> Any:
+        def check() -> Kept:
             now = kept_of(owner)
             same = list(now.values) == keys and all(
                 now.present[key] is content.present[key] for key in keys
@@ -57,10 +60,14 @@ class GuardedLoops(Containers):
             if not same:
                 message = "the dict that is looped over changes meanwhile"
                 raise ValueProblem(message, "loop over a copy of it: dict(...)")
-            key, value = keys[index], now.values[keys[index]]
+            return now
+
+        def item(index: int) -> Any:
+            key, value = keys[index], check().values[keys[index]]
             return {"keys": key, "values": value, "items": (key, value)}[what]
 
-        return Turns(len(keys), item, [owner], lambda index: content.present[keys[index]])
+        guard = lambda index: content.present[keys[index]]
+        return Turns(len(keys), item, [owner], guard, lambda: (check(), None)[1])
 
     def _turns_of_choice(self, value: Choice) -> Turns:
         found = [(c, self.guarded(self.rows(one))) for c, one in options(value)]
@@ -82,7 +89,11 @@ class GuardedLoops(Containers):
             sides = [(c, lambda t=t: t.item(index)) for c, t in guards(index)]
             return self._run(sides, lambda m, a, b: m.merge(a, b), False)
 
-        return Turns(count, item, [value], guard)
+        def ended() -> None:
+            for _, one in found:
+                one.ended()
+
+        return Turns(count, item, [value], guard, ended)
 
     def rows(self, value: Any) -> Any:
         raise NotImplementedError
@@ -94,4 +105,5 @@ class GuardedLoops(Containers):
         for index in range(found.count):
             there = found.guard(index)
             pairs.append((there, found.item(index)))
+        found.ended()
         return self.collected(pairs)

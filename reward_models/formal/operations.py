@@ -155,6 +155,7 @@ class Operations(Comparisons):
         elif isinstance(value, Lazy):
             value.use()
             items = [value.at(index) for index in range(value.count)]
+            value.end()
         elif is_array(value) and value.ndim:
             rows = self.rows(value)
             items = [rows.at(i) for i in range(min(len(value), MAX_ITEMS + 1))]

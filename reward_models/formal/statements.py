@@ -94,12 +94,14 @@ class Statements(Results):
                 key = self.key(target.slice)
                 old = self.at(target, lambda: self.item(left[0], key))
                 left.append(old)
+                self.check_stream(node.value, old)
                 right = self.value(node.value)
             owner, old = left
             new = self.at(node, lambda: self._augmented(operation, old, right))
             self.at(target, lambda: self.set_item(owner, key, new))
             return
         with self.holding([self.value(target)]) as left:
+            self.check_stream(node.value, left[0])
             right = self.value(node.value)
         [old] = left
         new = self.at(node, lambda: self._augmented(operation, old, right))

@@ -27,6 +27,14 @@ class Bind:
 
 
 @dataclass(frozen=True, eq=False)
+class Ended:
+    """An unrolled loop is over: Python must not find another item."""
+
+    node: ast.expr
+    turns: Turns
+
+
+@dataclass(frozen=True, eq=False)
 class Guarded:
     """A loop round that takes place on some states only: an `if` whose truth is no expression."""
 
@@ -44,7 +52,7 @@ class Again:
 
 
 ROUND, LOOP = Mark("end of a loop round"), Mark("end of a loop")
-Step = ast.stmt | Mark | Bind | Guarded | Again
+Step = ast.stmt | Mark | Bind | Ended | Guarded | Again
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,6 +18,7 @@ from core_jax.reward_models.formal.choices import (
     replaced,
 )
 from core_jax.reward_models.formal.conversions import to_array, to_jax
+from core_jax.reward_models.formal.iterables import Lazy
 from core_jax.reward_models.formal.kinds import known
 from core_jax.reward_models.formal.numpy_wide import Gather
 from core_jax.reward_models.formal.values import (
@@ -221,8 +222,22 @@ class Subscripts(Arithmetic):
         else:
             raise ValueProblem(f"{describe(owner)} cannot be changed by `del`")
 
+    def extended(self, values: list, item: Any) -> None:
+        """`values.append(item)`."""
+        if content_of(values) is None:
+            values.append(item)
+        else:
+            self.append(values, item)
+
     def extend(self, owner: list, more: Any) -> None:
         """`owner.extend(more)`."""
+        if isinstance(more, Lazy):  # each item is made when the ones before it are in the list
+            more.use()
+            for index in range(more.count):
+                self.extended(owner, more.at(index))
+            more.end()
+            check_items(owner)
+            return
         if depends(more):
             turns = self.guarded(self.rows(more))
             sure = []

@@ -11,8 +11,9 @@ raises. A program that raises whatever the state, as by a missing argument, must
 
 Programs come in blocks, each with its own seed; with `--log` a block's outcomes are appended to
 that file when it is done, with the source of what failed, and the same command continues where it
-stopped. A process that has grown beyond `--memory` starts itself again. `--again LOG` tries what
-failed in a log again, and nothing else.
+stopped. Memory is limited, so that Python's own run of a program may fail by it. A process that has
+grown beyond `--memory` starts itself again. `--again LOG` tries what failed in a log again, and
+nothing else.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from formal_fuzz.watch import Values, Watch
 
 BLOCK = 250
 XLA_EVERY = 500  # programs, of which one is evaluated by XLA, the others by NumPy
+MOST = 16e9  # bytes of address space: a list that a program makes longer for ever ends there
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,7 @@ def peak() -> float:
 def main(options: Options) -> int:
     """Try the programs; the number of failures."""
     watch, values, replies = Watch(), Values(), programs.recorded()
+    resource.setrlimit(resource.RLIMIT_AS, (int(MOST), resource.RLIM_INFINITY))
     if options.again is not None:
         return again(options.again, replies, watch, values)
     total, start, shown = Counter(), time.perf_counter(), 0
