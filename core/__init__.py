@@ -62,8 +62,12 @@ _PUBLIC = {
     "task_names": ("core_jax.envs", "names"),
 }
 
+_PACKAGES = ("agents", "envs", "methods", "policies", "reward_models")
+
 
 def __getattr__(name: str) -> Any:
+    if name in _PACKAGES:
+        return importlib.import_module(f"core_jax.{name}")
     if name not in _PUBLIC:
         raise AttributeError(f"module 'core_jax' has no attribute {name!r}")
     module, attribute = _PUBLIC[name]
@@ -71,4 +75,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_PUBLIC})
+    return sorted({*globals(), *_PUBLIC, *_PACKAGES})

@@ -59,10 +59,14 @@ def described(entry: TaskEntry, protocol: str) -> TaskSpec:
     return _described[place]
 
 
-def find(path: str) -> Any:
+def find(path: str, what: str = "task") -> Any:
     """Returns what "module:attribute" or "brax:name" names.
 
     A module is looked for where Python looks, and in the current folder.
+
+    Args:
+        path: "module:attribute" or "brax:name".
+        what: what it should be, for errors.
 
     Raises:
         ValueError: if there is no such module, attribute or environment of brax.
@@ -79,11 +83,13 @@ def find(path: str) -> Any:
         if error.name is None or not (module_name + ".").startswith(error.name + "."):
             raise
         raise ValueError(
-            f"no module {module_name!r} for the task {path!r}: it must be importable or lie in the "
-            f"current folder, {os.getcwd()}"
+            f"no module {module_name!r} for the {what} {path!r}: it must be importable or lie in "
+            f"the current folder, {os.getcwd()}"
         ) from None
     except (TypeError, ValueError):  # a relative or an empty name
-        raise ValueError(f"{path!r} is not a task: it must be module:attribute") from None
+        hint = f"; change into the folder of {module_name} and leave out folder and .py"
+        message = f"{path!r} is not a {what}: it must be module:attribute"
+        raise ValueError(message + (hint if module_name.endswith(".py") else "")) from None
     for part in attribute.split("."):
         if not hasattr(found, part):
             raise ValueError(f"no attribute {attribute!r} in module {module_name!r}")

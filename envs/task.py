@@ -166,5 +166,9 @@ def replaced(state: State, **changes: Any) -> State:
 
 
 def _metrics(judged: Judgement, nonfinite: jax.Array) -> dict[str, jax.Array]:
+    for name, value in judged._asdict().items():
+        if jax.numpy.shape(value) != ():
+            shape = list(jax.numpy.shape(value))
+            raise ValueError(f"judge: {name} must be one number, not an array of shape {shape}")
     values = (judged.success, judged.progress, judged.dense, judged.success, nonfinite)
     return dict(zip(METRICS, values, strict=True))

@@ -1,6 +1,6 @@
 """A Meta-World task in one file, outside of the package: open a safe's door by its handle.
 
-python scripts/train.py --task door_open:DoorOpen --protocol random --method env_dense, in examples/
+In this folder: python ../scripts/train.py --task door_open:DoorOpen --method env_dense
 
 Geometry, reward v2 and success are those of Meta-World's door-open (Yu et al. 2019), measured in
 metaworld==3.1.1. CoRe's table has no door-open: protocol `paper` is this file's own fixed start.

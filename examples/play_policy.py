@@ -1,6 +1,6 @@
-"""Plays the policy of a finished run.
+"""Plays the policy of a finished run, or one that comes with the package.
 
-python examples/play_policy.py RUN
+python examples/play_policy.py RUN_OR_NAME
 """
 
 import sys
@@ -16,4 +16,4 @@ state, success = jax.jit(env.reset)(jax.random.key(0)), False
 for _ in range(env.spec.horizon):
     state = step(state)
     success |= bool(state.metrics["success"])
-print(f"{policy.task}: {'success' if success else 'no success'}, trained for {policy.env_steps:,}")
+print(f"{policy.task}: {'success' if success else 'no success'}, trained for {policy.env_steps}")

@@ -79,7 +79,7 @@ def main() -> int:
     try:
         for what, asked, valid in (
             ("task", own.tasks, envs.names()),
-            ("method", own.methods, methods.names()),
+            ("method", [m for m in own.methods if not methods.known(m)], methods.names()),
             ("protocol", own.protocols, envs.PROTOCOLS),
         ):
             for name in asked:

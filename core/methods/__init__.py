@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from core_jax.methods.base import Method
 from core_jax.methods.clip_score import ClipScore
 from core_jax.methods.code import Code
@@ -37,12 +39,38 @@ def names() -> tuple[str, ...]:
 
 
 def get(name: str) -> Method:
-    """The method of that name.
+    """The method of that name, or "module:attribute" for one of your own: a class or an instance,
+    in a module that can be imported or lies in the current folder.
 
     Raises:
-        KeyError: there is none.
+        KeyError: there is no method of that name.
+        ValueError: there is no such module or attribute, or it is no method.
     """
-    return _METHODS[name]
+    return _own(name) if ":" in name else _METHODS[name]
+
+
+def known(name: str) -> bool:
+    """Whether `get` finds it; raises a ValueError for a "module:attribute" that is no method."""
+    return name in _METHODS or (":" in name and get(name) is not None)
+
+
+@functools.cache
+def _own(name: str) -> Method:
+    from core_jax.envs.building import find
+
+    found = find(name, "method")
+    made = found() if isinstance(found, type) else found
+    lacking = [
+        part
+        for part in ("name", "summary", "config", "rewards", "start", "asks_teacher")
+        if not hasattr(made, part)
+    ]
+    if lacking:
+        raise ValueError(
+            f"{name} is no method: it has no {', '.join(lacking)}; see "
+            "core_jax.methods.base.BaseMethod"
+        )
+    return made
 
 
 for _method in (

@@ -13,10 +13,11 @@ def check_clips(
     feedback: FeedbackConfig, training: TrainingConfig, spec: envs.TaskSpec, explored: int = 0
 ) -> None:
     """Raises a ValueError unless clips fit into episodes, and replay holds two when the first are
-    drawn, after the random steps and `explored` more."""
+    drawn, after the random steps and `explored` more. A run that ends before may be too short."""
     length, envs_ = feedback.clip_length, training.envs
     least = 2 * length * envs_ - explored
-    if training.random_steps < least:
+    first = training.random_steps + explored if explored else feedback.first_round
+    if training.random_steps < least and first < training.steps:
         raise ValueError(
             f"random_steps ({training.random_steps}) must be at least {least}: two "
             f"clips of {length} steps in each of {envs_} environments"

@@ -56,7 +56,8 @@ def _check_sizes(config: Config) -> None:
     if training.random_steps >= training.steps:
         raise ValueError(
             f"random_steps ({training.random_steps}) must be less than steps ({training.steps}): "
-            "until then actions are random and nothing is learned"
+            "until then actions are random and nothing is learned; give --random-steps 0 or some "
+            f"multiple of --chunk ({training.chunk})"
         )
     needs = {"envs * rollout, which is added at once": training.block}
     if config.learner == "sac":

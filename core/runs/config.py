@@ -115,14 +115,14 @@ class Config:
         return (self.model, self.chat) if vlm.model == "same" else (vlm.model, vlm.chat)
 
 
-def suggest(what: str, value: str, valid: Iterable[str]) -> None:
+def suggest(what: str, value: str, valid: Iterable[str], more: str = "") -> None:
     """Raises ValueError unless `value` is one of `valid`; suggests the nearest."""
     valid = tuple(valid)
     if value in valid:
         return
     near = difflib.get_close_matches(str(value), valid, n=1, cutoff=0.4)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"unknown {what} {value!r}.{hint} Valid: {', '.join(valid)}.")
+    raise ValueError(f"unknown {what} {value!r}.{hint} Valid: {', '.join(valid)}{more}.")
 
 
 def check_names(values: Mapping[str, Any]) -> None:
@@ -130,8 +130,11 @@ def check_names(values: Mapping[str, Any]) -> None:
     task = values.get("task", "drawer-open")
     if ":" not in str(task):
         suggest("task", task, envs.names())
+    method = values.get("method", "core")
+    if not methods.known(str(method)):
+        own = "; or module:attribute, or core_jax.register_method(...), for one of your own"
+        suggest("method", method, methods.names(), own)
     for what, valid in (
-        ("method", methods.names()),
         ("protocol", envs.PROTOCOLS),
         ("teacher", teachers.names()),
         ("learner", learners.names()),
@@ -150,7 +153,7 @@ def _listed(values: Any) -> Any:
 
 
 def _method_class(name: str) -> type | None:
-    return methods.get(name).config if name in methods.names() else None
+    return methods.get(name).config if methods.known(name) else None
 
 
 def _learner_class(name: str) -> type | None:

@@ -57,9 +57,10 @@ def _defaults(stored: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, An
 
 
 def _known(name: str, value: Any) -> bool:
+    if name == "method":
+        return isinstance(value, str) and methods.known(value)
     valid = {
         "task": envs.names,
-        "method": methods.names,
         "protocol": lambda: envs.PROTOCOLS,
         "learner": learners.names,
         "model": lambda: MODELS,

@@ -27,6 +27,37 @@ def means(episodes: Episodes) -> dict[str, list[float]]:
     return {k: [round(float(x), 4) for x in v] for k, v in named.items()}
 
 
+def report_broken(row: Mapping[str, Any], events: list[str], before: bool) -> bool:
+    """Adds an event if steps of a chunk were not finite; whether there have been any so far.
+
+    Args:
+        row: of metrics.
+        events: of the chunk.
+        before: whether there were some in an earlier chunk: it is said once.
+    """
+    count = lambda name: round(float(np.sum(row.get(name, 0.0))))
+    worlds, rewards = count("nonfinite"), count("refused_rewards")
+    if before or not (worlds or rewards):
+        return before
+    events.append(
+        f"{worlds:,} steps of worlds and {rewards:,} rewards were not finite (NaN or infinite): "
+        "such a step ends its episode, such a reward counts as 0. Later ones are in metrics.jsonl "
+        "only (nonfinite, refused_rewards)"
+    )
+    return True
+
+
+def unasked(config: Config, labels: Any) -> str | None:
+    """A line on a run that ended before its first round of labels; None for any other."""
+    if not config.asks_teacher or labels:
+        return None
+    return (
+        f"no label was asked for: the first round comes after {config.training.steps:,} steps. "
+        "Give more --steps, or an earlier round (--random-steps, and --unsupervised-steps or "
+        "--feedback.first-round)"
+    )
+
+
 def play(
     config: Config, train: Train, seeds: SeedState
 ) -> tuple[dict[str, list[float]], EpisodeRecord]:

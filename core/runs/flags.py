@@ -43,7 +43,7 @@ _CHOICES = ("task", "method", "protocol", "teacher", "learner", "model")
 _Sweeps = tyro.conf.UseAppendAction[tuple[tuple[str, ...], ...]]  # --sweep NAME VALUE VALUE ...
 _LISTED = {
     "task": lambda: (*envs.names(), "module:attribute"),
-    "method": methods.names,
+    "method": lambda: (*methods.names(), "module:attribute"),
     "protocol": lambda: envs.PROTOCOLS,
     "teacher": teachers.names,
     "learner": learners.names,

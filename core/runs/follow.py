@@ -15,8 +15,9 @@ _WHOLE_CHUNKS = ("steps", "eval_every", "checkpoint_every", "random_steps")
 def follow(config: Config, given: Set[str]) -> Config:
     """The config in which everything that was not given fits what was.
 
-    A chunk becomes a multiple of a block, and step counts multiples of a chunk; random actions last
-    long enough for the first clips, and the first round is not before them. What was given is never
+    A chunk becomes a multiple of a block, and step counts multiples of a chunk; random actions end
+    before a short run does, and last long enough for the first clips; the first round is not before
+    them. What was given is never
     changed: `check` refuses it if it does not fit.
 
     Args:
@@ -32,13 +33,26 @@ def follow(config: Config, given: Set[str]) -> Config:
         least = 2 * config.settings.feedback.clip_length * config.training.envs
         # Where exploration goes on after the random actions, the first clips come from both.
         least -= getattr(config.settings, "unsupervised_steps", 0)
-        if config.training.random_steps < least and "random_steps" not in given:
+        fits = least < config.training.steps
+        if config.training.random_steps < least and fits and "random_steps" not in given:
             config = with_values(config, {"random_steps": least})
+    config = _short(config, given)
     for name in _WHOLE_CHUNKS:
         config = _up_to(config, name, config.training.chunk, given)
     if config.asks_teacher and hasattr(config.settings, "feedback"):
         config = _first_round(config, given)
     return config
+
+
+def _short(config: Config, given: Set[str]) -> Config:
+    """Random actions for at most half of the steps, in whole chunks, where steps were given."""
+    training = config.training
+    if "steps" not in given or "random_steps" in given:
+        return config
+    if training.random_steps < training.steps:
+        return config
+    chunk = training.chunk
+    return with_values(config, {"random_steps": training.steps // 2 // chunk * chunk})
 
 
 def _up_to(config: Config, name: str, unit: int, given: Set[str]) -> Config:

@@ -127,6 +127,7 @@ class _Run:
         self.keys = members.keys(config)
         self.state: TrainState = self.train.init(self.keys, members.values(config))
         self.latest: dict[str, list[float]] = {}
+        self.broken = False  # whether a step that was not finite has been reported
         self.successes: list[float] = []  # of the latest evaluations, mean over seeds
         if resume:
             machine.check_keys(out)
@@ -155,6 +156,7 @@ class _Run:
             row = metrics.to_host(jax.device_get(row))
             env_steps = int(self.state.env_steps)
             boundary = self._boundary(env_steps, row)
+            self.broken = finish.report_broken(row, boundary.events, self.broken)
             row = self._row(boundary, time.monotonic() - began)
             self.file.write(row)
             if self.on_row is not None:
@@ -170,6 +172,8 @@ class _Run:
                 raise problem
             if signal and env_steps < steps and not self._held():
                 raise interrupt.Stopped(signal, env_steps)
+        if line := finish.unasked(config, self.method.row().get("labels")):
+            self.progress.note(line)
         if self._held():
             reached = f"success was at least {config.stop_at} in {HELD} evaluations"
             self.progress.note(f"{reached}: training ends at {env_steps:,} of {steps:,} steps")

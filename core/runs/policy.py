@@ -25,7 +25,8 @@ class Policy:
         protocol: of its resets.
         learner: what its parameters belong to.
         params: of the policy.
-        env_steps: environment steps that it was trained for; None for a file, which does not say.
+        env_steps: environment steps that it was trained for; None for a file of your own, which
+            does not say.
     """
 
     task: str
@@ -93,7 +94,8 @@ def load(source: Path | str, seed: int | None = None) -> Policy:
         raise ValueError(f"seed={seed} chooses one of a run's seeds; {source} is no run's folder")
     path = Path(source) if _is_file(source) else policies.path(str(source))
     task, protocol, network, layers = policy_file.read(path)
-    return Policy(task, protocol, network, layers, None)
+    steps = policies.card(str(source))["env_steps"] if not _is_file(source) else None
+    return Policy(task, protocol, network, layers, steps)
 
 
 def _is_file(source: Path | str) -> bool:

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 
 from core_jax.envs import rendering
 from core_jax.envs.engines import State
-from core_jax.envs.metaworld import hand, tasks
+from core_jax.envs.metaworld import hand, looks, tasks
 from core_jax.envs.metaworld.looks import Looks
 from core_jax.envs.metaworld.scene import Physics, Scene, SceneXml
 from core_jax.envs.task import Judgement, TaskEnv, vector
@@ -86,11 +86,17 @@ class MetaWorldEnv(TaskEnv):
         self.spec = self.describe(protocol)
         self.reward = reward
         self._goal_observable = goal_observable
+        if protocol not in self.HAND_START:
+            known = ", ".join(self.HAND_START)
+            raise ValueError(f"{self.NAME}: HAND_START has no {protocol!r}; it has {known}")
         start = self.HAND_START[protocol]
         self.hand_init = jnp.array(start.target)
         self.hand_settled = jnp.array(start.settled)
         self.tcp_init = jnp.array(start.tcp)
-        self.scene = Scene(self.scene_xml())
+        xml = self.scene_xml()
+        self.scene = Scene(xml)
+        looks.check(xml.shapes, self.scene.mj_model)
+        self._check_snapshots()
         self._looks: dict[bool, Looks] = {}
 
     @classmethod
@@ -135,6 +141,13 @@ class MetaWorldEnv(TaskEnv):
             rng: a key, typed or not; called `rng` because brax's signature is.
         """
         placed = self.place(rng)
+        joints = (self.scene.mj_model.nq - hand.N_JOINTS,)
+        for name, value in placed._asdict().items():
+            shape = joints if name == "object_qpos" else (3,)
+            if jnp.shape(value) != shape:
+                found = list(jnp.shape(value))
+                message = f"{self.NAME}: place: {name} must have the shape {list(shape)}"
+                raise ValueError(f"{message}, not {found}")
         physics = self.scene.rest(
             self.hand_init,
             self.hand_settled,
@@ -179,8 +192,19 @@ class MetaWorldEnv(TaskEnv):
                 self._looks[gripper] = self.scene.looks(gripper)
         return self._looks[gripper].scene(snapshot)
 
+    def _check_snapshots(self) -> None:
+        size = self.scene.mj_model.nq + 3
+        for name in ("start", "goal"):
+            given = len(getattr(self.spec, name))
+            if given not in (0, size):
+                what = f"{size - 3} joint positions and the fixture's place, {size} numbers"
+                raise ValueError(f"{self.NAME}: spec.{name} must be {what}, not {given}")
+
     def _frame(self, physics: Physics) -> jax.Array:
         objects = self.objects(physics)
+        if objects.shape not in ((7,), (14,)):
+            message = "objects: [7] (one position and quaternion) or [14] (two)"
+            raise ValueError(f"{self.NAME}: {message}, not {list(objects.shape)}")
         return jnp.concatenate(
             [
                 jnp.clip(physics.qpos[:3], jnp.array(_HAND_LOW), jnp.array(_HAND_HIGH)),

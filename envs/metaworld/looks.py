@@ -59,6 +59,22 @@ FLOOR = '<geom type="plane" pos="0 .6 -.9" size="0 0 .1" material="floor"/>'
 TABLE = f'<geom type="plane" pos="0 .6 0" size=".7 .45 .1" material="wood"/>{FLOOR}'
 
 
+def check(shapes: Shapes, model: mujoco.MjModel) -> None:  # pyright: ignore[reportAttributeAccessIssue]
+    """Checks that shapes belong to bodies of a model and have materials of the palette.
+
+    Raises:
+        ValueError: one does not.
+    """
+    bodies = ["world", *(model.body(i).name for i in range(1, model.nbody))]
+    for body, geoms in shapes.items():
+        if body not in bodies:
+            raise ValueError(f"shapes of {body!r}, which is no body; there are {', '.join(bodies)}")
+        for geom in ET.fromstring(f"<shapes>{geoms}</shapes>"):
+            if geom.get("material") not in PALETTE:
+                message = f"a shape of {body!r} with material {geom.get('material')!r}"
+                raise ValueError(f"{message}; it must be one of {', '.join(PALETTE)}")
+
+
 class Looks:
     """The visual shapes of a compiled scene, and their poses for a snapshot."""
 

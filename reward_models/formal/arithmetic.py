@@ -141,6 +141,10 @@ class Arithmetic(Operations):
                     return tidy(_STATIC[name](left, right))
         operands, python = (left, right), self.memory.kinds.python
         self.raises_in(name, left, right)
+        if name in _OF_TRUTHS and all(map(_is_truth, operands)):
+            if any(isinstance(s, bool) for s in operands) and all(map(python, operands)):
+                message = "a constant truth value, which may be NumPy's, and one of Python"
+                raise ValueProblem(message, "make numbers of them: int(a) + int(b)")
         if python(left) is True and python(right) is True and not name.startswith("Bit"):
             left, right = (_counted(side) for side in operands)  # True + True is 2 in Python
         elif not name.startswith("Bit") and all(map(_is_truth, operands)):

@@ -169,8 +169,9 @@ def _static(name: str) -> Primitive:
         if any(is_traced(value) for value in values):
             if name in ("gamma", "lgamma") and len(values) == 1:
                 (x,) = values
-                bad = (x <= 0) & (x == jnp.floor(x))
-                bad |= (x > 171) & (name == "gamma")  # beyond what a float can be
+                bad = (x <= 0) & (x == jnp.floor(x)) & (jnp.isfinite(x) | (name == "gamma"))
+                # Beyond what a float can be.
+                bad |= (x > 171) & jnp.isfinite(x) & (name == "gamma")
                 evaluator.raises(bad, f"math.{name} has no value there")
                 found = jnp.asarray(x, jnp.float32)
                 return (jax.scipy.special.gamma if name == "gamma" else jax.scipy.special.gammaln)(

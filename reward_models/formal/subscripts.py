@@ -184,6 +184,7 @@ class Subscripts(Arithmetic):
                 found, lambda one: self._set_array_item(owner, key, replaced(value, found, one))
             )
             return
+        self._check_whole(owner, value)
         if masked is not None:
             new, wrong = indexing.write_masked(owner, key, value)
             self.raises(wrong, "the mask picks another number of elements than are assigned")
@@ -191,6 +192,18 @@ class Subscripts(Arithmetic):
             return
         self._note_bounds(owner, key)
         self.write(owner, indexing.write(owner, key, value))
+
+    def _check_whole(self, owner: Any, value: Any) -> None:
+        """NumPy raises where a number that is not finite is written into whole numbers."""
+        if (
+            np.dtype(owner.dtype).kind in "iu"
+            and not np.ndim(value)
+            and (is_number(value) or is_array(value))
+        ):
+            fails = jnp.logical_not(jnp.isfinite(value)) if is_traced(value) else not np.isfinite(
+                value)  # fmt: skip
+            message = "an array of integers cannot take NaN or infinity"
+            self.raises(fails, message, "make an array of floats: np.array(..., float)")
 
     def _set_traced_item(self, owner: list, key: Any, value: Any) -> None:
         if content_of(owner) is not None:

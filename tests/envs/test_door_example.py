@@ -4,6 +4,7 @@ The steps are of metaworld==3.1.1 with mujoco==3.3.0: its scripted policy, the p
 and random actions, every 25th step of twelve episodes.
 """
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -85,3 +86,35 @@ def test_its_spec_fits_its_world(env):
     snapshot = env.snapshot(env.reset(jax.random.key(0)).pipeline_state)
     assert len(env.spec.start) == len(env.spec.goal) == snapshot.shape[0]
     np.testing.assert_allclose(env.spec.start[6:8], (0.1, 0.95))  # protocol paper's safe
+
+
+@pytest.mark.parametrize(
+    ("hook", "value", "message"),
+    [
+        ("HAND_START", {"paper": None}, "HAND_START has no 'random'; it has paper"),
+        ("objects", lambda self, physics: jnp.zeros(6), r"objects: \[7\] .* not \[6\]"),
+        ("start", (0.0,) * 6, r"spec\.start must be 6 joint positions .* 9 numbers, not 6"),
+        ("success", jnp.zeros(3), r"judge: success must be one number, not .* \[3\]"),
+        ("object_qpos", jnp.zeros(()), r"place: object_qpos must have the shape \[1\], not \[\]"),
+        ("dor", "", "shapes of 'dor', which is no body; there are world, hand, .*, door"),
+        ("door", "<geom type='box' material='purple'/>", "material 'purple'; it must be one of"),
+    ],
+)  # fmt: skip
+def test_a_mistake_in_a_hook_is_named(env, hook, value, message, monkeypatch):
+    """Each is found when the world is made or reset, before anything is trained."""
+    import door_open
+
+    base = door_open.DoorOpen
+    changed = {
+        "start": lambda: {"describe": classmethod(
+            lambda cls, protocol="paper": dataclasses.replace(base.describe(), start=value))},
+        "success": lambda: {"judge": lambda self, *given: base.judge(self, *given)._replace(
+            success=value)},
+        "object_qpos": lambda: {"place": lambda self, key: base.place(self, key)._replace(
+            object_qpos=value)},
+    }.get(hook, lambda: {hook: value})  # fmt: skip
+    if hook in ("dor", "door"):
+        monkeypatch.setattr(door_open, "_SHAPES", {hook: value})
+    made = type("Changed", (base,), changed())
+    with pytest.raises(ValueError, match=message):
+        jax.eval_shape(made(protocol="random").reset, jax.random.key(0))

@@ -147,6 +147,7 @@ def test_commands_are_found():
 def test_commands_parse(name, words, reading, monkeypatch):
     if name == "train":
         monkeypatch.undo()
+        monkeypatch.syspath_prepend(str(ROOT / "examples"))  # of `--method own_method:Lift`
         flags.parse(own_flags("train"), words)
         return
     if name == "sweep":
@@ -187,7 +188,11 @@ def known_flags():
             cls = module.config_class(name)
             found |= {name, *(settings(cls, f"{name}.") if cls else ())}
     mains = ["core/feedback/labels", "reward_models/programs"]
-    sources = [*(ROOT / "scripts").rglob("*.py"), *(ROOT / x / "__main__.py" for x in mains)]
+    sources = [
+        *(ROOT / "examples").glob("*.py"),
+        *(ROOT / "scripts").rglob("*.py"),
+        *(ROOT / x / "__main__.py" for x in mains),
+    ]
     for path in sources:
         text = path.read_text()
         found |= {*re.findall(r"^    (\w+): ", text, re.M)}  # parameters and fields, read by tyro

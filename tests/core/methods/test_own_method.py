@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shutil
+from pathlib import Path
 from typing import ClassVar
 
 import jax
@@ -10,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import core_jax
 from core_jax import methods
 from core_jax.methods.base import BaseMethod, BaseRun
 from core_jax.methods.triggers import AfterEvaluation, EachChunk, Every
@@ -214,3 +216,18 @@ def test_its_settings_have_names_and_are_checked(registered, changed):
     assert from_dict(stored) == config
     with pytest.raises(ValueError, match="unknown setting 'gentlenes'"):
         changed(method="toy_height", gentlenes=0.25)
+
+
+def test_a_method_is_named_by_its_module(monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[3] / "examples"))
+    config = core_jax.make_config(method="own_method:Lift", steps=2000)
+    assert config.recipe.name == "lift" and config.settings.halve_every == 10_000
+    assert "own_method:Lift" not in core_jax.method_names()
+    for name, reason in (
+        ("own_metod:Lift", "no module 'own_metod' for the method"),
+        ("own_method:Lift2", "no attribute 'Lift2' in module 'own_method'"),
+        ("own_method:Height", "own_method:Height is no method: it has no summary, config"),
+        ("lift", "or module:attribute, or core_jax.register_method"),
+    ):
+        with pytest.raises(ValueError, match=reason):
+            core_jax.make_config(method=name)

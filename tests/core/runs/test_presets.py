@@ -122,3 +122,11 @@ def test_a_preset_names_settings_of_groups_in_groups_and_passes_over_what_is_not
     preset = {"car.verify.steps": 7, "car.verify.nothing": 1, "residual.epochs": 3}
     assert applied(config, preset).settings.car.verify.steps == 7
     assert applied(config, {"car.verify.nothing": 1, "residual.epochs": 3}) == config
+
+
+def test_random_actions_end_before_a_short_run_does():
+    assert make_config(steps=3_000).training.random_steps == 1_000
+    assert make_config(steps=120_000).training.random_steps == 4_000
+    assert make_config().training.random_steps == 4_000
+    with pytest.raises(ValueError, match=r"random_steps \(4000\) must be less .* --random-steps 0"):
+        check(make_config(steps=3_000, random_steps=4_000))

@@ -89,3 +89,32 @@ def test_scipy_takes_no_read_only_array(vector):
 def test_a_view_of_a_list_is_writable_as_numpys(made, kept):
     found = difference(program(HEAD + f"e = {made}\ne[0] = 5.0\nr = np.sum(e)"))
     assert found == "" if kept else "this array is read-only" in found
+
+
+@pytest.mark.parametrize("body", [
+    "s = 'a' if c else 'b'\nr = np.isclose(0.5, 0.5) + (s != 'b') + 0.5",
+    "s = 'a' if c else 'b'\nr = np.all([True, True]) + ((s != 'b') if m[0, 0] > 0 else 1) + 0.5",
+    "s = 'a' if c else 'b'\nr = (np.isclose(0.5, 0.5) or 1) * (s != 'b') + 0.5",
+])  # fmt: skip
+def test_a_constant_truth_value_and_one_of_python_are_not_added(body):
+    """np.True_ + True is True, and True + True is 2: which it is, is not known here."""
+    assert "a constant truth value" in difference(program(HEAD + body))
+
+
+@pytest.mark.parametrize("written", ["a[4]", "a[0:2]", "a.reshape(3, 3)[1, 1]", "a.ravel()[-1]"])
+@pytest.mark.parametrize("value", ["np.sqrt(m[0, 0])", "1.0 / np.maximum(m[0, 0], 0.0)"])
+def test_whole_numbers_take_no_nan(written, value):
+    body = f"a = np.arange(9) * 2\n{written} = {value}\nr = a[4] + 0.5"
+    assert "cannot take NaN or infinity" in difference(program(HEAD + body))
+
+
+def test_whole_numbers_take_numbers_without_their_fractions():
+    body = "a = np.arange(9)\na[4] = 3 * m[0, 0]\na[0:2] = abs(m[0, 1])\nr = a[4] + a[1] + 0.5"
+    assert difference(program(HEAD + body)) == ""
+
+
+@pytest.mark.parametrize("name", ["gamma", "lgamma"])
+def test_gamma_of_infinity_is_infinite(name):
+    zero_at_times = "np.maximum(m[0, 0], 0.0)"
+    body = f"r = 1.0 if math.{name}(abs(np.log({zero_at_times})) + 1) > 0 else 0.5"
+    assert difference(program(HEAD + body)) == ""
