@@ -169,7 +169,6 @@ def _task(
     @functools.cache
     def spec_under(protocol: str = "paper", **_: object) -> TaskSpec:
         snapshots = _snapshots().get(name, {"start": (), "goal": ()})  # a new task has none yet
-        is_random = protocol == "random" and random_camera is not None
         return describe(
             name=name,
             instruction=instruction,
@@ -178,7 +177,7 @@ def _task(
             second=second,
             target=target,
             success=success,
-            camera=random_camera if is_random else camera,
+            camera=camera if random_camera is None or protocol != "random" else random_camera,
             expert=f"core_jax.envs.metaworld.controllers:{name.replace('-', '_')}",
             start=tuple(snapshots["start"]),
             goal=tuple(snapshots["goal"]),

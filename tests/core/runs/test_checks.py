@@ -149,7 +149,7 @@ def test_an_unknown_choice_is_named(fields_, message):
         ({"eval_every": 1500}, r"eval_every \(1500\) must be a multiple of chunk \(1000\)"),
         ({"checkpoint_every": 1}, r"checkpoint_every \(1\) must be a multiple of chunk \(1000\)"),
         ({"random_steps": 1000}, r"random_steps \(1000\) must be at least 4000"),
-        ({"steps": 4_000, "random_steps": 4_000}, r"random_steps \(4000\) must be less than steps \(4000\)"),
+        ({"steps": 4_000, "random_steps": 4_000}, r"random_steps \(4000\) must be less than steps"),
         (
             {"method": "env_dense", "replay": 1},
             r"replay \(1\) must be at least 500: envs \* rollout",
