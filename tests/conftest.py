@@ -6,6 +6,7 @@ import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,9 +18,28 @@ os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_backend_opti
 
 import jax  # noqa: E402  JAX reads its environment when it is imported
 
+from core_jax import envs  # noqa: E402
 from core_jax.training import devices  # noqa: E402
 
 devices.prepare_cpu(2)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_world_of_each_task() -> Iterator[None]:
+    """`envs.make` builds a task of the package once: tracing its physics takes seconds, and a world
+    remembers its own."""
+    build, own, worlds = envs.make, frozenset(envs.names()), {}
+
+    def make(name: str, protocol: str = "paper", **overrides: Any) -> envs.TaskEnv:
+        if name not in own or protocol not in envs.PROTOCOLS or overrides:
+            return build(name, protocol, **overrides)
+        if (name, protocol) not in worlds:
+            worlds[name, protocol] = build(name, protocol)
+        return worlds[name, protocol]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(envs, "make", make)
+        yield
 
 
 # Compiled programs stay in memory: some 5 GB by the end of the suite, in each worker.
