@@ -56,17 +56,30 @@ def test_score_over_seeds_is_score_seed_by_seed(train, seeds):
     np.testing.assert_allclose(means["reward"], jnp.mean(given["formal"], axis=(1, 2)), rtol=1e-6)
 
 
-@pytest.mark.parametrize("side_by_side", [True, False])
-def test_learn_over_seeds_is_learn_seed_by_seed(train, seeds, side_by_side, monkeypatch):
-    """Both ways of learning: seeds side by side in one program, as on a CPU, and with a seed axis,
-    as on an accelerator."""
-    plan, updates = train.plan, jnp.int32(3)
-    if not side_by_side:
-        monkeypatch.setattr(stages.jax, "default_backend", lambda: "gpu")
-    together, metrics = jax.jit(lambda s: stages.learn(plan, s, updates))(seeds)
-    monkeypatch.undo()
-    learn_one = jax.jit(lambda s: stages.learn(plan, s, updates))
-    alone = [learn_one(jax.tree.map(lambda x: x[None], seed(seeds, i))) for i in range(2)]
+@pytest.fixture(scope="module", params=[True, False], ids=["side_by_side", "seed_axis"])
+def learn(request, train):
+    """Updates of several seeds, both ways: side by side in one program, as on a CPU, and with a
+    seed axis, as on an accelerator."""
+    jitted = jax.jit(lambda seeds, updates: stages.learn(train.plan, seeds, updates))
+
+    def call(seeds, updates):
+        with pytest.MonkeyPatch.context() as patch:
+            if not request.param:
+                patch.setattr(stages.jax, "default_backend", lambda: "gpu")
+            return jitted(seeds, jnp.int32(updates))
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def alone(train, seeds):
+    """Three updates of one seed after the other."""
+    learn_one = jax.jit(lambda s: stages.learn(train.plan, s, jnp.int32(3)))
+    return [learn_one(jax.tree.map(lambda x: x[None], seed(seeds, i))) for i in range(2)]
+
+
+def test_learn_over_seeds_is_learn_seed_by_seed(learn, alone, seeds):
+    together, metrics = learn(seeds, 3)
     joined = jax.tree.map(lambda *x: jnp.concatenate(x), *[numbers(a) for a, _ in alone])
     chex.assert_trees_all_close(numbers(together), joined, atol=LEARNED)
     for name, value in metrics.items():
@@ -79,22 +92,18 @@ def test_learn_over_seeds_is_learn_seed_by_seed(train, seeds, side_by_side, monk
     assert max(float(x) for x in moved) > 10 * LEARNED
 
 
-def test_no_updates_change_the_key_only(train, seeds):
-    after, metrics = jax.jit(lambda s: stages.learn(train.plan, s, jnp.int32(0)))(seeds)
+def test_no_updates_change_the_key_only(learn, seeds):
+    after, metrics = learn(seeds, 0)
     chex.assert_trees_all_equal(numbers(after.learner), numbers(seeds.learner))
     assert all(float(jnp.abs(v).max()) == 0 for v in metrics.values())
     chex.assert_trees_all_equal(after.replay, seeds.replay)
 
 
-@pytest.mark.parametrize("side_by_side", [True, False])
-def test_updates_that_ruin_a_seed_are_undone_for_this_seed(train, seeds, side_by_side, monkeypatch):
-    if not side_by_side:
-        monkeypatch.setattr(stages.jax, "default_backend", lambda: "gpu")
+def test_updates_that_ruin_a_seed_are_undone_for_this_seed(learn, train, seeds):
     data = seeds.replay.data
     ruined = data._replace(obs=data.obs.at[1].set(jnp.nan))  # the second seed's
     bad = seeds.replace(replay=seeds.replay.replace(data=ruined))
-    learn = jax.jit(lambda s: stages.learn(train.plan, s, jnp.int32(3)))
-    (after, metrics), (sound, expected) = learn(bad), learn(seeds)
+    (after, metrics), (sound, expected) = learn(bad, 3), learn(seeds, 3)
     np.testing.assert_array_equal(metrics["skipped_updates"], [0, 3])
     at = lambda tree, i: jax.tree.map(lambda x: x[i], numbers(tree))
     chex.assert_trees_all_equal(at(after.learner, 0), at(sound.learner, 0))
