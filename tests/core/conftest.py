@@ -5,6 +5,7 @@ from services import SECRET, Server
 from small_run import POINT, TASK, small_config
 
 from core_jax import envs
+from core_jax.runs import finish
 from core_jax.runs.checks import check
 from core_jax.runs.setup import make_functions
 
@@ -35,6 +36,15 @@ def train(small, drawer):
 def changed():
     """Makes the small config with some values changed, by the names of the command line."""
     return small_config
+
+
+@pytest.fixture(scope="module")
+def undrawn():
+    """For files of tests that do not look at the pictures which a finished run leaves behind: to
+    compile their renderer takes seconds in each run."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(finish, "draw", lambda *args: None)
+        yield
 
 
 @pytest.fixture

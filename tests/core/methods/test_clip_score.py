@@ -16,6 +16,8 @@ from core_jax.runs.loop import run
 from core_jax.runs.presets import make_config
 from core_jax.training.embedding import CaptionScore, EmbeddingConfig, make_embedder
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 RANDOM = str(Path(__file__).parents[2] / "data" / "clip")  # random weights
 SMALL = {
     "task": "drawer-open", "method": "clip_score", "seeds": 2, "steps": 300, "envs": 10,

@@ -13,6 +13,8 @@ from core_jax.feedback.single_collector import RatingCollector
 from core_jax.runs.checks import check
 from core_jax.runs.loop import run
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory, tiny_pebble):

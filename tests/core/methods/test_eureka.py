@@ -19,6 +19,8 @@ from core_jax.runs import setup
 from core_jax.runs.checks import check
 from core_jax.runs.loop import run
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 SEARCH = {"iterations": 3, "candidates": 2}
 
 

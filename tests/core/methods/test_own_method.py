@@ -127,6 +127,12 @@ def finished(registered, changed, drawer, tmp_path_factory):
     return config, out, rows, summary, sheets
 
 
+@pytest.fixture(scope="module")
+def restored(finished):
+    """The run as its last checkpoint left it."""
+    return restore.load(finished[1])
+
+
 @pytest.mark.slow
 def test_its_columns_are_in_every_row(finished):
     config, _, rows, _, _ = finished
@@ -142,44 +148,42 @@ def test_its_columns_are_in_every_row(finished):
 
 
 @pytest.mark.slow
-def test_its_triggers_ran_and_its_state_is_kept(finished):
+def test_its_triggers_ran_and_its_state_is_kept(finished, restored):
     _, out, rows, summary, _ = finished
     halved = [row["env_steps"] for row in rows if "halved" in row["events"]]
     assert halved == [1_000, 2_000]
     assert [row["chunks"] for row in rows] == list(range(1, 9))
     assert summary["evaluations"] == 2 and summary["method"] == "toy_height"
     assert summary == json.loads((out / "summary.json").read_text())
-    found = restore.load(out)
-    assert found.meta["method"] == {"chunks": 8, "evaluations": 2}
-    np.testing.assert_allclose(found.seeds.weights["gentle"], 0.25 / 4)
+    assert restored.meta["method"] == {"chunks": 8, "evaluations": 2}
+    np.testing.assert_allclose(restored.seeds.weights["gentle"], 0.25 / 4)
 
 
 @pytest.mark.slow
-def test_its_columns_are_in_the_episode_sheet(finished, drawer):
+def test_its_columns_are_in_the_episode_sheet(finished, restored):
     config, out, _, _, [columns] = finished
     assert set(columns) == {"height", "gentle"}
     assert (out / "episode.png").stat().st_size > 10_000
-    found = restore.load(out)
-    _, record = found.train.evaluate(found.seeds, seed_keys(0, config.training.seeds))
-    scored = found.train.score_record(found.seeds, jax.device_get(record), found.programs)
+    train, seeds = restored.train, restored.seeds
+    _, record = train.evaluate(seeds, seed_keys(0, config.training.seeds))
+    scored = train.score_record(seeds, jax.device_get(record), restored.programs)
     np.testing.assert_allclose(scored["height"], record.next_obs[..., HAND], rtol=1e-6)
     np.testing.assert_allclose(scored["gentle"], -np.mean(record.action**2, axis=-1), rtol=1e-5)
 
 
 @pytest.mark.slow
-def test_replay_holds_what_its_sources_say(finished):
-    _, out, _, _, _ = finished
-    found = restore.load(out)
-    data = found.seeds.replay.data
+def test_replay_holds_what_its_sources_say(restored):
+    data = restored.seeds.replay.data
     np.testing.assert_array_equal(data.rewards["height"], data.next_obs[..., HAND])
     np.testing.assert_allclose(
         data.rewards["gentle"], -np.mean(np.square(data.action), axis=-1), rtol=1e-5
     )
-    assert (np.asarray(found.seeds.learner.updates) > 0).all()
+    assert (np.asarray(restored.seeds.learner.updates) > 0).all()
 
 
 @pytest.mark.slow
-def test_resumed_it_is_the_run_that_was_not_interrupted(finished, drawer, tmp_path):
+def test_resumed_it_is_the_run_that_was_not_interrupted(finished, drawer, tmp_path, monkeypatch):
+    monkeypatch.setattr(finish, "draw", lambda *args: None)
     config, out, rows, summary, _ = finished
     again = tmp_path / "resumed"
     shutil.copytree(out, again)

@@ -11,6 +11,8 @@ from core_jax.runs.flags import parse
 from core_jax.runs.loop import run
 from core_jax.runs.presets import make_config
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory, tiny_pebble):

@@ -9,6 +9,8 @@ from core_jax.runs.checks import check
 from core_jax.runs.loop import run
 from core_jax.runs.presets import make_config
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 SMALL = {
     "task": "point_world:Point", "method": "rl_vlm_f", "reward_input": "state", "seeds": 1,
     "steps": 1_000, "envs": 10, "rollout": 5, "updates": 2, "chunk": 100, "random_steps": 100,

@@ -6,6 +6,8 @@ import pytest
 from core_jax.runs.checks import check
 from core_jax.runs.loop import run
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 @pytest.mark.slow
 def test_half_the_reward_is_absolute_and_half_relative(tmp_path, tiny_pebble):

@@ -21,6 +21,8 @@ from core_jax.runs.layout import to_dict
 from core_jax.runs.loop import run
 from core_jax.runs.presets import make_config
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 SMALL = {
     "method": "env_dense", "steps": 60, "envs": 2, "rollout": 5, "updates": 2, "random_steps": 20,
     "chunk": 20, "eval_every": 40, "eval_episodes": 2, "final_episodes": 2,
@@ -172,12 +174,13 @@ def test_methods_that_keep_something_for_each_seed_cannot_be_swept(method):
 
 
 def test_values_of_the_library_are_checked():
-    train, state, _ = trained(config_of(steps=40))
+    config = config_of()
+    train = setup.make_train(check(config, WORLD.spec), WORLD)
     with pytest.raises(ValueError, match="sac.hidden cannot be swept; of sac there can be"):
-        train.init(members.keys(config_of()), {"hidden": [1.0]})
+        train.init(members.keys(config), {"hidden": [1.0]})
     with pytest.raises(ValueError, match=r"values of shape \(2,\), not one for each of 1 seeds"):
-        train.init(members.keys(config_of()), {"gamma": [0.9, 0.99]})
-    assert state.seeds.values == {}
+        train.init(members.keys(config), {"gamma": [0.9, 0.99]})
+    assert train.init(members.keys(config), members.values(config)).seeds.values == {}
 
 
 def test_the_command_line_names_each_setting_once():

@@ -10,6 +10,8 @@ from core_jax.runs import run_folder
 from core_jax.runs.loop import run
 from core_jax.runs.presets import make_config
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 SMALL = {
     "method": "env_dense", "steps": 1_000, "envs": 5, "updates": 1, "random_steps": 100,
     "chunk": 100, "rollout": 4, "eval_every": 100, "eval_episodes": 2,

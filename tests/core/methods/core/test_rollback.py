@@ -17,6 +17,8 @@ from core_jax.runs.loop import run
 from core_jax.runs.metrics import WALL_COLUMNS
 from core_jax.training.programs import score
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 def test_the_best_evaluations_before_and_since_are_compared():
     watch, ended = rollback.evaluated(Watch(), 1_000, 0.8)

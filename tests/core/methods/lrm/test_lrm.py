@@ -12,7 +12,7 @@ from core_jax.methods.lrm.config import JudgeConfig
 from core_jax.methods.lrm.source import JudgedReward, JudgeError, reward_of
 from core_jax.reward_models.large_reward import Judgements
 from core_jax.reward_models.large_reward.scripted import ScriptedJudge
-from core_jax.runs import flags, restore
+from core_jax.runs import finish, flags, restore
 from core_jax.runs.checks import check
 from core_jax.runs.loop import run
 from core_jax.runs.presets import make_config
@@ -79,7 +79,8 @@ def test_the_cloned_policy_is_the_penalty_s_reference(finished):
 
 
 @pytest.mark.slow
-def test_resumed_it_is_the_run_that_was_not_interrupted(finished, world, tmp_path):
+def test_resumed_it_is_the_run_that_was_not_interrupted(finished, world, tmp_path, monkeypatch):
+    monkeypatch.setattr(finish, "draw", lambda *args: None)
     settings, out, rows, summary = finished
     again = tmp_path / "resumed"
     shutil.copytree(out, again)
@@ -105,7 +106,8 @@ def test_a_judge_that_never_answers_stops_the_run(world, tmp_path):
 
 
 @pytest.mark.slow
-def test_with_reward_code_the_judged_reward_is_the_residual(world, tmp_path):
+def test_with_reward_code_the_judged_reward_is_the_residual(world, tmp_path, monkeypatch):
+    monkeypatch.setattr(finish, "draw", lambda *args: None)
     code = tmp_path / "code.py"
     code.write_text(
         "def compute_reward(observation, action, target_pos):\n"

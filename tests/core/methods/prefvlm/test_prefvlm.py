@@ -15,6 +15,8 @@ from core_jax.runs.flags import parse
 from core_jax.runs.loop import run
 from core_jax.runs.presets import make_config
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 RANDOM = str(Path(__file__).parents[3] / "data" / "clip")  # random weights
 SMALL = {
     "task": "point_world:Point", "method": "prefvlm", "seeds": 2, "steps": 1_000, "envs": 10,

@@ -28,6 +28,8 @@ from core_jax.runs.metrics import WALL_COLUMNS
 from core_jax.runs.presets import make_config
 from core_jax.training.watching import WatchedColumn, score
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 TASK = "minigrid-doorkey-6x6"
 
 
