@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import in_process
 import labelled_run
 import numpy as np
 import pytest
@@ -22,12 +23,17 @@ from core_jax.feedback.teachers.scripted import ScriptedConfig, ScriptedTeacher
 ROOT = Path(__file__).parents[3]
 
 
-def run_command(*words):
-    shown = subprocess.run(
-        [sys.executable, *map(str, words)], cwd=ROOT, text=True, capture_output=True
-    )
+def run_command(*words, start=in_process.command):
+    shown = start(*words)
     last = shown.stdout.strip().splitlines()[-1:] if shown.returncode == 0 else []
     return shown, json.loads(last[0]) if last else None
+
+
+def process(*words):
+    """Runs a command in a process of its own."""
+    return subprocess.run(
+        [sys.executable, *map(str, words)], cwd=ROOT, text=True, capture_output=True
+    )
 
 
 @pytest.fixture
@@ -43,9 +49,8 @@ def run(tmp_path):
 
 def test_labels_are_listed_exported_and_compared(run, tmp_path):
     file, folder = tmp_path / "labels.jsonl", tmp_path / "pictures"
-    shown, told = run_command(
-        "-m", "core_jax.feedback.labels", run, "--jsonl", file, "--pictures", folder, "--limit", 2
-    )
+    words = ("--jsonl", file, "--pictures", folder, "--limit", 2)
+    shown, told = run_command("-m", "core_jax.feedback.labels", run, *words)
     assert shown.returncode == 0, shown.stderr
     assert told["questions"] == 6 and told["teachers"]["scripted-oracle"]["decided"] == 6
     [both] = told["agreement"]
@@ -154,7 +159,7 @@ def test_pictures_need_a_run_that_names_its_task(run, tmp_path):
     ids=["labels", "report"],
 )
 def test_a_folder_without_labels_is_named(tmp_path, words):
-    shown, _ = run_command(*words, tmp_path)
+    shown, _ = run_command(*words, tmp_path, start=process)
     assert shown.returncode == 2 and "error: " in shown.stderr and str(tmp_path) in shown.stderr
     assert shown.stdout == ""
 
@@ -189,16 +194,8 @@ def test_a_vision_language_model_is_judged(run, tmp_path):
     """It answers over HTTP; what it was shown and said is kept, and it is not asked again."""
     out = tmp_path / "out"
     fake = FakeVLM(out)
-    words = (
-        "scripts/tools/teacher_report.py",
-        "--run",
-        run,
-        "--ask",
-        "--out",
-        out,
-        "--vlm.size",
-        64,
-    )
+    words = ("scripts/tools/teacher_report.py", "--run", run, "--ask", "--out", out)
+    words += ("--vlm.size", 64)
     shown, told = run_command(*words, *fake.flags())
     assert shown.returncode == 0, shown.stderr
     [(name, got)] = told["teachers"].items()

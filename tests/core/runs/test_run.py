@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import in_process
 import jax
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from core_jax import files
 from core_jax.agents import sac
 from core_jax.feedback.labels import LabelStore
 from core_jax.reward_models.formal import compile_reward
-from core_jax.runs import restore
+from core_jax.runs import finish, restore
 from core_jax.runs.lock import FolderLock
 from core_jax.runs.metrics import WALL_COLUMNS
 
@@ -174,7 +175,8 @@ def test_killed_and_resumed_is_undisturbed(small, finished, command, tmp_path):
 
 
 @pytest.mark.slow
-def test_more_steps_and_a_damaged_checkpoint(small, finished, command, tmp_path):
+def test_more_steps_and_a_damaged_checkpoint(small, finished, tmp_path, monkeypatch):
+    monkeypatch.setattr(finish, "draw", lambda *args: None)
     undisturbed, summary, _ = finished
     out = tmp_path / "damaged"
     shutil.copytree(undisturbed, out)
@@ -185,30 +187,27 @@ def test_more_steps_and_a_damaged_checkpoint(small, finished, command, tmp_path)
     steps = sorted((out / "checkpoints").iterdir())
     assert [p.name for p in steps] == ["step_000001500", "step_000002000"]
     (steps[1] / "meta.json").write_text("{}")
-    process = command("train", *flags(small), "--out", out, "--resume")
-    stdout, stderr = process.communicate()
-    assert process.returncode == 0, stderr
-    assert "step_000002000 is damaged (meta.json has changed); trying the one before" in stderr
-    assert "resuming at 1,500" in stderr
+    told = in_process.command("scripts/train.py", *flags(small), "--out", out, "--resume")
+    assert told.returncode == 0, told.stderr
+    damaged = "step_000002000 is damaged (meta.json has changed); trying the one before"
+    assert damaged in told.stderr and "resuming at 1,500" in told.stderr
     assert rows(out) == rows(undisturbed)
-    assert json.loads(stdout.strip().splitlines()[-1])["success"] == summary["success"]
+    assert json.loads(told.stdout.strip().splitlines()[-1])["success"] == summary["success"]
 
 
 @pytest.mark.slow
-def test_evaluate_and_export_read_a_run(finished, command, tmp_path):
+def test_evaluate_and_export_read_a_run(finished, tmp_path):
     out, _, _ = finished
     path = tmp_path / "video.gif"
-    process = command("evaluate", out, "--episodes", 3, "--video", path)
-    stdout, stderr = process.communicate()
-    assert process.returncode == 0, stderr
-    found = json.loads(stdout.strip().splitlines()[-1])
+    told = in_process.command("scripts/evaluate.py", out, "--episodes", 3, "--video", path)
+    assert told.returncode == 0, told.stderr
+    found = json.loads(told.stdout.strip().splitlines()[-1])
     assert found["episodes"] == 3 and len(found["success"]) == 2
     with Image.open(path) as video:  # two seeds side by side, every fourth of 500 steps
         assert video.size == (512, 304) and video.n_frames > 50
     target = tmp_path / "policy.npz"
-    process = command("export", out, "--out", target, "--seed", 1)
-    stdout, stderr = process.communicate()
-    assert process.returncode == 0, stderr
+    told = in_process.command("scripts/export.py", out, "--out", target, "--seed", 1)
+    assert told.returncode == 0, told.stderr
     restored = restore.load(out)
     obs = np.random.default_rng(0).normal(size=(4, 39)).astype(np.float32)
     code = (
