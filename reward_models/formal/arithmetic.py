@@ -80,7 +80,13 @@ def _is_truth(value: Any) -> bool:
 
 
 class Arithmetic(Operations):
-    """The part of the evaluator that computes."""
+    """The part of the evaluator that computes.
+
+    Attributes:
+        literal: whether a side of the operation under way is written as a constant, so Python's.
+    """
+
+    literal = False
 
     def arithmetic(self, name: str, left: Any, right: Any) -> Any:
         """A binary operation, by the name of its `ast` operator."""
@@ -141,7 +147,7 @@ class Arithmetic(Operations):
                     return tidy(_STATIC[name](left, right))
         operands, python = (left, right), self.memory.kinds.python
         self.raises_in(name, left, right)
-        if name in _OF_TRUTHS and all(map(_is_truth, operands)):
+        if name in _OF_TRUTHS and not self.literal and all(map(_is_truth, operands)):
             if any(isinstance(s, bool) for s in operands) and all(map(python, operands)):
                 message = "a constant truth value, which may be NumPy's, and one of Python"
                 raise ValueProblem(message, "make numbers of them: int(a) + int(b)")

@@ -124,7 +124,12 @@ class Expressions(Attributes):
 
     def eval_BinOp(self, node: ast.BinOp) -> Any:
         left, right = self.in_order([node.left, node.right])
-        return self.arithmetic(type(node.op).__name__, left, right)
+        sides = (node.left, node.right)
+        self.literal = any(isinstance(side, ast.Constant) for side in sides)
+        try:
+            return self.arithmetic(type(node.op).__name__, left, right)
+        finally:
+            self.literal = False
 
     def eval_UnaryOp(self, node: ast.UnaryOp) -> Any:
         return self.lifted(lambda one: self._unary(node, one), self.value(node.operand))
