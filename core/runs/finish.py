@@ -49,7 +49,7 @@ def report_broken(row: Mapping[str, Any], events: list[str], before: bool) -> bo
 
 def unasked(config: Config, labels: Any) -> str | None:
     """A line on a run that ended before its first round of labels; None for any other."""
-    if not config.asks_teacher or labels:
+    if not config.asks_teacher or labels != 0:  # None: the method counts none
         return None
     return (
         f"no label was asked for: the first round comes after {config.training.steps:,} steps. "

@@ -172,7 +172,8 @@ class _Run:
                 raise problem
             if signal and env_steps < steps and not self._held():
                 raise interrupt.Stopped(signal, env_steps)
-        if line := finish.unasked(config, self.method.row().get("labels")):
+        line = finish.unasked(config, self.method.row().get("labels"))
+        if line and not self._held():
             self.progress.note(line)
         if self._held():
             reached = f"success was at least {config.stop_at} in {HELD} evaluations"

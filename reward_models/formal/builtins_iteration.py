@@ -10,7 +10,7 @@ import numpy as np
 from core_jax.reward_models.formal.choices import depends
 from core_jax.reward_models.formal.conversions import to_array, to_jax
 from core_jax.reward_models.formal.entries import scalar
-from core_jax.reward_models.formal.iterables import Lazy, Rows, View, turns
+from core_jax.reward_models.formal.iterables import Lazy, Rows, View, size_now, turns
 from core_jax.reward_models.formal.values import (
     MAX_ITEMS,
     Holder,
@@ -97,9 +97,9 @@ def _map(evaluator: Any, function: Any, *sequences: Any) -> Lazy:
 
 def _enumerate(evaluator: Any, iterable: Any, start: int = 0) -> Lazy:
     part = _part(evaluator, iterable)
-    count = len(part.owner if isinstance(part, View) else part) if isinstance(
-        part, list | View) else part.count  # fmt: skip
-    numbers = list(range(start, start + count + 1))  # one more: a list that grows is noticed
+    numbers = list(
+        range(start, start + size_now(part) + 1)
+    )  # one more: a list that grows is noticed
     return Lazy("enumerate", [numbers, part], lambda *row: row)
 
 

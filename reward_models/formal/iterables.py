@@ -36,7 +36,7 @@ class Lazy(Holder):
         for part in self.parts:
             if isinstance(part, Lazy):
                 part.use()
-        self.sizes = [_size_now(part) for part in self.parts]
+        self.sizes = [size_now(part) for part in self.parts]
         self.count = min(self.sizes, default=0)
 
     def use(self) -> None:
@@ -65,7 +65,7 @@ class Lazy(Holder):
         for part, size in zip(self.parts, self.sizes, strict=True):
             if isinstance(part, View):  # Python raises, whether it is longer or shorter now
                 _same_size(part.now(), size)
-        return min(map(_size_now, self.parts), default=0)
+        return min(map(size_now, self.parts), default=0)
 
     def end(self) -> None:
         """To be called after the last item: a ValueProblem if there are more by now."""
@@ -158,7 +158,7 @@ def turns(value: Any, items_of: Callable[[Any], list]) -> Turns:
         count = len(value)
 
         def ended() -> None:
-            if _size_now(value) > count:
+            if size_now(value) > count:
                 raise _changed()
 
         return Turns(count, lambda index: _same_size(value, count)[index], [], ended=ended)
@@ -180,7 +180,7 @@ def _same_size(items: list, size: int) -> list:
     return items
 
 
-def _size_now(part: list | View | Lazy | Rows) -> int:
+def size_now(part: list | View | Lazy | Rows) -> int:
     """How many items one gives; a ValueProblem if that depends on the state."""
     if isinstance(part, Lazy):
         return part.count_now
