@@ -138,8 +138,8 @@ class Arithmetic(Operations):
                 message = "constant truth values of Python and of NumPy add up to other numbers"
                 raise ValueProblem(message, "make numbers of them: int(a) + int(b)")
             if is_number(left) and is_number(right):
-                if name == "Pow" and (abs(right) > 1_000 or abs(left) > 1e6 and abs(right) > 50):
-                    raise ValueProblem("the exponent is too large")
+                if name == "Pow":
+                    self._check_power(left, right)
                 with np.errstate(all="ignore"):
                     return tidy(_STATIC[name](left, right))
             if np.size(left) <= _FOLD_ELEMENTS and np.size(right) <= _FOLD_ELEMENTS:
@@ -168,6 +168,15 @@ class Arithmetic(Operations):
         if result.dtype == np.int32 and name in _GROWING:
             self._bound(name, left, right, result)
         return result
+
+    def _check_power(self, base: float, exponent: float) -> None:
+        """Refuse powers of constants that take too long, or that NumPy may not have."""
+        if abs(exponent) > 1_000 or abs(base) > 1e6 and abs(exponent) > 50:
+            raise ValueProblem("the exponent is too large")
+        whole = isinstance(base, int) and isinstance(exponent, int)
+        if whole and exponent < 0 and not self.literal:
+            message = "a constant whole number, which may be NumPy's, to a negative whole power"
+            raise ValueProblem(message, "use a float, as in `1.0 / n` or `float(n) ** -1`")
 
     def _counts(self, count: Any) -> Choice:
         """A whole number of the state as one of the constants that it can be."""

@@ -71,12 +71,16 @@ def _det(function: Callable, generator: np.random.Generator) -> Callable:
 
 
 def _sign(function: Callable, generator: np.random.Generator) -> Callable:
-    """The sign of what is next to zero is the sign of a rounding error; of 0, a convention."""
+    """The sign of what is next to zero is the sign of a rounding error; of 0, a convention.
+
+    The sign of a NaN that an operation makes is the processor's choice (IEEE 754 leaves it open).
+    """
 
     def called(*args: Any) -> Any:
         *others, last = args
         noise = MILLIONTH * generator.uniform(-1, 1, np.shape(last))
-        return function(*others, np.where(np.abs(last) < MILLIONTH, noise, last)[()])
+        open_ = np.isnan(last) | (np.abs(last) < MILLIONTH)
+        return function(*others, np.where(open_, noise, last)[()])
 
     return called
 

@@ -26,6 +26,14 @@ def test_a_value_of_two_types_is_numpys_on_each_path(expression):
 
 
 @pytest.mark.parametrize("expression", [
+    "sum(2 ** -k * m[0, k] for k in range(3))", "float(len(m)) ** -1 + m[0, 0]", "len(m) ** -0.5",
+    "-2 ** -1 + 3 ** -2.0", "len(m) ** 2 * m[0, 0]", "np.float_power(len(m), -1)",
+])  # fmt: skip
+def test_powers_of_constants_that_can_be_used(expression):
+    assert difference(program(HEAD + f"r = {expression}")) == ""
+
+
+@pytest.mark.parametrize("expression", [
     "x + x", "float(x) + int(x) + bool(x)", "np.clip(x, 0.0, 1.0) + np.where(c, x, 2.0)",
     "np.sum([x, 1.0]) + np.mean([x, 2.0])", "max(x, 0.25, 0.3) + min([0.4, x])", "x if x else -1.0",
     "sum({'a': x, 'b': 2.0}.values())", "(x and 2.0) + 1.0",
@@ -46,6 +54,9 @@ def test_a_value_of_two_types_goes_through_a_loop():
     # [True] keeps all and [0] picks one.
     ("np.array([1.0, 2.0, 3.0])[(m[0, 0] > 0) or 0].sum()", "how many elements this mask picks"),
     ("(np.argmax(m[0]) if c else 1.5) ** -1", "to a negative whole power"),
+    *((f"{value} ** -1 + m[0, 0]", "may be NumPy's, to a negative whole power") for value in (
+        "abs(np.searchsorted([1.0, 2.0], 2.5))", "np.sum([1, 1])", "max(np.array([1, 2]))", "len(m)")),
+    ("pow(np.argmax([0, 1]), -1)", "may be NumPy's, to a negative whole power"),
     ("[1.0, 2.0][np.any([1]) * np.any([0])]", "constant truth values"),
     ("(np.ones(3).any() or 2) + (True if c else int(m[0, 0] * 2))", "constant truth values"),
     ("math.trunc(m[0, 0] if c else np.argmax(m[0]))", "math.trunc does not take NumPy's whole"),
