@@ -152,6 +152,13 @@ class TaskSpec:
         return self.formal_fields[-1].stop
 
     @property
+    def formal_action_description(self) -> str:
+        """What the argument `action` of a formal reward is: a discrete action is one-hot."""
+        if not self.discrete:
+            return self.action_description
+        return f"one-hot vector of {self.action_size}, of the action: {self.action_description}"
+
+    @property
     def has_pictures(self) -> bool:
         """Whether the task can be drawn (`TaskEnv.picture`)."""
         return self.camera is not None or self.tiles is not None

@@ -15,7 +15,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import jax
 import numpy as np
@@ -31,6 +31,7 @@ from core_jax.reward_models.formal import (
 )
 from core_jax.reward_models.formal.signatures import Kind
 
+_AT = (1, 10, 30, 50)  # steps of random actions that are shown
 _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})", re.M)
 
 
@@ -38,7 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; its exit status."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("file", help="Python, or a reply with a fenced block of it; - is stdin")
-    parser.add_argument("--task", required=True, choices=envs.names())
+    parser.add_argument(
+        "--task", required=True, help="a name of core_jax.envs.names(), or module:attribute"
+    )
     parser.add_argument("--signature", default="core", choices=get_args(Kind))
     options = parser.parse_args(arguments)
     try:
@@ -46,14 +49,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (OSError, UnicodeDecodeError) as error:
         print(f"cannot read {options.file}: {error}", file=sys.stderr)
         return 2
-    env = envs.make(options.task)
+    try:
+        env = envs.make(options.task)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
     spec, recorded = env.spec, samples.recorded(options.task)
-    states = recorded
-    if not states:
-        size = max(field.stop for field in spec.formal_fields)
-        states = _drawn(size, env.action_size, env.target)
+    states = recorded or _played(env)
     signature = make_signature(
-        options.signature, spec.formal_fields, spec.action_description, spec.target_description
+        options.signature,
+        spec.formal_fields,
+        spec.formal_action_description,
+        spec.target_description,
     )
     offset = 0
     try:
@@ -117,17 +124,30 @@ def _code(text: str) -> tuple[str, int]:
     return code, above.count("\n") if found else 0
 
 
-def _drawn(
-    observation_size: int, action_size: int, target: tuple[float, ...] | None
-) -> tuple[samples.Sample, ...]:
-    """States for a task of which none have been recorded: normal numbers of scale 0.5."""
-    print("note: no states of this task are recorded; numbers drawn at random")
-    generator = np.random.default_rng(0)
-    draw = lambda size: (0.5 * generator.normal(size=size)).astype(np.float32)
-    where = lambda: draw(3) if target is None else np.array(target, np.float32)
+def _played(env: envs.TaskEnv) -> tuple[samples.Sample, ...]:
+    """States of a task of which none have been recorded: a reset, then random actions."""
+    print(f"note: no states of this task are recorded; played {_AT[-1]} random actions")
+    key = jax.random.key(0)
+
+    def step(state: Any, key: jax.Array) -> tuple[Any, Any]:
+        if env.spec.discrete:
+            action = jax.random.randint(key, (), 0, env.action_size)
+        else:
+            action = jax.random.uniform(key, (env.action_size,), minval=-1.0)
+        state = env.step(state, action)
+        shown = jax.nn.one_hot(action, env.action_size) if env.spec.discrete else action
+        return state, (env.spec.formal_view(state.obs), shown, state.info["target"])
+
+    def play(key: jax.Array) -> tuple[Any, Any]:
+        start = env.reset(key)
+        first = (env.spec.formal_view(start.obs), start.info["target"])
+        return first, jax.lax.scan(step, start, jax.random.split(key, _AT[-1]))[1]
+
+    (obs, target), steps = jax.device_get(jax.jit(play)(key))
+    rows = [("start", obs, np.zeros_like(steps[1][0]), target)]
+    rows += [(f"step {i}", *(column[i - 1] for column in steps)) for i in _AT]
     return tuple(
-        samples.Sample(f"drawn {i}", draw(observation_size), draw(action_size), where())
-        for i in range(1, 5)
+        samples.Sample(label, *(np.asarray(x, np.float32) for x in row)) for label, *row in rows
     )
 
 

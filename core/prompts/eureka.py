@@ -67,7 +67,7 @@ def initial_messages(spec: Any) -> list[Message]:
         spec: a task's; its fields become the parameters.
     """
     signature = make_signature(
-        "eureka", spec.formal_fields, spec.action_description, spec.target_description
+        "eureka", spec.formal_fields, spec.formal_action_description, spec.target_description
     )
     user = INITIAL.format(
         instruction=spec.instruction,

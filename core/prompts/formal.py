@@ -103,14 +103,15 @@ def task_view(spec: Any) -> str:
     """The inputs of a formal reward, described field by field.
 
     Args:
-        spec: a task's spec; reads `formal_fields`, `action_description`, `target_description`.
+        spec: a task's spec; reads `formal_fields`, `formal_action_description` and
+            `target_description`.
     """
     lines = ["The inputs:"]
     for field in spec.formal_fields:
         slot = str(field.start) if field.stop - field.start == 1 else f"{field.start}:{field.stop}"
         unit = "" if field.unit == "1" else f" [{field.unit}]"
         lines.append(f"- observation[{slot}] {field.name}{unit}: {field.description}")
-    lines.append(f"- action: {spec.action_description}")
+    lines.append(f"- action: {spec.formal_action_description}")
     lines.append(f"- target_pos: {spec.target_description}")
     return "\n".join(lines)
 

@@ -46,7 +46,7 @@ def initial_messages(spec: Any) -> list[Message]:
         spec: a task's; its fields become the classes' attributes.
     """
     signature = make_signature(
-        "text2reward", spec.formal_fields, spec.action_description, spec.target_description
+        "text2reward", spec.formal_fields, spec.formal_action_description, spec.target_description
     )
     user = INITIAL.format(
         inputs=signature.describe(),

@@ -89,17 +89,13 @@ def run(
             enough = run_folder.is_complete(finished, config)
             if enough and finished["episodes"] == config.final_episodes:
                 return finished
-        try:
+        with run_folder.kept_once_begun(out, resume):
             running = _Run(config, out, resume, quiet, env, on_row, base_url_trusted, models)
-        except ValueError:
-            if not resume:
-                run_folder.discard(out)
-            raise
-        (out / "summary.json").unlink(missing_ok=True)  # it continues, or is evaluated anew
-        try:
-            return running.finish()
-        finally:
-            running.close()
+            (out / "summary.json").unlink(missing_ok=True)  # it continues, or is evaluated anew
+            try:
+                return running.finish()
+            finally:
+                running.close()
 
 
 class _Run:

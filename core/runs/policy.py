@@ -88,8 +88,14 @@ def load(source: Path | str, seed: int | None = None) -> Policy:
         ValueError: no run there, no sound checkpoint in it, no such seed, or a sweep, whose members
             have no number of their own; a file that is no policy.
     """
-    if Path(source).is_dir() or not (str(source) in policies.names() or _is_file(source)):
+    if Path(source).is_dir():
         return _of_run(Path(source), seed)
+    if not (_is_file(source) or str(source) in policies.names()):
+        known = ", ".join(policies.names())
+        raise ValueError(
+            f"no policy {str(source)!r}: it is no run's folder, no file .npz, and none of those "
+            f"that come with the package ({known})"
+        )
     if seed is not None:
         raise ValueError(f"seed={seed} chooses one of a run's seeds; {source} is no run's folder")
     path = Path(source) if _is_file(source) else policies.path(str(source))

@@ -148,11 +148,20 @@ def current_version(stored: Mapping[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in values.items() if k in known or k not in _FORMER_GROUPS}
 
 
-def discard(out: Path) -> None:
-    """Removes the folder of a run that could not start; one in which a hosted model was paid for
-    is kept."""
-    if not (out / "replies.sqlite").exists():
-        shutil.rmtree(out, ignore_errors=True)
+@contextlib.contextmanager
+def kept_once_begun(out: Path, resume: bool) -> Iterator[None]:
+    """Removes the folder of a new run that fails before its first row of metrics, so that the same
+    command can be given again; one in which a hosted model was paid for is kept."""
+    try:
+        yield
+    except OSError:  # such as a full disk: the run is to be resumed
+        raise
+    except Exception:
+        rows = out / "metrics.jsonl"
+        begun = resume or rows.exists() and rows.stat().st_size > 0
+        if not begun and not (out / "replies.sqlite").exists():
+            shutil.rmtree(out, ignore_errors=True)
+        raise
 
 
 def summary(out: Path) -> dict[str, Any] | None:

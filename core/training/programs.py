@@ -56,7 +56,8 @@ def score(
         column: which.
         programs: one for each seed, or None for zeros.
         formal_view: observation -> what a program is called with (`TaskSpec.formal_view`).
-        block: has `next_obs [S, ..., O]`, `action [S, ..., A]`, `target [S, ..., G]`.
+        block: has `next_obs [S, ..., O]`, `action [S, ..., A]`, `target [S, ..., G]`; discrete
+            actions [S, ...] are passed on as one-hot vectors.
         mesh: the devices that the seeds are spread over, if any.
     """
     seeds = block.cut.shape[0]
@@ -129,8 +130,11 @@ def _each(
     program: FormalReward, formal_view: Any, next_obs: Any, action: Any, target: Any
 ) -> tuple[jax.Array, Mapping[str, jax.Array]]:
     """The reward of each of many transitions [...], and its components [N]."""
+    leading = next_obs.shape[:-1]
+    if action.ndim == len(leading):  # numbers of discrete actions
+        action = jax.nn.one_hot(action, *program.shapes[1])
     # Not reshape(-1, n): a task without a target has n = 0.
-    count = math.prod(action.shape[:-1])
+    count = math.prod(leading)
     flat = [x.reshape(count, x.shape[-1]) for x in (formal_view(next_obs), action, target)]
     value, components = jax.vmap(program)(*flat)
-    return value.reshape(action.shape[:-1]), components
+    return value.reshape(leading), components

@@ -57,7 +57,7 @@ def reward_compiler(kind: Any, env: envs.TaskEnv) -> Callable[[str], FormalRewar
     """
     spec = env.spec
     signature = make_signature(
-        kind, spec.formal_fields, spec.action_description, spec.target_description
+        kind, spec.formal_fields, spec.formal_action_description, spec.target_description
     )
     state = jax.eval_shape(env.reset, jax.random.key(0))
     recorded = [(s.observation, s.action, s.target) for s in samples.recorded(spec.name)]

@@ -43,7 +43,7 @@ class Program:
 def recorded() -> list[Program]:
     """The code of the replies recorded for Meta-World, whose sizes the fuzzer's states have."""
     spec = envs.make("drawer-open").spec  # all tasks have fields of these names
-    described = spec.formal_fields, spec.action_description, spec.target_description
+    described = spec.formal_fields, spec.formal_action_description, spec.target_description
     found = []
     for folder in (ROOT / "core" / "models" / "replies", ROOT / "tests" / "data" / "replies"):
         paths = (p for p in folder.rglob("*.json") if p.stem in envs.names("metaworld"))

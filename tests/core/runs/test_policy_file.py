@@ -66,6 +66,10 @@ def test_a_file_that_is_no_policy_is_named(tmp_path):
         core_jax.load_policy(write(path, rng), seed=1)
     with pytest.raises(ValueError, match=r"no policy 'drawer-opn' comes with the package.*drawer"):
         policies.path("drawer-opn")
+    with pytest.raises(
+        ValueError, match=r"no policy 'drawer-opn': it is no run's folder.*drawer-open"
+    ):
+        core_jax.load_policy("drawer-opn")
 
 
 @pytest.mark.parametrize("name", policies.names())

@@ -112,6 +112,22 @@ def test_a_folder_that_a_kill_left_half_made_can_be_started(tmp_path, left):
     assert run_folder.load_config(out) == Config()
 
 
+@pytest.mark.parametrize(("error", "resume", "left", "kept"), [
+    (TypeError, False, {"metrics.jsonl": ""}, False),  # it failed while it was compiled
+    (ValueError, False, {}, False),
+    (TypeError, False, {"metrics.jsonl": "{}"}, True),
+    (TypeError, False, {"replies.sqlite": ""}, True),  # it was paid for
+    (TypeError, True, {"metrics.jsonl": ""}, True),
+    (OSError, False, {"metrics.jsonl": ""}, True),  # such as a full disk
+])  # fmt: skip
+def test_a_folder_is_kept_once_its_run_has_begun(run, error, resume, left, kept):
+    for name, text in left.items():
+        (run / name).write_text(text)
+    with pytest.raises(error), run_folder.kept_once_begun(run, resume):
+        raise error
+    assert run.exists() is kept
+
+
 def test_a_place_that_cannot_be_a_folder_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     for out in (tmp_path / "file", tmp_path / "file" / "run", tmp_path / ("x" * 300)):

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from core_jax.reward_models.formal import compile_reward
 from core_jax.training import programs as scoring
 from core_jax.training.programs import ProgramColumn
 from core_jax.training.state import EpisodeRecord
@@ -49,6 +50,18 @@ def test_many_candidates_at_once_are_each_alone(train, after, programs):
     alone = [scoring.batch_function(program, view)(*inputs)[0] for program in several]
     assert together.shape == (4, *inputs[1].shape[:-1])
     np.testing.assert_allclose(together, np.stack(alone), rtol=1e-6)
+
+
+def test_discrete_actions_are_one_hot_to_a_program():
+    source = "def compute_reward(observation, action, target_pos):\n    r = observation[0] + "
+    source += "2.0 * action[1] + 3.0 * action[2]\n    return r, {'r': r}\n"
+    program = compile_reward(source, observation_size=2, action_size=3, target_shape=(0,))
+    obs = jnp.array([[[0.1, 0.0], [0.2, 0.0]], [[0.3, 0.0], [0.4, 0.0]], [[0.5, 0.0], [0.6, 0.0]]])
+    action, target = jnp.array([[0, 1], [2, 0], [1, 2]]), jnp.zeros((3, 2, 0))
+    value, means = scoring.batch_function(program, lambda obs: obs)(obs, action, target)
+    expected = np.array([[0.1, 2.2], [3.3, 0.4], [2.5, 3.6]])
+    np.testing.assert_allclose(value, expected, rtol=1e-6)
+    np.testing.assert_allclose(means["r"], expected.mean(), rtol=1e-6)
 
 
 def test_non_finite_rewards_are_contained_and_counted(after, programs):

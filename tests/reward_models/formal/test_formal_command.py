@@ -100,15 +100,15 @@ def test_a_task_without_recorded_states_and_with_another_target(monkeypatch, cap
     monkeypatch.setattr(sys, "stdin", io.StringIO(text))
     assert command.main(["-", "--task", "pass-water"]) == 0
     out = capsys.readouterr().out
-    assert "compiles for pass-water" in out and "numbers drawn" in out
+    assert "compiles for pass-water" in out and "played 50 random actions" in out
 
 
 def test_what_cannot_be_tried(capsys, tmp_path):
     assert command.main([str(tmp_path / "none.py"), "--task", "soccer"]) == 2
     assert "cannot read" in capsys.readouterr().err
-    with pytest.raises(SystemExit) as caught:
-        command.main(["x.py", "--task", "socer"])
-    assert caught.value.code == 2 and "drawer-open" in capsys.readouterr().err
+    (tmp_path / "reward.py").write_text(GOOD)
+    assert command.main([str(tmp_path / "reward.py"), "--task", "socer"]) == 2
+    assert "Did you mean 'soccer'?" in capsys.readouterr().err
 
 
 def test_the_script_is_a_command():
@@ -119,6 +119,31 @@ def test_the_script_is_a_command():
     )  # fmt: skip
     assert done.returncode == 1, done.stderr
     assert done.stdout.startswith("line 4, column 60: the name `obsrvation` is unknown")
+
+
+def shown(capsys, monkeypatch, task, code, tmp_path):
+    """The printed table for a task; the task's file may lie in examples/brax_reacher."""
+    monkeypatch.chdir(ROOT / "examples" / "brax_reacher")
+    (tmp_path / "reward.py").write_text(code)
+    assert command.main([str(tmp_path / "reward.py"), "--task", task]) == 0
+    return capsys.readouterr().out
+
+
+def test_a_reward_is_tried_on_played_states_of_a_task_of_ones_own(capsys, monkeypatch, tmp_path):
+    code = (ROOT / "examples" / "brax_reacher" / "my_reward.py").read_text()
+    out = shown(capsys, monkeypatch, "reacher:Reacher", code, tmp_path)
+    assert "no states of this task are recorded; played 50 random actions" in out
+    assert all(label in out for label in ("start", "step 1 ", "step 50"))
+    reach, effort = row(out, "reach"), row(out, "effort")
+    assert np.all((0 < reach) & (reach < 1)) and np.ptp(reach) > 0.01
+    assert effort[0] == 0 and np.all(effort[1:] < 0)
+
+
+def test_a_discrete_action_is_one_hot_to_a_reward(capsys, monkeypatch, tmp_path):
+    code = "def compute_reward(observation, action, target_pos):\n    r = action[:7].sum()\n"
+    code += "    return r, {'one': r}\n"
+    out = shown(capsys, monkeypatch, "minigrid-unlock", code, tmp_path)
+    np.testing.assert_array_equal(row(out, "one"), [0, 1, 1, 1, 1])
 
 
 def test_the_library_imports_none_of_its_neighbours():

@@ -55,7 +55,8 @@ def test_a_value_of_two_types_goes_through_a_loop():
     ("np.array([1.0, 2.0, 3.0])[(m[0, 0] > 0) or 0].sum()", "how many elements this mask picks"),
     ("(np.argmax(m[0]) if c else 1.5) ** -1", "to a negative whole power"),
     *((f"{value} ** -1 + m[0, 0]", "may be NumPy's, to a negative whole power") for value in (
-        "abs(np.searchsorted([1.0, 2.0], 2.5))", "np.sum([1, 1])", "max(np.array([1, 2]))", "len(m)")),
+        "abs(np.searchsorted([1.0, 2.0], 2.5))", "np.sum([1, 1])", "max(np.array([1, 2]))",
+        "len(m)")),
     ("pow(np.argmax([0, 1]), -1)", "may be NumPy's, to a negative whole power"),
     ("[1.0, 2.0][np.any([1]) * np.any([0])]", "constant truth values"),
     ("(np.ones(3).any() or 2) + (True if c else int(m[0, 0] * 2))", "constant truth values"),
