@@ -101,7 +101,9 @@ def defaults(choices: Mapping[str, Any]) -> Config:
     run = {f.name for f in dataclasses.fields(Config)}
     if _has_choices(choices.get("task", Config.task)):
         choices = {"learner": "ppo", **choices}  # SAC has no discrete actions
-    config = Config(**{k: v for k, v in choices.items() if k in run})
+    # A group's named values come later, upon what the choices give it.
+    plain = {k: v for k, v in choices.items() if k in run and not isinstance(v, Mapping)}
+    config = Config(**plain)
     kinds = fields.hints(type(config.settings))
     switches = {name for name, kind in kinds.items() if not fields.is_group(kind)}
     for name in switches & set(choices):

@@ -4,6 +4,7 @@ import pytest
 
 from core_jax import envs, methods
 from core_jax.agents import learner as learners
+from core_jax.models.chat_config import ChatConfig
 from core_jax.runs.checks import check
 from core_jax.runs.config import Config
 from core_jax.runs.layout import to_dict
@@ -130,3 +131,14 @@ def test_random_actions_end_before_a_short_run_does():
     assert make_config().training.random_steps == 4_000
     with pytest.raises(ValueError, match=r"random_steps \(4000\) must be less .* --random-steps 0"):
         check(make_config(steps=3_000, random_steps=4_000))
+
+
+def test_groups_are_given_by_name_as_on_the_command_line():
+    chat = {"base_url": "http://127.0.0.1:1/v1", "name": "small", "retries": 1}
+    config = make_config(model="openai", chat=chat)
+    assert config.chat == ChatConfig(**chat)
+    assert make_config(model="openai", chat=ChatConfig(**chat)) == config
+    with pytest.raises(ValueError, match="unknown setting chat.url"):
+        make_config(model="openai", chat={"url": ""})
+    with pytest.raises(ValueError, match="unknown setting 'chat' of a run with method core"):
+        make_config(chat=chat)  # recorded replies need no address
