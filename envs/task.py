@@ -50,6 +50,25 @@ class TaskEnv(Env, abc.ABC):
         """Length of an action; the number of actions where they are discrete."""
         return self.spec.action_size
 
+    def randomised(self, spread: float) -> "TaskEnv":
+        """Returns the same task with physics that differs from world to world.
+
+        Args:
+            spread: quantities vary by up to a factor of `1 + spread`.
+
+        Raises:
+            ValueError: the task cannot vary its physics.
+        """
+        raise ValueError(
+            f"randomise must be 0, not {spread:g}: {self.spec.name} cannot vary its physics, "
+            "Meta-World's tasks can"
+        )
+
+    @property
+    def nominal(self) -> "TaskEnv":
+        """The same task with its own physics in all worlds."""
+        return self
+
     def check_action(self, action: jax.Array) -> None:
         """Checks an action's shape, at trace time.
 

@@ -32,6 +32,10 @@ class Config:
     """Where the reward comes from."""
     protocol: str = "paper"
     """paper: nothing is random at reset; random: the benchmark's own resets."""
+    randomise: Annotated[float, Ge(0), Le(3)] = 0.0
+    """Meta-World: how far the physics of training worlds differs. Friction, damping, masses and the
+    fingers' stiffness are multiplied or divided by up to 1 plus this, anew at each reset.
+    Evaluations have the task's own physics."""
     teacher: str = "scripted"
     """Who gives labels. scripted: ground truth; vlm: a vision-language model; person: whoever runs
     `core-jax label RUN` meanwhile; replay: another run's labels."""

@@ -235,6 +235,8 @@ def _idle(config: Config) -> dict[str, str]:
         found["model"] = "No language model is asked."
     if not config.hosted:
         found["max_cost"] = "No hosted model is asked."
+    if config.task in set(envs.names()) - set(envs.names("metaworld")):
+        found["randomise"] = "Only Meta-World's tasks can vary their physics."
     return {k: v for k, v in found.items() if getattr(config, k) != getattr(default, k)}
 
 

@@ -90,8 +90,16 @@ def parallel_seeds(config: Config) -> int:
 
 
 def make_world(config: Config) -> envs.TaskEnv:
-    """The environment of a config."""
-    return envs.make(config.task, protocol=config.protocol)
+    """The environment of a config.
+
+    Raises:
+        ValueError: one that cannot vary its physics, as `randomise` wants.
+    """
+    return _varied(config, envs.make(config.task, protocol=config.protocol))
+
+
+def _varied(config: Config, env: envs.TaskEnv) -> envs.TaskEnv:
+    return env.randomised(config.randomise) if config.randomise else env
 
 
 def make_functions(config: Config, env: envs.TaskEnv) -> Train:
@@ -126,7 +134,7 @@ def make_parts(
         models: gives hosted models that several processes share.
     """
     shared: SharedModels = models or (lambda role, make: make())
-    env = make_world(config) if env is None else env
+    env = make_world(config) if env is None else _varied(config, env)
     train = make_functions(config, env)
     store = LabelStore(out / "labels.sqlite")
     ledger = open_ledger(config.max_cost, out, note) if config.hosted else None

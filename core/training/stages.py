@@ -233,7 +233,7 @@ def evaluate(
     plan: Plan, seed: SeedState, key: jax.Array
 ) -> tuple[evaluation.Episodes, EpisodeRecord]:
     """Plays episodes with the deterministic policy, and records the first."""
-    params, env, config = plan.learner.policy(seed.learner), plan.env, plan.config
+    params, env, config = plan.learner.policy(seed.learner), plan.env.nominal, plan.config
     act = lambda obs, _: plan.learner.mode(params, obs)
 
     def record(state: Any, action: jax.Array) -> EpisodeRecord:

@@ -5,6 +5,8 @@ the fixed starts of protocol `paper` are those of CoRe's code.
 """
 
 import abc
+import copy
+import dataclasses
 from typing import ClassVar, NamedTuple, cast
 
 import jax
@@ -12,12 +14,13 @@ import jax.numpy as jnp
 
 from core_jax.envs import rendering
 from core_jax.envs.engines import State
-from core_jax.envs.metaworld import hand, looks, tasks
+from core_jax.envs.metaworld import hand, looks, tasks, variation
 from core_jax.envs.metaworld.looks import Looks
 from core_jax.envs.metaworld.scene import Physics, Scene, SceneXml
 from core_jax.envs.task import Judgement, TaskEnv, vector
 from core_jax.envs.task_spec import TaskSpec
 
+_SCALES = 7  # of the random stream of `variation`, beside that of the placement
 # Bounds of the hand in an observation; the original clips to them.
 _HAND_LOW = (-0.525, 0.348, -0.0525)
 _HAND_HIGH = (0.525, 1.025, 0.7)
@@ -71,6 +74,7 @@ class MetaWorldEnv(TaskEnv):
 
     NAME: ClassVar[str]
     HAND_START: ClassVar[dict[str, HandStart]]
+    spread: float = 0.0  # of the physics, between worlds
 
     def __init__(
         self, protocol: str = "paper", reward: str = "dense", goal_observable: bool = True
@@ -129,6 +133,18 @@ class MetaWorldEnv(TaskEnv):
             gripper: where finger tips and pads are then; a test passes recorded ones.
         """
 
+    def randomised(self, spread: float) -> "MetaWorldEnv":
+        """Returns the same task with physics that differs from world to world: friction, damping,
+        masses and the fingers' stiffness by up to a factor of `1 + spread` each."""
+        found = copy.copy(self)
+        found.spread = spread
+        return found
+
+    @property
+    def nominal(self) -> "MetaWorldEnv":
+        """The same task with its own physics in all worlds."""
+        return self.randomised(0.0) if self.spread else self
+
     @property
     def backend(self) -> str:
         """The physics engine."""
@@ -156,6 +172,9 @@ class MetaWorldEnv(TaskEnv):
             placed.origin,
             placed.object_qpos,
         )
+        if self.spread:
+            scales = variation.draw(jax.random.fold_in(rng, _SCALES), self.spread)
+            physics = dataclasses.replace(physics, scales=scales)
         frame = self._frame(physics)
         judged = self.judge(frame, jnp.zeros(4), physics, hand.gripper(physics.qpos))
         obs = self._observe(frame, frame, physics.target)

@@ -17,7 +17,7 @@ import mujoco
 from flax import struct
 
 from core_jax.envs.engines import mjx
-from core_jax.envs.metaworld import hand, newton, response
+from core_jax.envs.metaworld import hand, newton, response, variation
 from core_jax.envs.metaworld.looks import Looks, Shapes
 from core_jax.envs.static_indices import static_indices
 
@@ -75,6 +75,7 @@ class Physics:
         fixture: [3] position of the body "fixture", m.
         target: [3] where the object should go, m.
         origin: [3] where the object was at the reset, m.
+        scales: how this world's physics differs from the task's; None if it does not.
     """
 
     qpos: jax.Array
@@ -86,6 +87,7 @@ class Physics:
     fixture: jax.Array
     target: jax.Array
     origin: jax.Array
+    scales: variation.Scales | None = None
 
 
 class Scene:
@@ -156,7 +158,8 @@ class Scene:
         reference, points = hand.waypoints(physics.reference, path, self.dt)
         carry = (physics.qpos, physics.qvel, physics.qacc_warmstart)
         control = hand.finger_control(action)
-        substep = lambda carry, point: (self._substep(carry, point, physics.fixture, control), None)
+        given = physics.fixture, control, physics.scales
+        substep = lambda carry, point: (self._substep(carry, point, *given), None)
         (qpos, qvel, warmstart), _ = jax.lax.scan(substep, carry, points)
         return dataclasses.replace(
             physics,
@@ -174,6 +177,7 @@ class Scene:
         point: hand.Waypoints,
         fixture: jax.Array,
         control: jax.Array,
+        scales: variation.Scales | None,
     ) -> tuple[jax.Array, ...]:
         """One step of MuJoCo. The carry is positions, velocities and the solver's starting point,
         not an mjx.Data: copies of it would dominate."""
@@ -181,6 +185,8 @@ class Scene:
         force = hand.servo_force(point, qpos[:3], qvel[:3])
         no_force = jnp.zeros(self.mj_model.nv - 3)
         model = self._model.replace(body_pos=self._model.body_pos.at[self._fixture].set(fixture))
+        if scales is not None:
+            model = variation.apply(model, self.mj_model, scales)
         data = self._data.replace(
             ctrl=control,
             qpos=qpos,

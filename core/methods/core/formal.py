@@ -104,6 +104,7 @@ class FormalRewards:
         config, written, parent = self._config, self.written, self.written.reward(s)
         file, statistics = written.files[s], written.statistics[s]
         before = self.agreement(parent, labels, s)
+        least = before - config.tolerance * _standard_error(before, labels, s)
         since = len(next(iter(statistics.values()), ())) * self._chunk
         messages = prompts.feedback_messages(self._spec, parent.source, since, statistics)
         shared = {"before": before, "by": "agreement", "parent": file,
@@ -114,11 +115,11 @@ class FormalRewards:
             candidates = self.writer.propose(messages, config.candidates, attempt, seen)
             if not candidates:
                 break
-            candidates = [self._unless_rolled_back(c, s) for c in candidates]
+            candidates = [self._unless_known(c, s) for c in candidates]
             seen += candidates
             scores = np.append(scores, self.agreements(candidates, labels, s))
             best = int(np.argmax(scores))
-            if scores[best] > before:
+            if scores[best] > least:
                 more = {**shared, "scores": shown_scores(seen, scores)}
                 return self._accept(s, seen, best, float(scores[best]), labels, env_steps, more)
         reason = f"None of {len(seen)} candidates agrees with more than {before:.1%} of labels"
@@ -191,8 +192,10 @@ class FormalRewards:
                        chosen=chosen.index, agreement=agreement, reason=reason)  # fmt: skip
         return f"seed {written.seed(s)}: formal reward {chosen.index} accepted. {reason}"
 
-    def _unless_rolled_back(self, candidate: Candidate, s: int) -> Candidate:
-        """The candidate, refused if it was rolled back for this seed before."""
+    def _unless_known(self, candidate: Candidate, s: int) -> Candidate:
+        """The candidate, refused if this seed uses it or has rolled it back before."""
+        if candidate.reward and candidate.reward == self.written.reward(s):
+            return Candidate(candidate.index, None, "is in use already")
         if candidate.reward and candidate.reward.source in self._watch[s].rolled_back:
             return Candidate(candidate.index, None, "was rolled back before")
         return candidate
@@ -214,3 +217,9 @@ def _agreement(value: np.ndarray, labels: Labels, s: int, first: int = 0) -> flo
         return 0.0
     right = (total[:, 1] > total[:, 0]) == (preference > 0.5)
     return float(right[decided].mean())
+
+
+def _standard_error(agreement: float, labels: Labels, s: int) -> float:
+    """Of an agreement with the decided labels of seed s."""
+    decided = int(np.sum(labels["preference"][s, : labels["count"][s]] != 0.5))
+    return float(np.sqrt(agreement * (1.0 - agreement) / max(decided, 1)))

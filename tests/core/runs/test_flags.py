@@ -181,6 +181,8 @@ def test_a_config_of_the_version_before_loads(tmp_path):
         (["--formal.trial-fraction", 0.2], "--formal.select label_agreement: no trials"),
         (["--formal.file", "x.py", "--formal.candidates", 2], "the formal reward is given"),
         (["--no-rrm", "--residual.members", 2], "--no-rrm: there is no residual reward"),
+        (["--task", "flatten-rope", "--randomise", 0.3],
+         "--randomise has no effect in this run. Only Meta-World's tasks can vary"),
     ],
 )  # fmt: skip
 def test_a_flag_without_effect_is_refused_with_the_reason(words, message):

@@ -1,5 +1,8 @@
 """The stages of a seed: what a stage does under vmap is what it does for one seed after another."""
 
+import dataclasses
+import types
+
 import chex
 import jax
 import jax.numpy as jnp
@@ -144,3 +147,17 @@ def test_a_reward_that_would_ruin_the_critics_is_0_in_replay_and_counted():
     np.testing.assert_array_equal(usable["a"], [1.0, 0.0, -2.0])
     np.testing.assert_array_equal(usable["b"], [0.0, 0.0, -1e6])
     assert int(refused) == 3
+
+
+def test_evaluations_are_played_in_the_tasks_own_physics(train, seeds):
+    class Reached(Exception):
+        pass
+
+    def reset(key):
+        raise Reached
+
+    nominal = types.SimpleNamespace(reset=reset, step=None, spec=train.env.spec)
+    plan = dataclasses.replace(train.plan, env=types.SimpleNamespace(nominal=nominal))
+    one = jax.tree.map(lambda x: x[0], seeds)
+    with pytest.raises(Reached):
+        stages.evaluate(plan, one, jax.random.key(0))
