@@ -10,7 +10,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import mujoco
 import numpy as np
 from flax import struct
 
@@ -46,7 +45,7 @@ def draw(key: jax.Array, spread: float) -> Scales:
     return Scales(*found)
 
 
-def apply(model: Any, mj_model: mujoco.MjModel, scales: Scales) -> Any:
+def apply(model: Any, mj_model: Any, scales: Scales) -> Any:
     """Returns MJX's model with one world's factors.
 
     Args:
@@ -67,7 +66,7 @@ def apply(model: Any, mj_model: mujoco.MjModel, scales: Scales) -> Any:
     )
 
 
-def _is_own(mj_model: mujoco.MjModel, body: int) -> bool:
+def _is_own(mj_model: Any, body: int) -> bool:
     """Whether a body is the task's: neither the world nor part of the hand."""
     root = int(mj_model.body_rootid[body])
     return body > 0 and mj_model.body(root).name != "hand"
