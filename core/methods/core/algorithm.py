@@ -5,7 +5,7 @@
     train on F; then, round after round:
         ask a teacher which of two clips is better, and for scores of their frames
         fit the residual reward R to all labels; from the first fit on train on (1-a) F + a R
-        at some steps ask for a better F, and accept it if it agrees with more labels
+        at some steps ask for a better F, and accept it unless labels speak against it
         after an evaluation roll an accepted F back if training with it got worse
 
 Each line is a trigger below; `formal.py` and `residual.py` have the details.
@@ -110,7 +110,7 @@ class CoreRun(CoreParts):
         at.row.update(jax.device_get(metrics))
 
     def refine(self, at: Boundary) -> None:
-        """Asks for a better formal reward; accepts it if it agrees with more labels."""
+        """Asks for a better formal reward; accepts it if labels allow (`formal.accept`)."""
         if self.formal is None or not self.chosen:
             return
         before, labels = list(self.formal.written.current), self.collector.labels

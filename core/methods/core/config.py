@@ -33,10 +33,10 @@ class FormalConfig:
     """Length of a candidate's training under `gt_score`, as a part of `steps`."""
     refine_at: tuple[Annotated[int, Ge(1)], ...] = (25_000, 50_000, 75_000, 100_000)
     """Environment steps at which a better formal reward is looked for."""
-    tolerance: Annotated[float, Ge(0)] = 0.0
-    """Standard errors by which a refined reward's agreement may fall short of the present one's and
-    it is still accepted: labels that cannot tell two rewards apart leave it to the language model,
-    which has seen how training went. 0: it must agree with more labels (the paper)."""
+    accept: Literal["better", "not_worse"] = "better"
+    """When a refined reward is accepted. better: if it agrees with more labels (the paper);
+    not_worse: unless it agrees with significantly fewer (a sign test of those on which the two
+    differ, at 5%): where labels cannot tell, the language model has seen how training went."""
     rollback_margin: Annotated[float, Ge(0)] = 0.2
     """A refined reward is rolled back if, by its second evaluation, success has dropped by more
     than this (`gt_score`), or it agrees with that much less of the newer labels than the previous

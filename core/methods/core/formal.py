@@ -22,6 +22,8 @@ from core_jax.training.programs import batch_function, values_at_once
 from core_jax.writing.rewards import WrittenRewards, shown_scores
 from core_jax.writing.writer import Candidate, RewardWriter
 
+_ONE_SIDED_5_PERCENT = 1.645  # standard deviations
+
 
 class FormalRewards:
     """The formal reward of each seed.
@@ -85,31 +87,26 @@ class FormalRewards:
 
     def agreements(self, candidates: Sequence[Candidate], labels: Labels, s: int) -> np.ndarray:
         """Agreement of each candidate with seed s's labels [K], -inf where it was refused."""
-        scores = np.full(len(candidates), -np.inf)
-        compiled = [i for i, c in enumerate(candidates) if c.reward]
-        if compiled:
-            programs = [r for c in candidates if (r := c.reward)]
-            values = values_at_once(programs, self._spec.formal_view, _inputs(labels, s))
-            scores[compiled] = [_agreement(value, labels, s) for value in np.asarray(values)]
-        return scores
+        return np.array([_share(right) for right in self._right(candidates, labels, s)])
 
     def agreement(self, reward: FormalReward, labels: Labels, s: int, first: int = 0) -> float:
         """Part of seed s's decided labels, from the `first` on, on which the summed reward prefers
         the same clip."""
         value, _ = batch_function(reward, self._spec.formal_view)(*_inputs(labels, s))
-        return _agreement(np.asarray(value), labels, s, first)
+        return _share(_right(np.asarray(value), labels, s, first))
 
     def refine(self, s: int, labels: Labels, env_steps: int) -> str:
         """Looks for a reward that agrees with more labels than seed s's; returns what happened."""
         config, written, parent = self._config, self.written, self.written.reward(s)
         file, statistics = written.files[s], written.statistics[s]
-        before = self.agreement(parent, labels, s)
-        least = before - config.tolerance * _standard_error(before, labels, s)
+        [mine] = self._right([Candidate(0, parent)], labels, s)
+        before = _share(mine)
         since = len(next(iter(statistics.values()), ())) * self._chunk
         messages = prompts.feedback_messages(self._spec, parent.source, since, statistics)
         shared = {"before": before, "by": "agreement", "parent": file,
                   "statistics": prompts.statistics_table(statistics)}  # fmt: skip
         seen: list[Candidate] = []
+        right: list[np.ndarray | None] = []
         scores = np.zeros(0)
         for attempt in range(config.attempts):
             candidates = self.writer.propose(messages, config.candidates, attempt, seen)
@@ -117,12 +114,14 @@ class FormalRewards:
                 break
             candidates = [self._unless_known(c, s) for c in candidates]
             seen += candidates
-            scores = np.append(scores, self.agreements(candidates, labels, s))
+            right += self._right(candidates, labels, s)
+            scores = np.array([_share(one) for one in right])
             best = int(np.argmax(scores))
-            if scores[best] > least:
+            if self._is_accepted(mine, right[best]):
                 more = {**shared, "scores": shown_scores(seen, scores)}
                 return self._accept(s, seen, best, float(scores[best]), labels, env_steps, more)
-        reason = f"None of {len(seen)} candidates agrees with more than {before:.1%} of labels"
+        enough = "more" if config.accept == "better" else "no significantly fewer"
+        reason = f"None of {len(seen)} candidates agrees with {enough} than {before:.1%} of labels"
         written.record(s, env_steps, "kept", seen, **shared, reason=reason,
                        scores=shown_scores(seen, scores))  # fmt: skip
         return f"seed {written.seed(s)}: formal reward kept. {reason}"
@@ -192,6 +191,29 @@ class FormalRewards:
                        chosen=chosen.index, agreement=agreement, reason=reason)  # fmt: skip
         return f"seed {written.seed(s)}: formal reward {chosen.index} accepted. {reason}"
 
+    def _right(
+        self, candidates: Sequence[Candidate], labels: Labels, s: int
+    ) -> list[np.ndarray | None]:
+        """For each candidate, on which of seed s's decided labels it prefers the same clip; None
+        where it was refused."""
+        found: list[np.ndarray | None] = [None] * len(candidates)
+        compiled = [i for i, c in enumerate(candidates) if c.reward]
+        if compiled:
+            programs = [r for c in candidates if (r := c.reward)]
+            values = values_at_once(programs, self._spec.formal_view, _inputs(labels, s))
+            for i, value in zip(compiled, np.asarray(values), strict=True):
+                found[i] = _right(value, labels, s)
+        return found
+
+    def _is_accepted(self, mine: np.ndarray | None, other: np.ndarray | None) -> bool:
+        """Whether a refined reward, right on `other`, takes the place of one right on `mine`."""
+        if mine is None or other is None:
+            return False
+        lost, won = int(np.sum(mine & ~other)), int(np.sum(other & ~mine))
+        if self._config.accept == "better":
+            return won > lost
+        return lost - won <= _ONE_SIDED_5_PERCENT * np.sqrt(lost + won)
+
     def _unless_known(self, candidate: Candidate, s: int) -> Candidate:
         """The candidate, refused if this seed uses it or has rolled it back before."""
         if candidate.reward and candidate.reward == self.written.reward(s):
@@ -206,20 +228,17 @@ def _inputs(labels: Labels, s: int) -> tuple[Any, ...]:
     return tuple(jnp.asarray(labels[k][s]) for k in ("next_obs", "action", "target"))
 
 
-def _agreement(value: np.ndarray, labels: Labels, s: int, first: int = 0) -> float:
-    """Part of the decided labels, from the `first` on, whose clip with the larger sum of values
-    [M, 2, H] is the preferred one."""
+def _right(value: np.ndarray, labels: Labels, s: int, first: int = 0) -> np.ndarray:
+    """For each decided label of seed s, from the `first` on, whether its clip with the larger sum
+    of values [M, 2, H] is the preferred one."""
     given = slice(first, labels["count"][s])
     total = value.astype(np.float64).sum(-1)[given]
     preference = labels["preference"][s, given]
-    decided = preference != 0.5
-    if not decided.any():
-        return 0.0
-    right = (total[:, 1] > total[:, 0]) == (preference > 0.5)
-    return float(right[decided].mean())
+    return ((total[:, 1] > total[:, 0]) == (preference > 0.5))[preference != 0.5]
 
 
-def _standard_error(agreement: float, labels: Labels, s: int) -> float:
-    """Of an agreement with the decided labels of seed s."""
-    decided = int(np.sum(labels["preference"][s, : labels["count"][s]] != 0.5))
-    return float(np.sqrt(agreement * (1.0 - agreement) / max(decided, 1)))
+def _share(right: np.ndarray | None) -> float:
+    """The part of labels that a reward is right on; -inf for a refused one, 0 without labels."""
+    if right is None:
+        return -np.inf
+    return float(right.mean()) if right.size else 0.0

@@ -83,25 +83,31 @@ def test_selection_and_refinement_by_agreement(
     assert formal.written.history.entries[-1]["refused"]
 
 
-@pytest.mark.parametrize(("tolerance", "accepted"), [(0.0, False), (0.7, False), (0.9, True)])
+@pytest.mark.parametrize(("accept", "lost", "accepted"), [
+    ("better", 2, True),  # 3 labels won
+    ("better", 3, False),
+    ("not_worse", 8, True),  # (8 - 3) / sqrt(8 + 3) = 1.51
+    ("not_worse", 9, False),  # (9 - 3) / sqrt(9 + 3) = 1.73
+])  # fmt: skip
 def test_labels_that_cannot_tell_leave_it_to_the_language_model(
-    tolerance, accepted, changed, formal_rewards, fixed_replies, code, tmp_path
+    accept, lost, accepted, changed, formal_rewards, fixed_replies, code, tmp_path
 ):
-    """Six of eight labels against five: 0.82 standard errors, 0.125 / sqrt(0.75 * 0.25 / 8)."""
-    config = changed(formal={"tolerance": tolerance, "candidates": 2, "attempts": 1})
-    height, same = code("observation[2]"), code("0.0 * observation[2]")
+    config = changed(
+        formal={"accept": accept, "candidates": 2, "attempts": 1}, feedback={"labels": 24}
+    )
+    height, side = code("observation[2]"), code("observation[0]")
     formal = formal_rewards(config, tmp_path / "r", fixed_replies(height, height))
-    labels = labelled(config)
-    labels["count"][:] = 8
-    labels["preference"][:, :8] = [0, 0, 0, 0, 0, 1, 1, 1]  # five for the first of equals
-    labels["next_obs"][:, :8, 0, :, 2] = 0.0
-    higher = np.array([1, 1, -1, -1, -1, 1, 1, 1])  # two of them are wrong
-    labels["next_obs"][:, :8, 1, :, 2] = higher[:, None]
-    candidates = formal.first_candidates()
-    formal.select(candidates, np.zeros((config.training.seeds, 2)), 0, "label_agreement")
-    assert formal.agreement(formal.written.reward(0), labels, 0) == 6 / 8
-    assert formal.agreement(formal.compile(same), labels, 0) == 5 / 8
-    formal.writer.model = fixed_replies(height, same)
+    labels, count = labelled(config), 24
+    labels["count"][:] = count
+    obs, preference = labels["next_obs"], labels["preference"]
+    obs[:, :count, 0], obs[:, :count, 1] = 0.0, 1.0  # both prefer the second clip
+    preference[:, :count] = 1.0
+    obs[:, :lost, 1, :, 0] = -1.0
+    obs[:, lost : lost + 3, 1, :, 2] = -1.0
+    formal.select(formal.first_candidates(), np.zeros((config.training.seeds, 2)), 0, "x")
+    assert formal.agreement(formal.written.reward(0), labels, 0) == (count - 3) / count
+    assert formal.agreement(formal.compile(side), labels, 0) == (count - lost) / count
+    formal.writer.model = fixed_replies(height, side)
     events = refine(formal, labels, 500)
     assert all(("accepted" in event) is accepted for event in events)
     # The reward in use is no candidate for itself.
