@@ -80,9 +80,9 @@ TASKS |= {name: _PANDA for name in names("panda")}
 _TABLE_TOP: Preset = {"dense_scale": 1.0, "feedback.clip_length": 2, "feedback.frames_shown": 2}
 TASKS |= {name: _TABLE_TOP for name in names("tabletop")}
 # Where every start differs, a small network with three times the updates reaches success in less
-# time on a CPU: its update costs 0.22 of the other's (docs/performance.md, docs/findings.md). Labels
-# seldom tell formal rewards apart that lead to success from those on which a policy gets stuck, so a
-# refinement need not win against them (docs/findings.md).
+# time on a CPU: its update costs 0.22 of the other's (docs/performance.md, docs/findings.md).
+# Labels seldom tell a formal reward that a policy gets stuck on from the others: a refinement
+# need not win against them (docs/findings.md).
 _RANDOM: Preset = {
     "updates": 96,
     "sac.hidden": (128, 128),

@@ -9,6 +9,8 @@ import pytest
 
 from core_jax.runs import run_folder
 from core_jax.runs.config import Config
+from core_jax.runs.differences import differences
+from core_jax.runs.fingerprint import fingerprint
 from core_jax.runs.layout import to_dict
 from core_jax.runs.lock import FolderLock
 from core_jax.runs.presets import make_config
@@ -74,6 +76,21 @@ def test_a_setting_newer_than_a_run_has_its_default_there(run):
     with pytest.raises(ValueError, match="feedback.pairs was uniform, is entropy"):
         run_folder.prepare(run, other, resume=True)
     run_folder.prepare(run, Config(), resume=True)
+
+
+def test_a_run_from_before_a_rule_was_a_setting_keeps_its_rule(tmp_path):
+    """The task's preset is another one today."""
+    folder, config = tmp_path / "run", make_config(protocol="random")
+    assert config.settings.formal.accept == "not_worse"
+    run_folder.prepare(folder, config, resume=False)
+    path = folder / "config.json"
+    stored = json.loads(path.read_text())
+    assert differences(stored) == {}
+    del stored["formal"]["accept"]
+    path.write_text(json.dumps(stored))
+    assert run_folder.load_config(folder).settings.formal.accept == "better"
+    assert differences(stored) == {"formal.accept": "better"}
+    assert fingerprint(stored) != fingerprint(to_dict(config))
 
 
 def test_a_run_folder_is_never_overwritten(run, tmp_path):
