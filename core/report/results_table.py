@@ -30,12 +30,13 @@ def full(results: Sequence[Result]) -> list[Table]:
     """Every table, with a row for each published method."""
     found = grouped(results)
     methods = list(dict.fromkeys([*paper.METHODS, *(row.method for row in found)]))
-    tables = _main(found, methods)
-    return [*tables, labels_table(found), runs_table(results)]
+    tables = [*_main(found, methods), grid_table(found)]
+    return [table for table in (*tables, labels_table(found), runs_table(results)) if table.rows]
 
 
 def short(results: Sequence[Result]) -> list[Table]:
-    """The tables of success and return: rows with several tasks, and their methods."""
+    """The tables of success and return on the ten published tasks: rows with several of them, and
+    their methods."""
     return _main(grouped(results), None, least=2)
 
 
@@ -87,10 +88,10 @@ def success_table(
     )
 
 
-def grid_table(rows: Sequence[Row], least: int = 1) -> Table:
+def grid_table(rows: Sequence[Row]) -> Table:
     """MiniGrid: success in percent, a column for each task."""
     tasks, cells = envs.names("minigrid"), []
-    here, methods = _shown_rows(list(rows), tasks, None, least)
+    here, methods = _shown_rows(list(rows), tasks, None, least=1)
     for method in methods:
         for row in (one for one in here if one.method == method):
             line = (_each(row.values(task, "success"), _percent) for task in tasks)
@@ -190,7 +191,7 @@ def _main(rows: Sequence[Row], methods: Sequence[str] | None = None, least: int 
     protocols = list(dict.fromkeys(["paper", *(row.protocol for row in rows)]))
     makers = (success_table, return_table)
     tables = [make(rows, protocol, methods, least) for make in makers for protocol in protocols]
-    return [table for table in (*tables, grid_table(rows, least)) if table.rows]
+    return [table for table in tables if table.rows]
 
 
 def _shown_rows(
