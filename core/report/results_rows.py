@@ -71,7 +71,8 @@ def grouped(results: Iterable[Result]) -> list[Row]:
         taken = {seed for other in here if other.task == one.task for seed in other.seeds}
         if not taken & set(one.seeds):
             here.append(one)
-    rows = [Row(*key, results=tuple(found)) for key, found in groups.items()]
+    by_seed = lambda found: tuple(sorted(found, key=lambda one: one.seeds))
+    rows = [Row(*key, results=by_seed(found)) for key, found in groups.items()]
     return sorted(rows, key=lambda r: (_rank(r.method), r.protocol, r.teacher, r.settings))
 
 

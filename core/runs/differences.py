@@ -16,7 +16,7 @@ from core_jax.runs.presets import make_config
 from core_jax.runs.run_folder import current_version
 
 # Defaults depend on these, so their own differences are looked for without them.
-_CHOICES = ("learner", "model", "teacher", "frm", "rrm", "residual_input")
+_CHOICES = ("learner", "model", "teacher", "frm", "rrm", "residual_input", "reward_input")
 # No result depends on these, or a report has columns of its own for them.
 _APART = {
     "task", "method", "protocol", "seed", "seeds", "teacher", "scripted.kind", "max_cost",
@@ -68,6 +68,7 @@ def _known(name: str, value: Any) -> bool:
         "frm": lambda: (True, False),
         "rrm": lambda: (True, False),
         "residual_input": lambda: ("state", "pixels"),
+        "reward_input": lambda: ("state", "pixels"),
     }[name]()
     return isinstance(value, (str, bool)) and value in valid
 

@@ -86,6 +86,8 @@ def test_settings_are_what_differs_from_the_tasks_and_methods_defaults():
     assert differences(to_dict(make_config(residual_input="pixels"))) == {
         "residual_input": "pixels"
     }
+    states = make_config(method="erl_vlm", reward_input="state")
+    assert differences(to_dict(states)) == {"reward_input": "state"}
     given = make_config(rrm=False, sac={"gamma": 0.9}, max_cost=1.0)
     assert differences(to_dict(given)) == {"rrm": False, "sac.gamma": 0.9}
     ppo = differences(to_dict(make_config(method="env_dense", learner="ppo", ppo={"clip": 0.3})))
