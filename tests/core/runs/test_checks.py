@@ -27,7 +27,7 @@ ZERO = NEGATIVE | {
     "PrefVLMConfig.unsupervised_steps", "VLMAR3LConfig.relative_weight",
     "AdapterConfig.inverse_weight", "RimeConfig.alpha", "RimeConfig.first_beta",
     "RimeConfig.last_beta", "PairsConfig.critic_updates", "PairsConfig.max_lag",
-    "Config.seed", "Config.checkpoint_every", "TrainingConfig.updates",
+    "Config.seed", "Config.randomise", "Config.checkpoint_every", "TrainingConfig.updates",
     "TrainingConfig.random_steps", "SACConfig.temperature_lr", "SACConfig.noise_correlation",
     "PPOConfig.gae_lambda", "PPOConfig.entropy_weight", "PPOConfig.kl_weight", "PixelConfig.shift",
     "PreferenceConfig.importance_weight", "FeedbackConfig.first_round", "FeedbackConfig.alpha",
