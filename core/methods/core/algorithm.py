@@ -5,7 +5,7 @@
     train on F; then, round after round:
         ask a teacher which of two clips is better, and for scores of their frames
         fit the residual reward R to all labels; from the first fit on train on (1-a) F + a R
-        at some steps ask for a better F, and accept it unless labels speak against it
+        at some steps ask for a better F, and accept it by its agreement with labels
         after an evaluation roll an accepted F back if training with it got worse
 
 Each line is a trigger below; `formal.py` and `residual.py` have the details.
