@@ -22,6 +22,9 @@ from core_jax import envs  # noqa: E402
 from core_jax.training import devices  # noqa: E402
 
 devices.prepare_cpu(2)
+# Traced programs are many objects that live on: to look for garbage among them every 700 objects
+# takes a twentieth of the suite.
+gc.set_threshold(200_000, 50, 100)
 
 
 @pytest.fixture(autouse=True, scope="session")

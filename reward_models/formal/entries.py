@@ -14,6 +14,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
+from jax import dtypes
 
 from core_jax.reward_models.formal import safe_math
 from core_jax.reward_models.formal.conversions import to_array, weak
@@ -213,8 +214,9 @@ def like(fill: float | None) -> Callable[..., Any]:
     def create(a: Any, fill_value: Any = fill) -> Any:
         value, fill_value = to_array(a), to_array(fill_value)
         kind = value.dtype if is_array(value) else np.asarray(value).dtype  # of ints: ints
-        library = jnp if is_traced(fill_value) else np
-        return library.full(np.shape(value), fill_value).astype(kind)
+        if is_traced(fill_value):
+            return jnp.full(np.shape(value), fill_value).astype(dtypes.canonicalize_dtype(kind))
+        return np.full(np.shape(value), fill_value).astype(kind)
 
     return create
 

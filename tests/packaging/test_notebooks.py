@@ -61,6 +61,7 @@ def test_the_first_half_hour(monkeypatch):
     assert len(names["snapshots"]) == names["world"].spec.horizon
 
 
+@pytest.mark.long
 def test_label_and_fit():
     names = run(ROOT / "examples" / "label_and_fit.ipynb")
     assert names["teacher_accuracy"] > 0.8 and names["rule_accuracy"] > 0.8

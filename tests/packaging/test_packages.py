@@ -156,7 +156,7 @@ def test_the_wheel_has_the_console_command_and_the_licence(wheel):
 TRAIN = "train --steps 2000 --envs 20 --random-steps 1000 --eval-every 2000 --final-episodes 2"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_installed_wheel_trains_beside_the_packages_of_this_environment(wheel, tmp_path):
     """Installs the wheel alone; a line with a path shows it the packages that are here."""
     programs = new_environment(tmp_path)

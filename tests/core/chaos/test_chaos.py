@@ -50,7 +50,7 @@ def disturbed(seed, case, references, folder, kinds=None):
     return problems
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_disturbed_run_is_the_undisturbed_one(tmp_path):
     references, case = References(tmp_path / "references"), CASES[2]
     for seed, kinds in ((0, ["kill", "damage"]), (1, ["term"])):

@@ -208,7 +208,7 @@ def test_a_run_of_eureka(searched):
     assert len(json.loads((out / "rewards" / "trials.json").read_text())) == 4
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_search_that_was_killed_trains_no_candidate_twice(searched, point, tmp_path, monkeypatch):
     config, undisturbed, summary = searched
     out, trained = tmp_path / "killed", []

@@ -127,16 +127,14 @@ def test_ppo_is_swept_too():
     assert np.abs(moved[0] - moved[1]).max() > 1e-5
 
 
-def test_a_run_names_its_members_and_can_be_resumed_and_loaded(tmp_path):
+@pytest.mark.slow
+def test_a_run_names_its_members(tmp_path):
     config = config_of(sweep={"sac.tau": (0.01, 0.1)}, checkpoint_every=20)
     summary = run(config, tmp_path / "run", quiet=True, env=WORLD)
     assert summary["members"] == [{"seed": 0, "sac.tau": 0.01}, {"seed": 0, "sac.tau": 0.1}]
     assert len(summary["success"]) == 2
     rows = [json.loads(x) for x in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert all(len(row["critic_loss"]) == 2 for row in rows)
-    longer = config_of(sweep={"sac.tau": (0.01, 0.1)}, checkpoint_every=20, steps=80)
-    again = run(longer, tmp_path / "run", resume=True, quiet=True, env=WORLD)
-    assert again["env_steps"] == 80 and again["members"] == summary["members"]
     with pytest.raises(ValueError, match="another config: sweep.sac.tau was"):
         run(
             config_of(sweep={"sac.tau": [0.01, 0.2]}, steps=80),
@@ -144,6 +142,15 @@ def test_a_run_names_its_members_and_can_be_resumed_and_loaded(tmp_path):
             resume=True,
             env=WORLD,
         )
+
+
+@pytest.mark.long
+def test_a_sweep_is_resumed_with_more_steps(tmp_path):
+    config = config_of(sweep={"sac.tau": (0.01, 0.1)}, checkpoint_every=20)
+    summary = run(config, tmp_path / "run", quiet=True, env=WORLD)
+    longer = config_of(sweep={"sac.tau": (0.01, 0.1)}, checkpoint_every=20, steps=80)
+    again = run(longer, tmp_path / "run", resume=True, quiet=True, env=WORLD)
+    assert again["env_steps"] == 80 and again["members"] == summary["members"]
 
 
 @pytest.mark.parametrize(

@@ -151,7 +151,7 @@ def ended(process):
     return json.loads(output.splitlines()[-1])
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_processes_that_are_killed_give_what_one_gives(tmp_path):
     one, two = tmp_path / "one", tmp_path / "two"
     expected = ended(start(one))

@@ -174,7 +174,7 @@ def test_killed_and_resumed_is_undisturbed(small, finished, command, tmp_path):
     assert history[0] == history[1]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_more_steps_and_a_damaged_checkpoint(small, finished, tmp_path, monkeypatch):
     monkeypatch.setattr(finish, "draw", lambda *args: None)
     undisturbed, summary, _ = finished

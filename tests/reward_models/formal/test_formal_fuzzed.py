@@ -1,6 +1,7 @@
 """What the fuzzer found: one case of each kind, with NumPy's values or refused."""
 
 import re
+import warnings
 
 import pytest
 from formal_judge import difference, program
@@ -30,6 +31,13 @@ def test_a_write_into_a_view_shows_in_its_array(body):
 ])  # fmt: skip
 def test_what_numpy_does_not_let_be_written_is_refused(body):
     assert "this array is read-only" in difference(program(body))
+
+
+def test_an_array_of_double_precision_is_asked_for_in_silence():
+    body = "w = np.array([0.5, 1.0])\nr = np.full_like(w, observation[0])[1]"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert difference(program(body)) == ""
 
 
 @pytest.mark.parametrize("body", [

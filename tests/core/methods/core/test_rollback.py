@@ -63,17 +63,24 @@ def rows(out):
     return [{k: v for k, v in row.items() if k not in WALL_COLUMNS} for row in lines]
 
 
-@pytest.mark.slow
-def test_a_run_rolls_a_reward_back_and_so_does_the_run_resumed(
-    changed, point, tmp_path, monkeypatch
-):
-    config = changed(task="point_world:Point", eval_every=250, formal={"refine_at": [1_250]})
+@pytest.fixture
+def config(changed, monkeypatch):
+    """Of a run whose refined reward is rolled back."""
     monkeypatch.setattr(setup, "check_chat_model", lambda *_, **__: None)
     monkeypatch.setattr(setup, "make_chat_model", lambda *_, **__: Chat())
     monkeypatch.setattr(rollback, "agreement_verdict", lambda *_: "It made things worse")
-    out, again = tmp_path / "undisturbed", tmp_path / "resumed"
+    return changed(task="point_world:Point", eval_every=250, formal={"refine_at": [1_250]})
+
+
+def history_of(out):
+    return json.loads((out / "rewards" / "history.json").read_text())
+
+
+@pytest.mark.slow
+def test_a_run_rolls_a_reward_back(config, point, tmp_path):
+    out = tmp_path / "run"
     run(config, out, quiet=True, env=point)
-    history = json.loads((out / "rewards" / "history.json").read_text())
+    history = history_of(out)
     events = [(h["env_steps"], h["event"]) for h in history if h["seed"] == 0]
     # Selected after the random steps; the second evaluation after 1,250 is at 1,750.
     assert events == [(500, "selected"), (1_250, "accepted"), (1_750, "rolled back")]
@@ -86,16 +93,21 @@ def test_a_run_rolls_a_reward_back_and_so_does_the_run_resumed(
     data = found.seeds.replay.data
     value, _ = score(COLUMN, programs, point.spec.formal_view, data)
     np.testing.assert_allclose(data.rewards["formal"], value, atol=1e-5)
-    # Resumed from a checkpoint in the middle of the probation, it is the same run.
+
+
+@pytest.mark.long
+def test_resumed_in_the_middle_of_the_probation_it_is_the_same_run(config, point, tmp_path):
+    out, again = tmp_path / "undisturbed", tmp_path / "resumed"
+    run(config, out, quiet=True, env=point)
     shutil.copytree(out, again)
     (again / "summary.json").unlink()
     shutil.rmtree(again / "checkpoints" / "step_000002000")
     run(config, again, resume=True, quiet=True, env=point)
     assert rows(again) == rows(out)
-    assert json.loads((again / "rewards" / "history.json").read_text()) == history
+    assert history_of(again) == history_of(out)
     for a, b in zip(
         jax.tree.leaves(restore.load(again).seeds.learner),
-        jax.tree.leaves(found.seeds.learner),
+        jax.tree.leaves(restore.load(out).seeds.learner),
         strict=True,
     ):
         np.testing.assert_array_equal(a, b)

@@ -57,7 +57,7 @@ def test_without_an_oracle_the_models_labels_alone_make_the_reward(tmp_path):
     assert summary["labels"] == 0 and summary["pairs"] == 48 and summary["embedding"] == "clip"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_oracle_is_asked_about_uncertain_pairs_up_to_its_budget(tmp_path, monkeypatch):
     uncertain_after_the_first(monkeypatch)
     rows, summary = finished(WITH_ORACLE, tmp_path / "run")
