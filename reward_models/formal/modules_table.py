@@ -15,7 +15,7 @@ from core_jax.reward_models.formal import math_domain, safe_math
 from core_jax.reward_models.formal.conversions import to_array, to_jax, weak
 from core_jax.reward_models.formal.entries import bind, cast, entry, number
 from core_jax.reward_models.formal.memory import fresh
-from core_jax.reward_models.formal.numpy_linalg import WIDE_LINALG
+from core_jax.reward_models.formal.numpy_linalg import WIDE_LINALG, raises_if_singular
 from core_jax.reward_models.formal.numpy_table import NUMPY
 from core_jax.reward_models.formal.values import Primitive, PythonRaises, ValueProblem, is_traced
 from core_jax.reward_models.formal.whole_numbers import check_cast
@@ -41,6 +41,7 @@ def _square(name: str, jax_function: Callable, numpy_function: Callable, right: 
         values = [jnp.asarray(weak(value), jnp.float32) for value in values]
         if evaluator.active is not None:
             values[0] = jnp.where(evaluator.active, values[0], jnp.eye(sides[0]))
+        raises_if_singular(evaluator, name, values[0])
         return jax_function(*values)
 
     return Primitive(name, call)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ast
 import builtins
+import contextlib
 import functools
 import math
 import sys
 import warnings
+from collections.abc import Callable, Iterator
 from types import ModuleType, SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -169,6 +171,33 @@ def code_of(program: Program, dtype: type, scale: float) -> Any:
     return compile(tree, "<fuzz>", "exec")
 
 
+@contextlib.contextmanager
+def finite_matrices() -> Iterator[None]:
+    """Decompositions of NaN and infinity raise.
+
+    What LAPACK does with them depends on its build: an error, NaN, numbers, or it never ends.
+    """
+    with contextlib.ExitStack() as stack:
+        for name in ("svd", "svdvals", "pinv", "eigvalsh", "eigh", "lstsq"):
+            read = np.tril if name.startswith("eig") else np.asarray
+            function = _of_finite(getattr(np.linalg, name), read)
+            stack.enter_context(mock.patch.object(np.linalg, name, function))
+        fit = _of_finite(np.polyfit, np.asarray)
+        stack.enter_context(mock.patch.object(np, "polyfit", fit))
+        yield
+
+
+def _of_finite(function: Callable, read: Callable) -> Callable:
+    @functools.wraps(function)
+    def called(*args: Any, **kwargs: Any) -> Any:
+        first = args[0] if args else next(iter(kwargs.values()))
+        if not np.all(np.isfinite(read(first))):
+            raise np.linalg.LinAlgError("NaN or infinity")
+        return function(*args, **kwargs)
+
+    return called
+
+
 def under_numpy(
     program: Program, reward: FormalReward, batch: list[np.ndarray], dtype: type = np.float64,
     scale: float = 0.0,
@@ -189,7 +218,7 @@ def under_numpy(
     numpy = NARROW if dtype is np.float32 else np
     ignore = np.errstate(all="ignore", over=beyond, under=beyond)
     empty = mock.patch.object(np, "empty", np.zeros)  # whatever the memory held before
-    with ignore, empty, warnings.catch_warnings():
+    with ignore, empty, finite_matrices(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", COMPLEX)  # a reward is no complex number
         code = code_of(program, dtype, scale)
