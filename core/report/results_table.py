@@ -37,7 +37,7 @@ def full(results: Sequence[Result]) -> list[Table]:
 def short(results: Sequence[Result]) -> list[Table]:
     """The tables of success and return on the ten published tasks: rows with several of them, and
     their methods."""
-    return _main(grouped(results), None, least=2)
+    return _main(grouped(results), None, least=3)
 
 
 _SUCCESS_NOTE = (

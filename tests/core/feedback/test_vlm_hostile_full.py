@@ -74,7 +74,8 @@ def figures(out, service, summary):
 
 @pytest.mark.long
 @pytest.mark.parametrize(
-    ("method", "words"), [("core", ()), ("rl_vlm_f", ("--reward-input", "state"))]
+    ("method", "words"),
+    [("core", ()), ("rl_vlm_f", ("--reward-input", "state", "--seeds", 3, "--steps", 60_000))],
 )
 def test_a_hostile_service_costs_no_success(method, words, tmp_path):
     found, answers = {}, {}
@@ -88,13 +89,14 @@ def test_a_hostile_service_costs_no_success(method, words, tmp_path):
         found[kind] = figures(out, service, summary)
         answers[kind] = service.answered
         found[kind]["waited"] = rows[-1]["label_wait_seconds"]
-        evaluated = [row["success"][0] for row in rows if row.get("evaluated")]
+        evaluated = [statistics.mean(row["success"]) for row in rows if row.get("evaluated")]
         found[kind]["late success"] = statistics.mean(evaluated[len(evaluated) // 2 :])
         assert "Traceback" not in stderr and KEY not in stderr
         assert KEY[:12].encode() not in b"".join(p.read_bytes() for p in out.glob("*.*"))
     print(json.dumps(found, indent=1))
     honest, hostile = found["honest"], found["hostile"]
-    # Labels arrive at other times, so the policies differ, and one evaluation is one episode here.
+    # Labels arrive at other times, so the policies differ, and one evaluation is one episode a seed:
+    # a run of rl_vlm_f, which has no formal reward to hold on to, needs several.
     assert abs(hostile["late success"] - honest["late success"]) <= 0.25
     assert hostile["labels"] == honest["labels"]
     assert hostile["cost"] <= MOST and set(hostile["faults"]) > set(MIXED[::2])
