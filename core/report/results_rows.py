@@ -11,6 +11,10 @@ from core_jax.report.results import Result
 
 # The teacher's name says these.
 _SAID_ELSEWHERE = ("scripted.kind", "scripted.judge")
+# Settings that many rows share, by a name that the tables explain.
+NAMED = {
+    "small SAC": {"sac.hidden": "[128, 128]", "sac.normalise_obs": "true", "updates": "96"},
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +39,7 @@ class Row:
         chosen = None if tasks is None else set(tasks)
         parts = [self.teacher or "no labels"]
         parts += [self.learner] * (self.learner != "sac")
-        parts += [f"{k} {v}" for k, v in self.settings if k not in _SAID_ELSEWHERE]
+        parts += _named(self.settings)
         here = [one for one in self.results if chosen is None or one.task in chosen]
         steps = sorted({one.env_steps for one in here if one.env_steps is not None})
         if steps:
@@ -74,6 +78,14 @@ def grouped(results: Iterable[Result]) -> list[Row]:
     by_seed = lambda found: tuple(sorted(found, key=lambda one: one.seeds))
     rows = [Row(*key, results=by_seed(found)) for key, found in groups.items()]
     return sorted(rows, key=lambda r: (_rank(r.method), r.protocol, r.teacher, r.settings))
+
+
+def _named(settings: Iterable[tuple[str, str]]) -> list[str]:
+    """Settings as text, with the names of those that have one."""
+    left = {k: v for k, v in settings if k not in _SAID_ELSEWHERE}
+    names = [name for name, own in NAMED.items() if own.items() <= left.items()]
+    shared = {k for name in names for k in NAMED[name]}
+    return [*names, *(f"{k} {v}" for k, v in left.items() if k not in shared)]
 
 
 def text_of(value: object) -> str:

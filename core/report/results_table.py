@@ -13,7 +13,7 @@ from typing import NamedTuple
 from core_jax import envs
 from core_jax.report import paper, statistics
 from core_jax.report.results import Result
-from core_jax.report.results_rows import Row, grouped, text_of
+from core_jax.report.results_rows import NAMED, Row, grouped, text_of
 from core_jax.report.text import as_cell
 
 
@@ -44,7 +44,11 @@ _SUCCESS_NOTE = (
     "Mean over seeds of the final policy's success; in brackets each seed, where they differ. "
     "IQM: interquartile mean over tasks and seeds with a 95% interval of the stratified "
     "bootstrap, of two tasks or more. Published: 500,000 steps, three seeds; their IQM is of the "
-    "means of the tasks. Empty: not run."
+    "means of the tasks. Empty: not run. "
+    + " ".join(
+        f"{name[0].upper()}{name[1:]}: {', '.join(f'{k} {v}' for k, v in own.items())}."
+        for name, own in NAMED.items()
+    )
 )
 
 

@@ -64,6 +64,7 @@ def catching() -> Iterator[None]:
         watcher.join()
         os.close(read)
         os.close(write)
+        _received.clear()  # a run that follows without `catching` is not stopped
 
 
 def set_idle(when: str, may_leave: Callable[[], bool] = lambda: True) -> None:

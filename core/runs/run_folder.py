@@ -30,6 +30,7 @@ RENEWABLE = (
     *(f"{chat}.{name}" for chat in ("chat", "vlm.chat")
       for name in ("base_url", "send_key", "timeout", "retries", "prices")),
 )  # fmt: skip
+_AS_TRAINED = ".config.json"  # a copy of config.json, which tells whether that was edited
 # Settings of the version before, by where they are now; groups that this run has no use for, and
 # settings that became part of another, are left out when such a config is read.
 _RENAMED = {"pixels.relabel": "pixels.rescore_every"}
@@ -63,6 +64,7 @@ def prepare(out: Path, config: Config, resume: bool) -> None:
     for name in ("rewards", "checkpoints"):
         (out / name).mkdir(parents=True, exist_ok=True)
     files.write_json(path, to_dict(config))
+    files.write_json(out / _AS_TRAINED, to_dict(config))
 
 
 @contextlib.contextmanager
@@ -90,7 +92,13 @@ def check_same(out: Path, config: Config) -> None:
     Raises:
         ValueError: they differ in something that a result depends on; more steps are allowed.
     """
-    before = load_config(out)
+    _check_against(load_config(out), config, f"{out} holds a run of another config")
+    if (out / _AS_TRAINED).exists():
+        edited = f"{out}/config.json was edited, and the run in it was trained with another config"
+        _check_against(load_config(out, _AS_TRAINED), config, edited)
+
+
+def _check_against(before: Config, config: Config, message: str) -> None:
     stored = to_dict(before)
     # More steps continue the same run, unless trials, a share of the steps long, chose for it.
     trials = config.recipe.parallel_seeds(config.settings, config.training) > config.training.seeds
@@ -98,16 +106,16 @@ def check_same(out: Path, config: Config) -> None:
         stored["steps"] = config.training.steps
     differing = sorted(_differing(stored, to_dict(config)))
     if differing:
-        raise ValueError(f"{out} holds a run of another config: {'; '.join(differing)}")
+        raise ValueError(f"{message}: {'; '.join(differing)}")
 
 
-def load_config(out: Path) -> Config:
-    """The config of a run's folder.
+def load_config(out: Path, name: str = "config.json") -> Config:
+    """The config of a run's folder, or a copy of it by another name.
 
     Raises:
         ValueError: it is no run's folder, or one of a version with other settings.
     """
-    path = out / "config.json"
+    path = out / name
     if not path.exists():
         raise ValueError(f"{out} is not a run's folder: it has no config.json")
     try:

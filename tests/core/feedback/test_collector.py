@@ -188,7 +188,10 @@ def test_abstentions_are_asked_but_not_kept(made):
     collector.ask(1, 200, fits=True)
     row = settle(collector, 200).row["feedback"]
     assert (row["asked"], row["abstained"]) == (3, 6)
-    assert collector.labels["count"].tolist() == [0, 0]
+    assert collector.labels["count"].tolist() == [0, 0] and not collector.complete
+    collector.ask(2, 300, fits=True)
+    settle(collector, 300)
+    assert collector.labels["count"].min() > 0 and collector.complete
 
 
 def test_rounds_end_with_the_labels(made):

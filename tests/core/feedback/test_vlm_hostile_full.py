@@ -95,8 +95,8 @@ def test_a_hostile_service_costs_no_success(method, words, tmp_path):
         assert KEY[:12].encode() not in b"".join(p.read_bytes() for p in out.glob("*.*"))
     print(json.dumps(found, indent=1))
     honest, hostile = found["honest"], found["hostile"]
-    # Labels arrive at other times, so the policies differ, and one evaluation is one episode a seed:
-    # a run of rl_vlm_f, which has no formal reward to hold on to, needs several.
+    # Labels arrive at other times, so the policies differ, and an evaluation is one episode a seed:
+    # rl_vlm_f, which has no formal reward to hold on to, needs several seeds.
     assert abs(hostile["late success"] - honest["late success"]) <= 0.25
     assert hostile["labels"] == honest["labels"]
     assert hostile["cost"] <= MOST and set(hostile["faults"]) > set(MIXED[::2])

@@ -10,7 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from core_jax.methods.preferences import LearnedReward, check_clips
+from core_jax.methods.core.algorithm import CoreRun
+from core_jax.methods.preferences import LearnedReward, PreferenceRun, check_clips
+from core_jax.methods.triggers import Arrived
 from core_jax.training.streams import Stream, stream_keys
 
 SEEDS, FIRST = 2, 5
@@ -97,6 +99,20 @@ def test_the_first_fit_switches_the_reward_on_and_starts_the_critics_afresh(seed
     np.testing.assert_array_equal(after.sources["other"], seeds.sources["other"])
     assert metrics.keys() == {"fit_loss"}
     np.testing.assert_allclose(metrics["fit_loss"], [0.5, 1.0])
+
+
+@pytest.mark.parametrize("kind", [PreferenceRun, CoreRun])
+def test_nothing_is_fitted_before_every_seed_has_a_label(kind):
+    """Answers came, and all were abstentions of one seed: the reward and the critics stay."""
+    collector = SimpleNamespace(complete=False)  # whatever a fit reads besides is not there
+    run = SimpleNamespace(collector=collector, residual=object())
+    before = object()
+    at = SimpleNamespace(arrived=Arrived(answered=True, fits=True), seeds=before, row={})
+    kind.fit(run, at)
+    assert at.seeds is before and at.row == {}
+    collector.complete = True
+    with pytest.raises(AttributeError):
+        kind.fit(run, at)
 
 
 def test_later_fits_change_the_source_alone(seeds, collector):

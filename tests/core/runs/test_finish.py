@@ -1,9 +1,12 @@
 """What is said at the end of a run, and of steps that are not finite."""
 
+import json
+
 import pytest
 
 import core_jax
-from core_jax.runs import finish
+from core_jax.runs import finish, metrics
+from core_jax.visual import episodes
 
 
 def test_steps_that_are_not_finite_are_reported_once():
@@ -25,3 +28,18 @@ def test_a_run_that_asks_for_no_labels_says_so(method, labels, said):
     assert bool(line) == said
     if line:
         assert "the first round comes after 2,000 steps" in line
+
+
+def test_a_picture_that_cannot_be_drawn_is_a_line(tmp_path, monkeypatch):
+    def fails(*args, **kwargs):
+        raise ImportError("no canvas")
+
+    monkeypatch.setattr(metrics, "plot_curve", fails)
+    monkeypatch.setattr(episodes, "from_record", lambda *_: None)
+    monkeypatch.setattr(episodes, "contact_sheet", lambda *args: args[3].write_bytes(b"drawn"))
+    (tmp_path / "summary.json").write_text(json.dumps({"success": [1.0]}))
+    (tmp_path / "metrics.jsonl").write_text("")
+    notes: list[str] = []
+    finish.draw(core_jax.make_config(), None, None, {}, tmp_path, notes.append)
+    assert notes == ["curve.png was not drawn: ImportError: no canvas"]
+    assert (tmp_path / "episode.png").read_bytes() == b"drawn"

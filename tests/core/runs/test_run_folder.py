@@ -108,6 +108,19 @@ def test_a_run_folder_is_never_overwritten(run, tmp_path):
     assert [p.name for p in (tmp_path / "full").iterdir()] == ["thesis.tex"]
 
 
+def test_an_edited_config_does_not_pass_for_the_runs_own(run):
+    """Also of a finished run, whose summary would be taken for one with these settings."""
+    path = run / "config.json"
+    stored = json.loads(path.read_text())
+    path.write_text(json.dumps(stored | {"seed": 7}))
+    with pytest.raises(ValueError, match=r"config.json was edited, and .*: seed was 0, is 7"):
+        run_folder.prepare(run, run_folder.load_config(run), resume=True)
+    path.write_text(json.dumps(stored | {"max_cost": 1.0, "steps": 2 * stored["steps"]}))
+    run_folder.prepare(run, run_folder.load_config(run), resume=True)  # no result depends on it
+    (run / ".config.json").unlink()  # as in a folder of an earlier version
+    run_folder.prepare(run, run_folder.load_config(run), resume=True)
+
+
 def test_there_must_be_something_to_resume(tmp_path):
     for name in ("nowhere", "empty"):
         (tmp_path / "empty").mkdir(exist_ok=True)

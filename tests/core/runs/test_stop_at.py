@@ -1,13 +1,17 @@
-"""Training that ends early once success has held (`stop_at`)."""
+"""Training that ends early: once success has held (`stop_at`), or by a signal."""
 
 import dataclasses
+import json
+import signal
+import time
 
 import jax.numpy as jnp
 import pytest
 from brax.envs.base import Env, State
 
-from core_jax.runs import run_folder
+from core_jax.runs import interrupt, run_folder
 from core_jax.runs.loop import run
+from core_jax.runs.metrics import WALL_COLUMNS
 from core_jax.runs.presets import make_config
 
 pytestmark = pytest.mark.usefixtures("undrawn")
@@ -75,3 +79,29 @@ def test_a_higher_level_is_not_complete():
     assert not run_folder.is_complete({"env_steps": 300, "stopped_at": 0.9}, config)
     assert run_folder.is_complete({"env_steps": 300, "stopped_at": 0.95}, config)
     assert run_folder.is_complete({"env_steps": config.training.steps}, config)
+
+
+def rows(out):
+    lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in row.items() if k not in WALL_COLUMNS} for row in lines]
+
+
+@pytest.mark.slow
+def test_a_run_that_a_signal_stops_is_saved_and_resumes_as_if_it_had_not(tmp_path):
+    config = make_config(**{**SMALL, "steps": 500})
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    expected = run(config, whole, quiet=True, env=Unsolved())
+
+    def terminate(row):
+        if row["env_steps"] == 200:
+            signal.raise_signal(signal.SIGTERM)
+            time.sleep(0.5)  # until the thread that waits for signals has seen it
+
+    with interrupt.catching(), pytest.raises(interrupt.Stopped, match="by SIGTERM at") as stopped:
+        run(config, parts, quiet=True, env=Unsolved(), on_row=terminate)
+    assert stopped.value.exit_status == 143 and not (parts / "summary.json").exists()
+    [saved] = (parts / "checkpoints").iterdir()  # at that row or, if the thread was slow, the next
+    assert saved.name in ("step_000000200", "step_000000300")
+    summary = run(config, parts, resume=True, quiet=True, env=Unsolved())
+    assert rows(parts) == rows(whole)
+    assert summary["episode_return"] == expected["episode_return"]
