@@ -35,7 +35,7 @@ class Rotation(Record):
 
 _LOCKED = 1e-6  # an angle; SciPy's is 1e-7, in float64
 _HALF_TURN = 3.1415929  # an angle; the next number of float32 after pi
-_LARGEST = 1.8e19  # float32 holds the square of no larger number
+_LARGEST = 1e30  # what is larger stands for numbers whose squares overflow float64, too
 METHODS = ("as_quat", "as_matrix", "as_euler", "as_rotvec", "apply", "inv", "magnitude")
 
 
@@ -127,7 +127,7 @@ def _from_rotvec(evaluator: Any, rotvec: Any, degrees: Any = False) -> Rotation:
     _check_writable(evaluator, rotvec, "Rotation.from_rotvec")
     vector = _vector(rotvec, 3, "Rotation.from_rotvec")
     vector = vector * (math.pi / 180) if degrees is True else vector
-    # SciPy squares, so that of the largest numbers, such as np.nan_to_num's, nothing is left.
+    # SciPy squares: of the largest numbers, such as those of np.nan_to_num, NaN is left.
     angle = jnp.where(jnp.all(jnp.abs(vector) < _LARGEST), safe_math.norm(vector), jnp.nan)
     scale = 0.5 * jnp.sinc(angle / (2 * math.pi))
     return Rotation(jnp.append(vector * scale, jnp.cos(angle / 2)))

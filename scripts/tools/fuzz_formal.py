@@ -52,6 +52,7 @@ class Options:
         log: file of what became of each block; blocks that it holds are not tried again.
         memory: GB that the process may have before it starts itself again, if it has a log.
         again: a log whose failures are tried again, instead of new programs.
+        only: a text; programs without it are left out, as after a change to one function.
     """
 
     count: int = 2_000
@@ -61,6 +62,7 @@ class Options:
     log: Path | None = None
     memory: float = 2.5
     again: Path | None = None
+    only: str = ""
 
 
 def blocks(options: Options) -> Iterator[tuple[str, int, dict]]:
@@ -75,11 +77,15 @@ def blocks(options: Options) -> Iterator[tuple[str, int, dict]]:
         yield seed, size, row if row.get("size") == size else {}
 
 
-def tried(seed: str, size: int, replies: list, watch: Watch, values: Values, show: int) -> dict:
+def tried(
+    seed: str, size: int, replies: list, watch: Watch, values: Values, show: int, only: str
+) -> dict:
     """The row of a block: how often each outcome came, what failed, the slowest and largest."""
     outcomes, kept, slowest, largest = Counter(), [], 0.0, 0.0
     used = time.process_time()
     for index, program in enumerate(programs.programs(seed, size, replies)):
+        if only not in program.source:
+            continue
         before = resident()
         verdict = judge(program, watch, values, xla=index % XLA_EVERY == 0)
         kind = "mutant" if program.origin else "drawn"
@@ -148,7 +154,7 @@ def main(options: Options) -> int:
                 jax.clear_caches()
                 gc.collect()
                 _again(replace(options, minutes=options.minutes - spent))
-            row = tried(seed, size, replies, watch, values, options.show - shown)
+            row = tried(seed, size, replies, watch, values, options.show - shown, options.only)
             if options.log is not None:
                 with options.log.open("a") as log:
                     log.write(json.dumps(row) + "\n")

@@ -33,6 +33,15 @@ def test_what_numpy_does_not_let_be_written_is_refused(body):
     assert "this array is read-only" in difference(program(body))
 
 
+@pytest.mark.parametrize("vector", [
+    "target_pos * 1e23", "np.nan_to_num(target_pos * np.inf) * 0.5", "target_pos * np.inf",
+])  # fmt: skip
+def test_only_the_largest_rotation_vectors_are_no_rotations(vector):
+    body = "from scipy.spatial.transform import Rotation as R\n"
+    body += f"v = R.from_rotvec({vector}).as_rotvec()\nr = 1.0 if np.isfinite(v[2]) else 0.5"
+    assert difference(program(body)) == ""
+
+
 def test_an_array_of_double_precision_is_asked_for_in_silence():
     body = "w = np.array([0.5, 1.0])\nr = np.full_like(w, observation[0])[1]"
     with warnings.catch_warnings():
