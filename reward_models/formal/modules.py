@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from core_jax.reward_models.formal.modules_table import LINALG, MATH
+from core_jax.reward_models.formal.modules_table import LINALG, MATH, SCIPY_LINALG
 from core_jax.reward_models.formal.more_modules import MORE_MODULES
 from core_jax.reward_models.formal.numpy_table import NUMPY
 from core_jax.reward_models.formal.scipy_table import SCIPY_MODULES
@@ -15,7 +15,7 @@ MODULES: dict[str, dict[str, Any]] = {
     "numpy.linalg": LINALG,
     "math": MATH,
     **SCIPY_MODULES,
-    "scipy.linalg": {name: LINALG[name] for name in ("norm", "det", "inv", "solve")},
+    "scipy.linalg": SCIPY_LINALG,
     **TORCH_MODULES,
     **MORE_MODULES,
 }

@@ -15,7 +15,11 @@ from core_jax.reward_models.formal import math_domain, safe_math
 from core_jax.reward_models.formal.conversions import to_array, to_jax, weak
 from core_jax.reward_models.formal.entries import bind, cast, entry, number
 from core_jax.reward_models.formal.memory import fresh
-from core_jax.reward_models.formal.numpy_linalg import WIDE_LINALG, raises_if_singular
+from core_jax.reward_models.formal.numpy_linalg import (
+    WIDE_LINALG,
+    raises_if_not_finite,
+    raises_if_singular,
+)
 from core_jax.reward_models.formal.numpy_table import NUMPY
 from core_jax.reward_models.formal.values import Primitive, PythonRaises, ValueProblem, is_traced
 from core_jax.reward_models.formal.whole_numbers import check_cast
@@ -43,6 +47,18 @@ def _square(name: str, jax_function: Callable, numpy_function: Callable, right: 
             values[0] = jnp.where(evaluator.active, values[0], jnp.eye(sides[0]))
         raises_if_singular(evaluator, name, values[0])
         return jax_function(*values)
+
+    return Primitive(name, call)
+
+
+def _of_scipy(name: str) -> Primitive:
+    """The function of `scipy.linalg`, which takes neither NaN nor infinity."""
+
+    def call(evaluator: Any, args: tuple, kwargs: dict) -> Any:
+        given = [*args[: 2 if name == "solve" else 1], *(kwargs[k] for k in "ab" if k in kwargs)]
+        for value in given:
+            raises_if_not_finite(evaluator, f"scipy.linalg.{name}", to_array(value))
+        return LINALG[name].call(evaluator, args, kwargs)
 
     return Primitive(name, call)
 
@@ -212,3 +228,4 @@ MATH["remainder"] = Primitive("remainder", _remainder, gives="python")
 MATH |= {name: _static(name) for name in "comb perm factorial gamma lgamma gcd lcm".split()}
 MATH["dist"] = Primitive("dist", _dist, gives="python")
 LINALG |= WIDE_LINALG
+SCIPY_LINALG = {name: _of_scipy(name) for name in ("norm", "det", "inv", "solve")}

@@ -24,9 +24,10 @@ def raises_if_singular(evaluator: Any, name: str, matrix: jax.Array) -> None:
     evaluator.raises(fails, f"np.linalg.{name} of a singular matrix", "test its determinant first")
 
 
-def raises_if_not_finite(evaluator: Any, name: str, array: jax.Array) -> None:
-    """NumPy's decompositions by iteration do not converge then, which raises."""
-    fails = ~jnp.all(jnp.isfinite(array))
+def raises_if_not_finite(evaluator: Any, name: str, array: Any) -> None:
+    """NumPy's decompositions by iteration do not converge then, and SciPy asks: both raise."""
+    library = library_of(array)
+    fails = ~library.all(library.isfinite(array))
     evaluator.raises(fails, f"{name} of NaN or infinity", "test with np.isfinite first")
 
 

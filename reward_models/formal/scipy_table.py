@@ -13,6 +13,7 @@ from scipy import special
 from core_jax.reward_models.formal import safe_math
 from core_jax.reward_models.formal.conversions import to_array, to_jax
 from core_jax.reward_models.formal.entries import bind, entry
+from core_jax.reward_models.formal.numpy_linalg import raises_if_not_finite
 from core_jax.reward_models.formal.rotation import ROTATION
 from core_jax.reward_models.formal.values import MAX_ELEMENTS, Primitive, PythonRaises, ValueProblem
 
@@ -74,6 +75,8 @@ def _distance(name: str) -> Primitive:
         u, v = _array(bound["u"]), _array(bound["v"])
         if u.ndim != 1 or u.shape != v.shape:
             raise PythonRaises(f"{name} takes two rows of as many numbers")
+        if name == "euclidean":
+            raises_if_not_finite(evaluator, "distance.euclidean", u - v)
         return _largest(u, v) if name == "chebyshev" else _METRICS[name](u, v)
 
     return Primitive(name, call)

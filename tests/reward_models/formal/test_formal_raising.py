@@ -74,6 +74,12 @@ RAISE_FAR = [
     "x = 1.0 if np.polyfit(np.sqrt(np.array([s, t]) + 5), W[:2], 1)[0] > 0 else 0.5",
     "x = 1.0 if np.linalg.inv(np.eye(2) * np.maximum(s + 5, 0))[0, 0] > 0 else 0.5",
     "x = 1.0 if np.linalg.solve(np.ones((2, 2)) - (s > -5) * np.eye(2), W[:2])[0] > 0 else 0.5",
+    "from scipy.spatial import distance\n"
+    "x = 1.0 if distance.euclidean(np.sqrt(np.array([s, t]) + 5), W[:2]) > 0 else 0.5",
+    "from scipy import linalg\nx = 1.0 if linalg.norm(np.sqrt(np.array([s, t]) + 5)) > 0 else 0.5",
+    "from scipy import linalg\nx = 1.0 if linalg.det(np.eye(2) * np.sqrt(s + 5)) > 0 else 0.5",
+    "from scipy.linalg import solve\n"
+    "x = 1.0 if solve(np.eye(2), np.sqrt(np.array([s, t]) + 5))[0] > 0 else 0.5",
     "x = 1.0 if np.linalg.matrix_power(np.eye(2) * (s > -5), -2)[0, 0] > 0 else 0.5",
     "x = 1.0 if all(math.log(e + 5) > 0 for e in (t, s, t)) else 0.0",
     "x = 1.0 if any([math.log(e + 5) > 0 for e in (t, s)]) else 0.0",
