@@ -22,6 +22,7 @@ from core_jax.reward_models.formal.needed import needed
 from core_jax.reward_models.formal.torch_methods import uses_torch
 from core_jax.reward_models.formal.values import Namespace
 from formal_fuzz import tensors
+from formal_fuzz.divisions import Divisions
 from formal_fuzz.programs import Program
 
 COMPLEX = np.exceptions.ComplexWarning
@@ -32,7 +33,7 @@ TINY, HUGE = (float(x) for x in (np.finfo(np.float32).tiny, np.finfo(np.float32)
 def single(function: Any) -> Any:
     """A function of `math` whose result is a float32, as every number of a reward is.
 
-    It raises where the result leaves float32's range, as NumPy does when it is told to.
+    It raises where the result leaves float32's range, if NumPy is told to.
     """
 
     @functools.wraps(function)
@@ -41,7 +42,8 @@ def single(function: Any) -> Any:
         value = function(*args, **kwargs)
         if not isinstance(value, float):
             return value
-        if value and math.isfinite(value) and not TINY <= abs(value) <= HUGE:
+        beyond = value and math.isfinite(value) and not TINY <= abs(value) <= HUGE
+        if beyond and np.geterr()["under"] == "raise":
             raise FloatingPointError(f"{value} is beyond float32")
         return np.float32(value)
 
@@ -160,7 +162,7 @@ def plain(value: Any) -> Any:
     return value.copy() if isinstance(value, np.ndarray) else value
 
 
-def code_of(program: Program, dtype: type, scale: float) -> Any:
+def code_of(program: Program, dtype: type, scale: float, divisions: Divisions | None = None) -> Any:
     """The program as Python's code; what a mutant's function does not need is left out."""
     tree = ast.parse(program.source)
     if program.origin:
@@ -168,6 +170,8 @@ def code_of(program: Program, dtype: type, scale: float) -> Any:
     tree = Unhandled().visit(tree)
     if dtype is np.float32 or scale:
         tree = Single(dtype is np.float32, scale).visit(tree)
+    if divisions is not None:
+        tree = divisions.visit(tree)
     return compile(tree, "<fuzz>", "exec")
 
 
@@ -200,20 +204,22 @@ def _of_finite(function: Callable, read: Callable) -> Callable:
 
 def under_numpy(
     program: Program, reward: FormalReward, batch: list[np.ndarray], dtype: type = np.float64,
-    scale: float = 0.0,
+    scale: float = 0.0, divisions: Divisions | None = None,
 ) -> np.ndarray:  # fmt: skip
     """Total and the reward's components of each state, from arrays of `dtype`: [state, 1 + C].
 
     The program's float constants are moved by `scale`, relatively, by turns up and down. With
     float32, constants, `math`, `float` and what NumPy makes are float32 as well. A row is NaN where
-    Python raises, and with float32 where a number is too large or too small for it.
+    Python raises, and with float32 where a number is too large or too small for it, unless
+    `divisions` are given: then such a number is infinite or zero, and the row is NaN where one of
+    them is by zero.
 
     Raises:
         Exception: what Python raises on all states, if no number can be the cause.
     """
     rows, errors = [], []
     function = program.signature.find(program.source, reward.tree)
-    beyond = "raise" if dtype is np.float32 else "ignore"
+    beyond = "raise" if dtype is np.float32 and divisions is None else "ignore"
     torch = uses_torch(reward.tree)
     numpy = NARROW if dtype is np.float32 else np
     ignore = np.errstate(all="ignore", over=beyond, under=beyond)
@@ -221,12 +227,13 @@ def under_numpy(
     with ignore, empty, finite_matrices(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", COMPLEX)  # a reward is no complex number
-        code = code_of(program, dtype, scale)
+        code = code_of(program, dtype, scale, divisions)
         for state in zip(*batch, strict=True):
             namespace: dict[str, Any] = {"np": numpy, "numpy": numpy, "print": lambda *a, **k: None}
             narrowed = dtype is np.float32
             namespace |= {"math": SINGLE if narrowed else math, "torch": tensors.TORCH}
             namespace["__builtins__"] = SINGLE_BUILTINS if narrowed else BUILTINS
+            namespace |= {} if divisions is None else divisions.names()
             exec(code, namespace)  # accepted by the compiler, so it can only compute
             arrays = tuple(np.array(part, dtype) for part in state)
             arrays = tuple(tensors.tensor(part[None]) for part in arrays) if torch else arrays

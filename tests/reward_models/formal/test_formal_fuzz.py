@@ -190,6 +190,41 @@ def test_the_judge_knows_what_float32_cannot_hold(fuzz, judge, value):
     assert judge(body(fuzz, f"x = {value}")).outcome in ("agrees in float32", "on a step")
 
 
+@pytest.mark.parametrize("value, outcome", [
+    ("1e-52 / float(np.exp(-120.0))", "agrees in float32"),  # 1e-52 is zero in float32
+    ("1e-52 / np.exp(-120.0)", "agrees in float32"),  # NaN, as zero by zero
+    ("2.0 / float(np.exp(-9.0))", "DIFFERS"),
+])  # fmt: skip
+def test_python_does_not_divide_by_what_float32_holds_as_zero(
+    fuzz, judging, judge, monkeypatch, value, outcome
+):
+    good = judging.compile_reward
+    nan = body(fuzz, "x = np.sqrt(9.0 - np.sum(a ** 2))").source  # NaN far out
+    monkeypatch.setattr(judging, "compile_reward", lambda text, signature: good(nan))
+    program = body(fuzz, f"x = {value} if np.sum(a**2) > 9.0 else np.sqrt(9.0 - np.sum(a**2))")
+    assert judge(program).outcome == outcome
+    monkeypatch.setattr(judging, "compile_reward", good)
+    assert not judge(program).failed
+
+
+def test_divisions_are_found_and_enforced(fuzz):
+    divisions = importlib.import_module("formal_fuzz.divisions").Divisions()
+    source = "def f(x, y):\n    z = x % y\n    z /= y + 0\n    return z // 2 + x / y"
+
+    def run(x, y):
+        names = divisions.names()
+        exec(compile(divisions.visit(ast.parse(source)), "<test>", "exec"), names)
+        return names["f"](x, y)
+
+    assert run(7.0, 2.0) == 0.5 // 2 + 3.5 and divisions.places == {0, 1, 2, 3}
+    divisions.enforced = True
+    with pytest.raises(ZeroDivisionError):
+        run(np.float32(1), np.float32(0))
+    divisions.places.clear()
+    with np.errstate(all="ignore"):
+        assert np.isnan(run(np.float32(1), np.float32(0)))
+
+
 def test_a_log_is_resumed(fuzz, judging, tmp_path, monkeypatch, capsys):
     verdict = judging.Verdict
     monkeypatch.setattr(fuzz, "BLOCK", 4)
