@@ -11,7 +11,7 @@ import core_jax
 from core_jax.methods.base import BaseMethod, BaseRun
 from core_jax.methods.triggers import Every
 from core_jax.reward_models.source import StatelessSource
-from core_jax.training.train import Rewards
+from core_jax.training.plan import Rewards
 
 
 class Height(StatelessSource):

@@ -117,7 +117,8 @@ def line(one: Compiled) -> str:
     return (
         f"{one.name:<18} {one.cpu_seconds:6.1f} CPU s  {counts.kernels:6,} kernels{loops}; "
         f"{counts.callbacks} callbacks; arguments {size(one.arguments)}, "
-        f"temporaries {size(one.temporaries)}, outputs {size(one.outputs)}"
+        f"rest of the state {size(one.held)}, temporaries {size(one.temporaries)}, "
+        f"outputs {size(one.outputs)}"
     )
 
 

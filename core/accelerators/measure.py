@@ -28,6 +28,7 @@ class Compiled:
         cpu_seconds: of all its cores, without what other programs take.
         counts: kernels, traffic, loops and callbacks of one call.
         arguments: bytes of what it is given.
+        held: bytes of the state of training that it is not given, or does not read.
         outputs: bytes of its results that are not in the place of arguments.
         temporaries: bytes that it needs meanwhile.
         flops: floating-point operations, loops without a static trip count once.
@@ -39,6 +40,7 @@ class Compiled:
     cpu_seconds: float = 0.0
     counts: kernels.Counts | None = None
     arguments: int = 0
+    held: int = 0
     outputs: int = 0
     temporaries: int = 0
     flops: float = 0.0
@@ -47,7 +49,7 @@ class Compiled:
     @property
     def peak(self) -> int:
         """Bytes on the device during a call."""
-        return self.arguments + self.outputs + self.temporaries
+        return self.arguments + self.held + self.outputs + self.temporaries
 
 
 def functions(train: Train) -> dict[str, Call]:
@@ -93,6 +95,23 @@ def compile_all(calls: Mapping[str, Call], target: Target) -> list[Compiled]:
     return [_compile(name, *call, where, target) for name, call in calls.items()]
 
 
+def memory_of(compiled: jax.stages.Compiled, arguments: tuple[Any, ...]) -> dict[str, int]:
+    """Bytes of a call, as fields of `Compiled`.
+
+    Args:
+        compiled: the function.
+        arguments: of the call, also those that the function does not read.
+    """
+    memory = compiled.memory_analysis()
+    given = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(arguments))
+    return {
+        "arguments": memory.argument_size_in_bytes,
+        "held": max(0, given - memory.argument_size_in_bytes),
+        "outputs": max(0, memory.output_size_in_bytes - memory.alias_size_in_bytes),
+        "temporaries": memory.temp_size_in_bytes,
+    }
+
+
 def _compile(
     name: str, function: Callable, arguments: tuple[Any, ...], where: Any, target: Target
 ) -> Compiled:
@@ -105,7 +124,7 @@ def _compile(
     except jax.errors.JaxRuntimeError as error:
         return Compiled(name, *taken(), problem=str(error).strip().splitlines()[0])
     seconds, cpu_seconds = taken()
-    memory, costs = compiled.memory_analysis(), compiled.cost_analysis()
+    costs = compiled.cost_analysis()
     if costs is None:  # a GPU's compiler keeps them to itself: those of the program before it
         with targets.traced_for(target):
             costs = function.lower(*arguments).cost_analysis() or {}
@@ -114,8 +133,6 @@ def _compile(
         seconds=seconds,
         cpu_seconds=cpu_seconds,
         counts=kernels.count(compiled.as_text()),
-        arguments=memory.argument_size_in_bytes,
-        outputs=max(0, memory.output_size_in_bytes - memory.alias_size_in_bytes),
-        temporaries=memory.temp_size_in_bytes,
+        **memory_of(compiled, arguments),
         flops=costs.get("flops", 0.0),
     )

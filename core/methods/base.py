@@ -19,9 +19,10 @@ from core_jax.feedback.rounds import Labelling
 from core_jax.methods.triggers import Trigger
 from core_jax.models.base import ChatModel
 from core_jax.training.config import TrainingConfig
+from core_jax.training.plan import Rewards
 from core_jax.training.programs import Program
 from core_jax.training.state import SeedState
-from core_jax.training.train import Rewards, Train
+from core_jax.training.train import Train
 
 FitCall = tuple[Callable[..., Any], tuple[Any, ...]]
 """A jitted function of all seeds that fits a learned reward, and its arguments after the seeds."""

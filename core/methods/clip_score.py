@@ -21,7 +21,8 @@ from core_jax.training.embedding import (
     check_embedding,
     make_embedder,
 )
-from core_jax.training.train import Rewards, Train
+from core_jax.training.plan import Rewards
+from core_jax.training.train import Train
 
 COLUMN = "clip_score"
 

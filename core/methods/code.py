@@ -13,8 +13,9 @@ from core_jax.methods.triggers import Boundary, EachChunk, Trigger
 from core_jax.methods.written import COLUMN, FORMAL
 from core_jax.reward_models.formal import FormalReward, RewardError, extract_code
 from core_jax.training.config import TrainingConfig
+from core_jax.training.plan import Rewards
 from core_jax.training.programs import Program
-from core_jax.training.train import Rewards, Train
+from core_jax.training.train import Train
 from core_jax.writing.rewards import WrittenRewards
 from core_jax.writing.writer import Candidate, reward_compiler
 

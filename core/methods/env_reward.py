@@ -9,7 +9,8 @@ from core_jax import envs
 from core_jax.methods.base import BaseMethod, BaseRun, Context
 from core_jax.reward_models.source import GroundTruth
 from core_jax.training.config import TrainingConfig
-from core_jax.training.train import Rewards, Train
+from core_jax.training.plan import Rewards
+from core_jax.training.train import Train
 
 
 @dataclasses.dataclass(frozen=True)

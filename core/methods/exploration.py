@@ -26,9 +26,10 @@ from core_jax.methods.preferences import (
 from core_jax.methods.triggers import Boundary, EachChunk, Every, OnArrival, Trigger
 from core_jax.reward_models.entropy import StateEntropy
 from core_jax.training.config import TrainingConfig
+from core_jax.training.plan import Rewards
 from core_jax.training.reward_input import NetworkSource
 from core_jax.training.state import SeedState
-from core_jax.training.train import Rewards, Train
+from core_jax.training.train import Train
 
 ENTROPY = "entropy"
 

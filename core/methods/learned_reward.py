@@ -69,8 +69,10 @@ class LearnedReward:
         self._weights, self._critic_updates = weights, critic_updates
         self._rescore_every = rescore_every
         options = self._sources[0].compiler_options
-        self._fit = train.over_seeds(self._fit_one, "fit", donate=True, options=options)
-        self._standardise = train.over_seeds(self._standardise_one, "standardise", donate=True)
+        self._fit = train.stage(_fit_one, self._sources, ("sources",), options=options, name="fit")
+        self._standardise = train.stage(
+            _standardise_one, self._sources, ("key", "sources", "replay"), name="standardise"
+        )
 
     def fit(
         self, seeds: SeedState, labels: LabelledPairs, fits: int
@@ -113,23 +115,29 @@ class LearnedReward:
         keys = stream_keys(self._first_seed, len(counts), Stream.FIT, 0)
         return self._fit, (labels, counts, keys)
 
-    def _fit_one(
-        self, seed: SeedState, labels: Any, count: jax.Array, key: jax.Array
-    ) -> tuple[SeedState, dict[str, jax.Array]]:
-        states, metrics = dict(seed.sources), {}
-        for i, source in enumerate(self._sources):
-            own = key if i == 0 else jax.random.fold_in(key, i)
-            states[source.name], found = source.fit(states[source.name], labels, count, own)
-            # The first source's metrics have plain names.
-            metrics |= {k if i == 0 else f"{source.name}_{k}": v for k, v in found.items()}
-        return seed.replace(sources=states), metrics
 
-    def _standardise_one(self, seed: SeedState) -> SeedState:
-        """Sets the scale of the frames from steps of replay, where frames are scaled."""
-        if not any(source.input.scaled for source in self._sources):
-            return seed
-        key, sample_key = jax.random.split(seed.key)
-        index = replay.sample_index(seed.replay, sample_key, (_STANDARDISED_BY,))
-        steps = replay.gather(seed.replay, *index)
-        scaled = {s.name: s.standardise(seed.sources[s.name], steps) for s in self._sources}
-        return seed.replace(key=key, sources={**seed.sources, **scaled})
+def _fit_one(
+    sources: tuple[FittedSource, ...],
+    seed: SeedState,
+    labels: Any,
+    count: jax.Array,
+    key: jax.Array,
+) -> tuple[SeedState, dict[str, jax.Array]]:
+    states, metrics = dict(seed.sources), {}
+    for i, source in enumerate(sources):
+        own = key if i == 0 else jax.random.fold_in(key, i)
+        states[source.name], found = source.fit(states[source.name], labels, count, own)
+        # The first source's metrics have plain names.
+        metrics |= {k if i == 0 else f"{source.name}_{k}": v for k, v in found.items()}
+    return seed.replace(sources=states), metrics
+
+
+def _standardise_one(sources: tuple[FittedSource, ...], seed: SeedState) -> SeedState:
+    """Sets the scale of the frames from steps of replay, where frames are scaled."""
+    if not any(source.input.scaled for source in sources):
+        return seed
+    key, sample_key = jax.random.split(seed.key)
+    index = replay.sample_index(seed.replay, sample_key, (_STANDARDISED_BY,))
+    steps = replay.gather(seed.replay, *index)
+    scaled = {s.name: s.standardise(seed.sources[s.name], steps) for s in sources}
+    return seed.replace(key=key, sources={**seed.sources, **scaled})

@@ -23,9 +23,10 @@ from core_jax import files
 from core_jax.methods.base import Context
 from core_jax.reward_models.formal import FormalReward
 from core_jax.training.config import TrainingConfig
+from core_jax.training.plan import Rewards
 from core_jax.training.programs import ProgramColumn
 from core_jax.training.streams import Stream, in_stream
-from core_jax.training.train import Rewards, Train, make_train
+from core_jax.training.train import Train, make_train
 from core_jax.writing.writer import Candidate
 
 _STRETCHES = 10  # of a trial, that its fitness is the best of

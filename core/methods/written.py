@@ -9,8 +9,8 @@ from core_jax import envs
 from core_jax.methods.base import BaseMethod, BaseRun, Context
 from core_jax.methods.triggers import Boundary, EachChunk, Trigger
 from core_jax.training.config import TrainingConfig
+from core_jax.training.plan import Rewards
 from core_jax.training.programs import Program, ProgramColumn
-from core_jax.training.train import Rewards
 from core_jax.writing.rewards import WrittenRewards
 from core_jax.writing.writer import RewardWriter, reward_compiler
 

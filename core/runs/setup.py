@@ -29,6 +29,7 @@ from core_jax.runs import members
 from core_jax.runs.config import Config
 from core_jax.training.config import TrainingConfig
 from core_jax.training.devices import configure_jax
+from core_jax.training.shared import shared
 from core_jax.training.train import Train
 from core_jax.training.train import make_train as make_training
 
@@ -90,16 +91,24 @@ def parallel_seeds(config: Config) -> int:
 
 
 def make_world(config: Config) -> envs.TaskEnv:
-    """The environment of a config.
+    """The environment of a config; for a task of the package and equal settings the same object,
+    so that runs of one process share what is compiled for it.
 
     Raises:
         ValueError: one that cannot vary its physics, as `randomise` wants.
     """
-    return _varied(config, envs.make(config.task, protocol=config.protocol))
+    if config.task in envs.names():
+        return _world(config.task, config.protocol, config.randomise)
+    return _varied(envs.make(config.task, protocol=config.protocol), config.randomise)
 
 
-def _varied(config: Config, env: envs.TaskEnv) -> envs.TaskEnv:
-    return env.randomised(config.randomise) if config.randomise else env
+@shared(8)
+def _world(task: str, protocol: str, randomise: float) -> envs.TaskEnv:
+    return _varied(envs.make(task, protocol=protocol), randomise)
+
+
+def _varied(env: envs.TaskEnv, randomise: float) -> envs.TaskEnv:
+    return env.randomised(randomise) if randomise else env
 
 
 def make_functions(config: Config, env: envs.TaskEnv) -> Train:
@@ -134,7 +143,7 @@ def make_parts(
         models: gives hosted models that several processes share.
     """
     shared: SharedModels = models or (lambda role, make: make())
-    env = make_world(config) if env is None else _varied(config, env)
+    env = make_world(config) if env is None else _varied(env, config.randomise)
     train = make_functions(config, env)
     store = LabelStore(out / "labels.sqlite")
     ledger = open_ledger(config.max_cost, out, note) if config.hosted else None

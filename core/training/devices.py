@@ -13,7 +13,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.core import Tracer
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from core_jax.training import cache
@@ -81,18 +80,6 @@ def rendering_options() -> dict[str, bool | int] | None:
     if jax.__version_info__ < (0, 11):
         options["xla_cpu_use_fusion_emitters"] = True
     return options
-
-
-class WithOptions:
-    """A jitted function with compiler options, which JAX takes at the top level only, not inside a
-    jit or an eval_shape."""
-
-    def __init__(self, traced: Callable, outer: Any):
-        self._traced, self._outer, self.lower = traced, outer, outer.lower
-
-    def __call__(self, *args):
-        nested = any(isinstance(x, Tracer) for x in jax.tree.leaves(args))
-        return self._traced(*args) if nested else self._outer(*args)
 
 
 def seed_mesh(seeds: int, devices: Sequence[Any] | None = None) -> Mesh | None:

@@ -23,6 +23,7 @@ from core_jax.reward_models.denoise import RimeConfig
 from core_jax.reward_models.fitting import EnsembleState
 from core_jax.reward_models.source import Columns, Metrics
 from core_jax.training.devices import rendering_options
+from core_jax.training.shared import shared
 
 InputKind = Literal["state", "pixels"]
 
@@ -68,7 +69,7 @@ class RewardInput:
     frames: Callable[[jax.Array, jax.Array], jax.Array]
     every: int
     scaled: bool
-    compiler_options: dict[str, bool | int] | None
+    compiler_options: dict[str, bool | int] | None = dataclasses.field(compare=False)
 
 
 def make_input(
@@ -89,6 +90,18 @@ def make_input(
         render_batch: most pictures rendered at once.
         embedding: the network gives vectors of this width in place of rewards.
     """
+    return _input(kind, env, pixels, tuple(hidden), render_batch, embedding)
+
+
+@shared(16)
+def _input(
+    kind: InputKind,
+    env: envs.TaskEnv,
+    pixels: PixelConfig,
+    hidden: tuple[int, ...],
+    render_batch: int,
+    embedding: int | None,
+) -> RewardInput:
     if kind == "state":
         network = networks.state_network(hidden)
         if embedding is not None:
@@ -249,8 +262,11 @@ def make_preference_source(
 ) -> NetworkSource:
     """A reward learned from preferences, as a source and column of that name; `denoise` filters the
     labels that it is fitted to."""
-    model = preference.make_preference(config, input.network, denoise)
+    model = _preference(config, input.network, denoise)
     return NetworkSource(name, model, input, render_batch)
+
+
+_preference = shared(16)(preference.make_preference)
 
 
 def interpolate_ring(read: jax.Array, ring: ReplayState, every: int) -> jax.Array:

@@ -15,17 +15,18 @@ from core_jax.reward_models.combine import combine
 from core_jax.reward_models.source import GroundTruth
 
 if TYPE_CHECKING:
-    from core_jax.training.stages import Plan
+    from core_jax.training.plan import Hindsight, Learning, Plan
     from core_jax.training.state import SeedState
 
 
-def sample(plan: Plan, seed: SeedState, key: jax.Array) -> sac.Batch:
+def sample(learning: Learning, seed: SeedState, key: jax.Array) -> sac.Batch:
     """A batch of n-step transitions from replay, rewards combined by the present weights."""
-    config = with_values(plan.learner, seed.values).config
+    config = with_values(learning.learner, seed.values).config
     row, env_index = replay.sample_index(seed.replay, key, (config.batch_size,))
     reward = lambda step: combine(seed.weights, step.rewards)
     n, gamma = config.n_step, config.gamma
-    change = _other_goals(plan, seed, key, row, env_index) if config.hindsight else None
+    replaced, share = learning.hindsight, config.hindsight
+    change = _other_goals(replaced, seed, key, row, env_index, share) if replaced else None
     return sac.Batch(*replay.gather_n_step(seed.replay, row, env_index, reward, n, gamma, change))
 
 
@@ -52,10 +53,15 @@ def check_hindsight(plan: Plan) -> None:
 
 
 def _other_goals(
-    plan: Plan, seed: SeedState, key: jax.Array, row: jax.Array, env_index: jax.Array
+    replaced: Hindsight,
+    seed: SeedState,
+    key: jax.Array,
+    row: jax.Array,
+    env_index: jax.Array,
+    share: float,
 ) -> Callable[[Transition], Transition]:
     """What gives a share of transitions `[..., B]` another goal, and the rewards for it."""
-    spec, share = plan.env.spec, with_values(plan.learner, seed.values).config.hindsight
+    spec = replaced.spec
     goals = spec.goal_fields
     assert goals is not None  # `check_hindsight`
     goal_key, which_key = jax.random.split(jax.random.fold_in(key, 1))
@@ -65,9 +71,9 @@ def _other_goals(
     chosen &= hindsight.not_yet_there(start, to, goals)
 
     def change(step: Transition) -> Transition:
-        step = hindsight.relabelled(step, to, chosen, goals, plan.config.dense_scale)
+        step = hindsight.relabelled(step, to, chosen, goals, replaced.dense_scale)
         columns: dict[str, jax.Array] = {}
-        for source in plan.sources:
+        for source in replaced.sources:
             columns |= source.score(seed.sources[source.name], step)[0]
         return step._replace(rewards=columns)
 

@@ -8,9 +8,7 @@ stage is pure, has a leading seed axis S and is spread over devices where there 
 
 from __future__ import annotations
 
-import collections
-import dataclasses
-import functools
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -21,56 +19,27 @@ from jax.sharding import Mesh
 
 from core_jax import envs
 from core_jax.agents import learner as learners
-from core_jax.agents import replay
 from core_jax.agents.learner import Learner
-from core_jax.envs.wrappers import TrainingWrapper
-from core_jax.reward_models.source import HostSource, RewardSource, columns_of
 from core_jax.training import (
     devices,
     given_columns,
     host_columns,
+    jitted,
     programs,
     stages,
     watching,
 )
 from core_jax.training.config import TrainingConfig
-from core_jax.training.programs import Program, ProgramColumn
+from core_jax.training.jitted import Jitted, Stage, of_each_seed
+from core_jax.training.plan import Plan, Rewards
+from core_jax.training.programs import Program
 from core_jax.training.sampling import check_hindsight
-from core_jax.training.stages import Plan
 from core_jax.training.state import EpisodeRecord, SeedState, TrainState
-from core_jax.training.watching import WatchedColumn
-
-
-@dataclasses.dataclass(frozen=True)
-class Rewards:
-    """Where a run's reward comes from.
-
-    Attributes:
-        weights: initial weight of each column that is part of the reward.
-        sources: scored on the device, inside jit.
-        programs: columns that code fills, one program for each seed.
-        hosts: scored outside of the device.
-        watched: columns that watch episodes through pictures, one watcher for each seed.
-    """
-
-    weights: Mapping[str, float]
-    sources: tuple[RewardSource, ...] = ()
-    programs: tuple[ProgramColumn, ...] = ()
-    hosts: tuple[HostSource, ...] = ()
-    watched: tuple[WatchedColumn, ...] = ()
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Every reward column.
-
-        Raises:
-            ValueError: two of them have the same name.
-        """
-        return columns_of((*self.programs, *self.sources, *self.hosts, *self.watched))
 
 
 class Train:
-    """The functions of a run: all pure; `traces` counts how often each was traced.
+    """The functions of a run: all pure. Those of physics and learner are shared with other runs of
+    this process in which they are the same.
 
     Attributes:
         env: one world.
@@ -78,27 +47,42 @@ class Train:
         rewards: where the reward comes from.
         mesh: the devices that the seeds are spread over; None for one.
         collect, insert, learn_function, learn_on_policy, evaluate: the stages, jitted.
-        traces: function name -> number of traces.
     """
 
     def __init__(self, plan: Plan, rewards: Rewards, mesh: Mesh | None):
         self.env, self.plan, self.rewards, self.mesh = plan.env, plan, rewards, mesh
-        self.traces: collections.Counter[str] = collections.Counter()
+        self._made: list[tuple[str, Jitted]] = []
         self._options = next((s.compiler_options for s in plan.sources if s.compiler_options), None)
-        bind = lambda f: functools.partial(f, plan)
-        self._init = self.over_seeds(bind(stages.init), "init")
-        self.collect = self.over_seeds(bind(stages.collect), "collect", (1,), donate=True)
-        self.insert = self._jit(_insert(plan), "insert", donate=True, options=self._options)
-        self.learn_function = self._jit(bind(stages.learn), "learn", (1,), donate=True)
-        self.learn_on_policy = self.over_seeds(
-            bind(stages.learn_on_policy), "learn_on_policy", donate=True
+        self._init = self.stage(stages.init, plan, (), changes=False).jitted
+        self.collect = self.stage(stages.collect, plan.acting, _COLLECT, shared=(1,))
+        self.insert = self.stage(stages.insert, plan, _INSERT, each=False, options=self._options)
+        self.learn_function = self.stage(
+            stages.learn,
+            plan.learning,
+            _LEARN + ("sources",) * (plan.learning.hindsight is not None),
+            each=False,
+            shared=(1,),
         )
-        self.evaluate = self.over_seeds(bind(stages.evaluate), "evaluate")
-        self.reset_value = self.over_seeds(bind(stages.reset_value), "reset_value", donate=True)
-        self._score_episode = self.over_seeds(
-            bind(stages.score_episode), "episode", options=self._options
+        self.learn_on_policy = self.stage(
+            stages.learn_on_policy, plan.learning, ("key", "learner", "weights", "values")
         )
-        self._rescore: dict[str, Callable] = {}
+        self.evaluate = self.stage(stages.evaluate, plan.playing, ("learner",), changes=False)
+        self.reset_value = self.stage(
+            stages.reset_value, plan.learning, ("key", "learner", "values")
+        )
+        self._score_episode = self.stage(
+            stages.score_episode, plan.sources, ("sources",), changes=False, options=self._options
+        )
+        self._rescore: dict[str, Stage] = {}
+
+    @property
+    def traces(self) -> Counter[str]:
+        """How often each function was traced. Functions that runs share count the traces of all of
+        them."""
+        found: Counter[str] = Counter()
+        for name, function in self._made:
+            found[name] += function.traces
+        return found
 
     def init(
         self, keys: jax.Array, values: Mapping[str, jax.typing.ArrayLike] | None = None
@@ -145,12 +129,13 @@ class Train:
         """Scores all of replay anew with the source of that name."""
         return self.rescore_function(name)(seeds)
 
-    def rescore_function(self, name: str) -> Callable:
+    def rescore_function(self, name: str) -> Stage:
         """What `rescore` calls for a source, jitted."""
         if name not in self._rescore:
-            f = functools.partial(stages.rescore, self.plan, name)
-            self._rescore[name] = self.over_seeds(
-                f, f"rescore_{name}", donate=True, options=self._options
+            [source] = [s for s in self.plan.sources if s.name == name]
+            fields, label = ("sources", "replay"), f"rescore_{name}"
+            self._rescore[name] = self.stage(
+                stages.rescore, source, fields, options=self._options, name=label
             )
         return self._rescore[name]
 
@@ -190,8 +175,8 @@ class Train:
         name: str,
         shared: Sequence[int] = (),
         donate: bool = False,
-        options: Any = None,
-    ) -> Callable:
+        options: Mapping[str, bool | int] | None = None,
+    ) -> Jitted:
         """Jits a function of one seed's state for all seeds.
 
         Args:
@@ -202,33 +187,41 @@ class Train:
             options: XLA compiler options.
         """
 
-        def vmapped(*args):
-            axes = tuple(None if i in shared else 0 for i in range(len(args)))
-            return jax.vmap(f, in_axes=axes)(*args)
-
-        return self._jit(vmapped, name, shared, donate, options)
+        chosen = None if options is None else tuple(options.items())
+        made = Jitted(of_each_seed(f, shared), self.mesh, shared, donate, chosen)
+        self._made.append((name, made))
+        return made
 
     def place(self, seeds: SeedState) -> SeedState:
         """Puts restored seeds on the devices that they are trained on."""
         return devices.place(seeds, self.mesh)
 
-    def _jit(
+    def stage(
         self,
         f: Callable,
-        name: str,
-        shared: Sequence[int] = (),
-        donate: bool = False,
-        options: Any = None,
-    ) -> Callable:
-        f = devices.over_seeds(f, self.mesh, tuple(shared))
+        part: Any,
+        fields: tuple[str, ...],
+        changes: bool = True,
+        options: Mapping[str, bool | int] | None = None,
+        name: str = "",
+        **more: Any,
+    ) -> Stage:
+        """Jits a function for all seeds that runs of this process share where it is the same.
 
-        def traced(*args):
-            self.traces[name] += 1  # Python runs this when it traces, not when it runs
-            return f(*args)
-
-        options = devices.compiler_options() if options is None else options
-        outer = jax.jit(traced, donate_argnums=0 if donate else (), compiler_options=options)
-        return devices.WithOptions(traced, outer) if options else outer
+        Args:
+            f: of a module; maps `part`, one seed's state and more to the state, or a tuple that
+                begins with it, or (`changes` False) to anything.
+            part: what `f` depends on, by value.
+            fields: of the state that it is given; the others are None.
+            changes: whether it returns the state; its buffers are then reused.
+            options: XLA compiler options.
+            name: under which its traces are counted; the function's by default.
+            more: `each` and `shared` of `core_jax.training.jitted.stage`.
+        """
+        chosen = None if options is None else tuple(options.items())
+        made = jitted.stage(f, part, self.mesh, donate=changes, options=chosen, **more)
+        self._made.append((name or f.__name__, made))
+        return Stage(made, fields, changes)
 
     def _block(
         self, seeds: SeedState, env_steps: jax.Array, given: Mapping[str, Sequence[Program]]
@@ -266,25 +259,17 @@ def make_train(
         on: devices to spread the seeds over; all by default.
     """
     mesh = devices.seed_mesh(config.seeds, on)
-    worlds = TrainingWrapper(env, config.episode_steps or env.spec.horizon, stagger=True)
-    of_rewards = (rewards.sources, rewards.columns, rewards.weights, rewards.watched)
-    plan = Plan(config, env, worlds, learner, *of_rewards)
+    weights = tuple(rewards.weights.items())
+    of_rewards = (rewards.sources, rewards.columns, weights, rewards.watched)
+    plan = Plan(config, env, learner, *of_rewards)
     check_hindsight(plan)
     return Train(plan, rewards, mesh)
 
 
-def _insert(plan: Plan) -> Callable:
-    """Scores a block and adds it to replay, for all seeds; only an on-policy learner needs it
-    back."""
-
-    def insert(seeds: SeedState, block: Any, given: dict[str, jax.Array]):
-        block, means = jax.vmap(functools.partial(stages.score, plan))(seeds, block, given)
-        seeds = seeds.replace(replay=replay.add_to_all(seeds.replay, block))
-        return seeds, block if plan.learner.on_policy else None, means
-
-    return insert
-
-
+# Fields of the seeds' state that stages are given.
+_COLLECT = ("key", "env_state", "carry", "learner", "values")
+_INSERT = ("replay", "sources", "weights")
+_LEARN = ("key", "learner", "replay", "weights", "values")
 _SUMMED = ("episodes", "episode_successes", "nonfinite", "refused_rewards", "skipped_updates")
 
 

@@ -6,6 +6,7 @@ import functools
 import struct
 import threading
 import zlib
+from collections.abc import Callable
 
 import jax
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from core_jax import envs
 from core_jax.envs import rendering
 from core_jax.training.devices import rendering_options
+from core_jax.training.shared import shared
 
 
 class FrameRenderer:
@@ -49,14 +51,7 @@ class FrameRenderer:
             raise ValueError(f"task {env.spec.name} is drawn without a camera: camera must be None")
         self.size = size
         self._spec, self._batch, self._lock = env.spec, batch, threading.Lock()
-
-        def draw(snapshot: jax.Array) -> jax.Array:
-            if camera is None:
-                return env.picture(snapshot, size, size, samples, shadows, gripper)
-            scene = env.view(snapshot, gripper)
-            return rendering.render(scene, camera, size, size, samples, shadows)
-
-        self._draw = jax.jit(jax.vmap(draw), compiler_options=rendering_options())
+        self._draw = _drawing(env, size, gripper, shadows, samples, camera)
 
     def render(self, snapshots: np.ndarray) -> np.ndarray:
         """Pictures uint8 `[..., size, size, 3]` of snapshots `[..., K]`."""
@@ -87,6 +82,24 @@ class FrameRenderer:
     @functools.cached_property
     def _ends(self) -> list[bytes]:
         return self.png(np.array([self._spec.start, self._spec.goal]))
+
+
+@shared(8)
+def _drawing(
+    env: envs.TaskEnv,
+    size: int,
+    gripper: bool,
+    shadows: bool,
+    samples: int,
+    camera: envs.Camera | None,
+) -> Callable[..., jax.Array]:
+    def draw(snapshot: jax.Array) -> jax.Array:
+        if camera is None:
+            return env.picture(snapshot, size, size, samples, shadows, gripper)
+        scene = env.view(snapshot, gripper)
+        return rendering.render(scene, camera, size, size, samples, shadows)
+
+    return jax.jit(jax.vmap(draw), compiler_options=rendering_options())
 
 
 def to_png(picture: np.ndarray) -> bytes:

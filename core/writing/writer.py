@@ -25,6 +25,7 @@ from core_jax.reward_models.formal import (
     extract_code,
     make_signature,
 )
+from core_jax.training.shared import shared
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,19 +50,24 @@ class NoReward(ValueError):
 
 
 def reward_compiler(kind: Any, env: envs.TaskEnv) -> Callable[[str], FormalReward]:
-    """How a run's reward sources are compiled.
+    """How a run's reward sources are compiled; each source once in a process.
 
     Args:
         kind: whose calling convention they have: core, eureka or text2reward.
         env: whose steps they score.
     """
+    return _compiler(kind, env)
+
+
+@shared(8)
+def _compiler(kind: Any, env: envs.TaskEnv) -> Callable[[str], FormalReward]:
     spec = env.spec
     signature = make_signature(
         kind, spec.formal_fields, spec.formal_action_description, spec.target_description
     )
     state = jax.eval_shape(env.reset, jax.random.key(0))
     recorded = [(s.observation, s.action, s.target) for s in samples.recorded(spec.name)]
-    return functools.partial(
+    compiled = functools.partial(
         compile_reward,
         signature=signature,
         observation_size=jax.eval_shape(spec.formal_view, state.obs).shape[0],
@@ -70,6 +76,7 @@ def reward_compiler(kind: Any, env: envs.TaskEnv) -> Callable[[str], FormalRewar
         target=env.target,
         states=recorded,
     )
+    return shared(256)(compiled)
 
 
 class RewardWriter:

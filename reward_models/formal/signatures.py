@@ -137,7 +137,7 @@ class Signature:
         """The reward function: of the fitting ones the last, preferring the usual names.
 
         Raises:
-            RewardError: there is none, or it has parameters that are no inputs.
+            RewardError: there is none, or it has parameters that are no inputs or take no names.
         """
         functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
         hint = f"define `{self.head}` at the top level"
@@ -158,7 +158,9 @@ class Signature:
         known = set(self.parameters)
         taking = [node for node in functions if known & {arg.arg for arg in _all(node.args)}]
         function = ([n for n in functions if n.name in usual] or taking or functions)[-1]
-        found = []
+        unnamed = [arg for arg in function.args.posonlyargs if arg.arg in known]
+        message = "inputs are passed by name, which the `/` forbids"
+        found = [diagnostic_for(source, arg, message, "remove the `/`") for arg in unnamed]
         for arg in _required(function.args):
             if arg.arg not in known:
                 close = difflib.get_close_matches(arg.arg, self.parameters, 1, 0.5)

@@ -37,15 +37,16 @@ class Statements(Results):
         parameters = function.node.args
         positional = [arg.arg for arg in (*parameters.posonlyargs, *parameters.args)]
         known = positional + [arg.arg for arg in parameters.kwonlyargs]
+        named = known[len(parameters.posonlyargs) :]
         name = function.node.name
         if len(args) > len(positional) and not parameters.vararg:
             self.fail(node, f"`{name}` takes {len(positional)} arguments, not {len(args)}")
         names, more = dict(function.defaults), {}
         given = dict(zip(positional, args, strict=False))
         for key, value in kwargs.items():
-            if key in given or key not in known and not parameters.kwarg:
-                self.fail(node, f"`{name}` has no free parameter `{key}`", ", ".join(known))
-            (given if key in known else more)[key] = value
+            if key in named and key in given or key not in named and not parameters.kwarg:
+                self.fail(node, f"`{name}` has no free parameter `{key}`", ", ".join(named))
+            (given if key in named else more)[key] = value
         names |= given
         if parameters.vararg:
             names[parameters.vararg.arg] = args[len(positional) :]

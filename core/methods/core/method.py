@@ -16,8 +16,9 @@ from core_jax.methods.fit_checks import check_clips, check_input
 from core_jax.methods.trials import check_trial
 from core_jax.reward_models.source import RewardSource
 from core_jax.training.config import TrainingConfig
+from core_jax.training.plan import Rewards
 from core_jax.training.reward_input import make_input, make_preference_source
-from core_jax.training.train import Rewards, Train
+from core_jax.training.train import Train
 
 
 class Core(BaseMethod):

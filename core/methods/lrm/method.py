@@ -29,10 +29,11 @@ from core_jax.methods.written import COLUMN as FORMAL_COLUMN
 from core_jax.methods.written import FORMAL
 from core_jax.reward_models.source import GroundTruth
 from core_jax.training.config import TrainingConfig
+from core_jax.training.plan import Rewards
 from core_jax.training.programs import Program
 from core_jax.training.state import SeedState
 from core_jax.training.streams import Stream, stream_keys
-from core_jax.training.train import Rewards, Train
+from core_jax.training.train import Train
 
 _ITERATION = 6_400  # environment steps: 64 environments for 100 steps
 _EPISODE = 150  # steps: what comes later in Meta-World's 500 is the finished task, or none

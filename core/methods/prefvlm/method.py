@@ -19,8 +19,9 @@ from core_jax.reward_models.embedding.adapters import AdapterModel
 from core_jax.reward_models.entropy import StateEntropy
 from core_jax.training.config import TrainingConfig
 from core_jax.training.embedding import check_embedding
+from core_jax.training.plan import Rewards
 from core_jax.training.reward_input import PixelConfig, make_input, make_preference_source
-from core_jax.training.train import Rewards, Train
+from core_jax.training.train import Train
 
 REWARD, ENTROPY = "preference", "entropy"
 

@@ -19,7 +19,8 @@ from core_jax.reward_models.programs import compile_program
 from core_jax.reward_models.source import GroundTruth
 from core_jax.reward_models.subtasks import Chain
 from core_jax.training.config import TrainingConfig
-from core_jax.training.train import Rewards, Train
+from core_jax.training.plan import Rewards
+from core_jax.training.train import Train
 from core_jax.training.watching import WatchedColumn
 
 COLUMN = "subtasks"

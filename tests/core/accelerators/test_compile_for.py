@@ -45,6 +45,18 @@ def test_the_fit_of_a_learned_reward_is_there_too(parts):
     assert {x.shape for x in metrics.values()} == {(1,)}
 
 
+def test_the_state_that_a_function_does_not_read_is_memory_too(parts):
+    state = measure.functions(parts.train)["collect"][1][0]
+    sizes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), state)
+    whole = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(sizes))
+    lowered = jax.jit(lambda seeds: 2 * seeds.replay.data.obs).lower(sizes)
+    found = measure.memory_of(lowered.compile(), (sizes,))
+    read = sizes.replay.data.obs.size * 4
+    assert found["arguments"] == found["outputs"] == read
+    assert found["held"] == whole - read > 0
+    assert measure.Compiled("f", 1.0, **found).peak == whole + read + found["temporaries"]
+
+
 def test_an_update_is_one_iteration_of_the_only_open_loop(parts):
     function, arguments = measure.functions(parts.train)["learn"]
     shapes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), arguments)

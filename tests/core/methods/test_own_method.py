@@ -19,8 +19,8 @@ from core_jax.reward_models.source import StatelessSource
 from core_jax.runs import finish, restore
 from core_jax.runs.layout import from_dict, to_dict
 from core_jax.runs.loop import run
+from core_jax.training.plan import Rewards
 from core_jax.training.streams import seed_keys
-from core_jax.training.train import Rewards
 
 HAND = 2  # the gripper's height, metres, in Meta-World's observation
 

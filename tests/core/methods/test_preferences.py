@@ -42,6 +42,9 @@ class Train:
 
         return call
 
+    def stage(self, f, part, fields, options=None, name=""):
+        return self.over_seeds(lambda *args: f(part, *args), name)
+
     def rescore(self, seeds, name):
         self.calls.append(f"rescore {name}")
         return seeds

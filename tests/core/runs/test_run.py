@@ -44,13 +44,12 @@ def command():
 
 
 @pytest.fixture(scope="module")
-def finished(small, command, tmp_path_factory):
+def finished(small, tmp_path_factory):
     """An undisturbed run: its folder and the last line of its stdout."""
     out = tmp_path_factory.mktemp("runs") / "undisturbed"
-    process = command("train", *flags(small), "--out", out)
-    stdout, stderr = process.communicate()
-    assert process.returncode == 0, stderr
-    return out, json.loads(stdout.strip().splitlines()[-1]), stderr
+    told = in_process.command("scripts/train.py", *flags(small), "--out", out)
+    assert told.returncode == 0, told.stderr
+    return out, json.loads(told.stdout.strip().splitlines()[-1]), told.stderr
 
 
 def rows(out):

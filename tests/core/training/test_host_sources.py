@@ -11,9 +11,10 @@ from core_jax.agents.sac import SACConfig
 from core_jax.reward_models.source import GroundTruth
 from core_jax.training.config import TrainingConfig
 from core_jax.training.host_columns import score as scored_on_host
+from core_jax.training.plan import Rewards
 from core_jax.training.programs import ProgramColumn
 from core_jax.training.streams import seed_keys
-from core_jax.training.train import Rewards, make_train
+from core_jax.training.train import make_train
 
 
 class Halves:

@@ -63,7 +63,7 @@ def test_score_over_seeds_is_score_seed_by_seed(train, seeds):
 def learn(request, train):
     """Updates of several seeds, both ways: side by side in one program, as on a CPU, and with a
     seed axis, as on an accelerator."""
-    jitted = jax.jit(lambda seeds, updates: stages.learn(train.plan, seeds, updates))
+    jitted = jax.jit(lambda seeds, updates: stages.learn(train.plan.learning, seeds, updates))
 
     def call(seeds, updates):
         with pytest.MonkeyPatch.context() as patch:
@@ -77,7 +77,7 @@ def learn(request, train):
 @pytest.fixture(scope="module")
 def alone(train, seeds):
     """Three updates of one seed after the other."""
-    learn_one = jax.jit(lambda s: stages.learn(train.plan, s, jnp.int32(3)))
+    learn_one = jax.jit(lambda s: stages.learn(train.plan.learning, s, jnp.int32(3)))
     return [learn_one(jax.tree.map(lambda x: x[None], seed(seeds, i))) for i in range(2)]
 
 
@@ -119,7 +119,7 @@ def test_updates_that_ruin_a_seed_are_undone_for_this_seed(learn, train, seeds):
 
 def test_a_reset_of_the_critics_keeps_the_actor(train, seeds):
     before = seed(seeds, 0)
-    after = stages.reset_value(train.plan, before)
+    after = stages.reset_value(train.plan.learning, before)
     policy = train.plan.learner.policy
     chex.assert_trees_all_equal(policy(after.learner), policy(before.learner))
     same = jax.tree.map(lambda a, b: bool(jnp.all(a == b)), after.learner.critic,
@@ -134,7 +134,7 @@ def test_a_batchs_reward_follows_the_weights(train, seeds):
         weights={"formal": jnp.float32(f), "residual": jnp.float32(r)}
     )
     formal, residual, mixed = (
-        stages.sample(train.plan, weigh(f, r), key).reward
+        stages.sample(train.plan.learning, weigh(f, r), key).reward
         for f, r in ((1.0, 0.0), (0.0, 1.0), (0.25, 0.75))
     )
     np.testing.assert_allclose(mixed, 0.25 * formal + 0.75 * residual, atol=1e-6)
@@ -157,7 +157,7 @@ def test_evaluations_are_played_in_the_tasks_own_physics(train, seeds):
         raise Reached
 
     nominal = types.SimpleNamespace(reset=reset, step=None, spec=train.env.spec)
-    plan = dataclasses.replace(train.plan, env=types.SimpleNamespace(nominal=nominal))
+    playing = dataclasses.replace(train.plan.playing, env=types.SimpleNamespace(nominal=nominal))
     one = jax.tree.map(lambda x: x[0], seeds)
     with pytest.raises(Reached):
-        stages.evaluate(plan, one, jax.random.key(0))
+        stages.evaluate(playing, one, jax.random.key(0))

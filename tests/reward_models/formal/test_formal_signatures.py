@@ -160,6 +160,46 @@ def test_what_is_no_input_is_refused(signature, source, line, column, hint):
     assert hint in first.hint
 
 
+def test_inputs_that_are_passed_by_name_need_one():
+    head = "def compute_reward(hand_pos, /, object_pos, slack=0.1, *, action):\n"
+    source = head + "    return hand_pos[0] * slack - object_pos[0]\n"
+    with pytest.raises(RewardError, match="passed by name, which the `/` forbids") as caught:
+        compile_reward(source, signature=EUREKA)
+    [found] = caught.value.diagnostics
+    assert (found.line, found.column) == (1, head.index("hand_pos") + 1)
+    compile_reward(source.replace(" /,", ""), signature=EUREKA)
+    # What is no input has its default, whatever it takes.
+    compile_reward(source.replace("hand_pos, /,", "scale=1.0, /, hand_pos=None,").replace(
+        "object_pos, ", "object_pos=None, "), signature=EUREKA)  # fmt: skip
+    # Three arrays are passed by position.
+    compile_reward(
+        "def compute_reward(a, b, /, c):\n    return a[0], {'x': c[0]}\n", signature=CORE
+    )
+
+
+@pytest.mark.parametrize(("call", "message"), [
+    ("f(x=1.0, y=2.0)", "no free parameter `x`"),
+    ("f(1.0, x=2.0)", "no free parameter `x`"),
+    ("f(1.0, 2.0, y=3.0)", "no free parameter `y`"),
+    ("f(1.0, 2.0)", ""), ("f(1.0, y=2.0)", ""), ("g(1.0, a=2.0)", ""), ("g(1.0, x=2.0)", ""),
+])  # fmt: skip
+def test_helpers_may_have_parameters_without_names(call, message):
+    source = (
+        "def f(x, /, y):\n    return x - y\n"
+        "def g(x, /, **more):\n    return x + sum(more.values())\n"
+        f"def compute_reward(a, b, c):\n    r = {call}\n    return r + a[0], {{'r': r}}\n"
+    )
+    if message:
+        with pytest.raises(RewardError, match=message):
+            compile_reward(source)
+        return
+    reward = compile_reward(source)
+    namespace = {}
+    exec(source, namespace)
+    zeros = [np.zeros(n, np.float32) for n in (11, 4, 3)]
+    assert float(reward(*zeros)[0]) == namespace["compute_reward"](*zeros)[0]
+
+
 def test_all_unknown_parameters_are_named_at_once():
     with pytest.raises(RewardError) as caught:
         compile_reward("def compute_reward(a, b, action, c=1):\n    return 0.0", signature=EUREKA)
