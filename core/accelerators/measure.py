@@ -95,21 +95,24 @@ def compile_all(calls: Mapping[str, Call], target: Target) -> list[Compiled]:
     return [_compile(name, *call, where, target) for name, call in calls.items()]
 
 
-def memory_of(compiled: jax.stages.Compiled, arguments: tuple[Any, ...]) -> dict[str, int]:
-    """Bytes of a call, as fields of `Compiled`.
+def with_memory(one: Compiled, compiled: jax.stages.Compiled, arguments: Any) -> Compiled:
+    """With the bytes of a call.
 
     Args:
+        one: what is known of the function.
         compiled: the function.
         arguments: of the call, also those that the function does not read.
     """
     memory = compiled.memory_analysis()
+    assert memory is not None
     given = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(arguments))
-    return {
-        "arguments": memory.argument_size_in_bytes,
-        "held": max(0, given - memory.argument_size_in_bytes),
-        "outputs": max(0, memory.output_size_in_bytes - memory.alias_size_in_bytes),
-        "temporaries": memory.temp_size_in_bytes,
-    }
+    return dataclasses.replace(
+        one,
+        arguments=memory.argument_size_in_bytes,
+        held=max(0, given - memory.argument_size_in_bytes),
+        outputs=max(0, memory.output_size_in_bytes - memory.alias_size_in_bytes),
+        temporaries=memory.temp_size_in_bytes,
+    )
 
 
 def _compile(
@@ -128,11 +131,11 @@ def _compile(
     if costs is None:  # a GPU's compiler keeps them to itself: those of the program before it
         with targets.traced_for(target):
             costs = function.lower(*arguments).cost_analysis() or {}
-    return Compiled(
+    found = Compiled(
         name=name,
         seconds=seconds,
         cpu_seconds=cpu_seconds,
         counts=kernels.count(compiled.as_text()),
-        **memory_of(compiled, arguments),
         flops=costs.get("flops", 0.0),
     )
+    return with_memory(found, compiled, arguments)

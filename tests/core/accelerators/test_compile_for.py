@@ -50,11 +50,11 @@ def test_the_state_that_a_function_does_not_read_is_memory_too(parts):
     sizes = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), state)
     whole = sum(x.size * x.dtype.itemsize for x in jax.tree.leaves(sizes))
     lowered = jax.jit(lambda seeds: 2 * seeds.replay.data.obs).lower(sizes)
-    found = measure.memory_of(lowered.compile(), (sizes,))
+    found = measure.with_memory(measure.Compiled("f", 1.0), lowered.compile(), (sizes,))
     read = sizes.replay.data.obs.size * 4
-    assert found["arguments"] == found["outputs"] == read
-    assert found["held"] == whole - read > 0
-    assert measure.Compiled("f", 1.0, **found).peak == whole + read + found["temporaries"]
+    assert found.arguments == found.outputs == read
+    assert found.held == whole - read > 0
+    assert found.peak == whole + read + found.temporaries
 
 
 def test_an_update_is_one_iteration_of_the_only_open_loop(parts):
