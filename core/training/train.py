@@ -51,7 +51,7 @@ class Train:
 
     def __init__(self, plan: Plan, rewards: Rewards, mesh: Mesh | None):
         self.env, self.plan, self.rewards, self.mesh = plan.env, plan, rewards, mesh
-        self._made: list[tuple[str, Jitted]] = []
+        self._made: list[tuple[str, Jitted, int]] = []
         self._options = next((s.compiler_options for s in plan.sources if s.compiler_options), None)
         self._init = self.stage(stages.init, plan, (), changes=False).jitted
         self.collect = self.stage(stages.collect, plan.acting, _COLLECT, shared=(1,))
@@ -77,11 +77,11 @@ class Train:
 
     @property
     def traces(self) -> Counter[str]:
-        """How often each function was traced. Functions that runs share count the traces of all of
-        them."""
+        """How often each function was traced since this run has it: one that another run traced for
+        the same shapes need not be."""
         found: Counter[str] = Counter()
-        for name, function in self._made:
-            found[name] += function.traces
+        for name, function, before in self._made:
+            found[name] += function.traces - before
         return found
 
     def init(
@@ -189,7 +189,7 @@ class Train:
 
         chosen = None if options is None else tuple(options.items())
         made = Jitted(of_each_seed(f, shared), self.mesh, shared, donate, chosen)
-        self._made.append((name, made))
+        self._made.append((name, made, made.traces))
         return made
 
     def place(self, seeds: SeedState) -> SeedState:
@@ -220,7 +220,7 @@ class Train:
         """
         chosen = None if options is None else tuple(options.items())
         made = jitted.stage(f, part, self.mesh, donate=changes, options=chosen, **more)
-        self._made.append((name or f.__name__, made))
+        self._made.append((name or f.__name__, made, made.traces))
         return Stage(made, fields, changes)
 
     def _block(
