@@ -29,9 +29,9 @@ gc.set_threshold(200_000, 50, 100)
 
 @pytest.fixture(autouse=True, scope="session")
 def one_world_of_each_task() -> Iterator[None]:
-    """`envs.make` builds a task of the package once: tracing its physics takes seconds, and a world
-    remembers its own."""
-    build, own, worlds = envs.make, frozenset(envs.names()), {}
+    """`envs.make` builds a task of the package once, and the tests' point world: tracing physics
+    takes seconds, and runs share what is traced for the same world."""
+    build, own, worlds = envs.make, frozenset([*envs.names(), "point_world:Point"]), {}
 
     def make(name: str, protocol: str = "paper", **overrides: Any) -> envs.TaskEnv:
         if name not in own or protocol not in envs.PROTOCOLS or overrides:

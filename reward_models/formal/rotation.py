@@ -135,10 +135,12 @@ def _from_rotvec(evaluator: Any, rotvec: Any, degrees: Any = False) -> Rotation:
 
 def _matrix(quat: Any) -> Any:
     x, y, z, w = quat
+    xx, yy, zz, ww = quat * quat
+    # SciPy's formula: what it makes exactly zero is so here, which infinity shows.
     return jnp.stack([
-        jnp.stack([1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)]),
-        jnp.stack([2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)]),
-        jnp.stack([2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)]),
+        jnp.stack([xx - yy - zz + ww, 2 * (x * y - z * w), 2 * (x * z + y * w)]),
+        jnp.stack([2 * (x * y + z * w), -xx + yy - zz + ww, 2 * (y * z - x * w)]),
+        jnp.stack([2 * (x * z - y * w), 2 * (y * z + x * w), -xx - yy + zz + ww]),
     ])  # fmt: skip
 
 

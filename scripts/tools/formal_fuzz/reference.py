@@ -82,6 +82,21 @@ def _turned(value: Any) -> Any:
     return Turned(value) if isinstance(value, Rotation) else narrow(value)
 
 
+class NarrowUfunc:
+    """A ufunc that gives float32 where it would give float64, as of whole numbers; so do its
+    methods."""
+
+    def __init__(self, found: Any):
+        self._found = found
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return narrow(self._found(*args, **kwargs))
+
+    def __getattr__(self, name: str) -> Any:
+        plain = getattr(self._found, name)
+        return (lambda *a, **k: narrow(plain(*a, **k))) if callable(plain) else plain
+
+
 class Narrow:
     """A module whose functions give float32 where they would give float64."""
 
@@ -92,7 +107,9 @@ class Narrow:
         found = getattr(self._module, name)
         if isinstance(found, ModuleType):
             found = Narrow(found)
-        elif not isinstance(found, type) and callable(found) and not isinstance(found, np.ufunc):
+        elif isinstance(found, np.ufunc):
+            found = NarrowUfunc(found)
+        elif not isinstance(found, type) and callable(found):
             plain = found
             found = functools.wraps(plain)(lambda *a, **k: narrow(plain(*a, **k)))
         elif found is np.float64:
@@ -121,7 +138,9 @@ def _import_single(name: str, *rest: Any) -> Any:
 
 
 BUILTINS = vars(builtins) | {"__import__": _import}
-SINGLE_BUILTINS = vars(builtins) | {"float": np.float32, "__import__": _import_single}
+SINGLE_BUILTINS = vars(builtins) | {
+    "float": np.float32, "__import__": _import_single, "__narrow__": narrow,
+}  # fmt: skip
 
 
 class Single(ast.NodeTransformer):
@@ -140,6 +159,14 @@ class Single(ast.NodeTransformer):
             return node
         name = ast.Name("float", ast.Load())
         return ast.fix_missing_locations(ast.copy_location(ast.Call(name, [node], []), node))
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        """`a + b` becomes `__narrow__(a + b)`: NumPy adds float32 to whole numbers in float64."""
+        self.generic_visit(node)
+        if not self.single:
+            return node
+        call = ast.Call(ast.Name("__narrow__", ast.Load()), [node], [])
+        return ast.fix_missing_locations(ast.copy_location(call, node))
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.expr:
         """A text's formats stay constants."""

@@ -185,6 +185,7 @@ def test_the_judge_sees_what_python_raises(fuzz, judge, monkeypatch, value, deta
     "1.0 if math.exp(-60.0 - a[0]) * np.exp(-60.0) else 2.0",  # 1e-52: zero
     "np.exp(10.0 * np.sum(np.abs(a))) * 1e-60",  # infinite, but on far states only
     "np.zeros(3).sum() + (1.0 if a[0] + 1e-9 > a[0] else 2.0)",
+    "(np.sum(a > 0) + 1e9 + 2.0) - (np.add(np.sum(a > 0), 1e9) + 1.0)",  # of whole numbers, too
 ])  # fmt: skip
 def test_the_judge_knows_what_float32_cannot_hold(fuzz, judge, value):
     assert judge(body(fuzz, f"x = {value}")).outcome in ("agrees in float32", "on a step")

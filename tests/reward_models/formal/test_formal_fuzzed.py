@@ -260,6 +260,9 @@ ROTATION = "from scipy.spatial.transform import Rotation as R\n"
     "r = q.as_euler('xyz')[0] + q.as_euler('ZYX')[2] + observation[0]",
     # The square of 1e30 is no float32.
     ROTATION + "q = R.from_quat(np.concatenate([[1e30], target_pos]))\nr = q.apply(target_pos)[1]",
+    # Zero times infinity, where both matrices have an exact zero.
+    ROTATION + "v = R.from_quat([0.0, 0.5, 0.0, 0.5]).apply(np.array([np.inf, -1.0, 1.0]))\n"
+    "r = observation[0] + np.isnan(v[0]) + 2.0 * np.isnan(v[1]) + 4.0 * (v[2] < -9.0)",
     # NumPy multiplies the last two first, so 0 * infinity is in no sum.
     "v = np.divide(observation[4:7], np.zeros(3), out=np.zeros(3), where=observation[4:7] > 9)\n"
     "r = np.linalg.multi_dot([target_pos, np.eye(3), v])",
