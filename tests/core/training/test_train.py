@@ -72,8 +72,10 @@ def test_the_shapes_of_a_state_are_known_without_computing_it(small, train, afte
 
 
 def test_each_function_is_traced_once(train, after):
-    for name in ("collect", "insert", "learn"):
-        assert after[2][name] <= 1 <= train.traces[name]  # 0: another test had it traced
+    stages = {"collect": train.collect, "insert": train.insert, "learn": train.learn_function}
+    for name, stage in stages.items():
+        # 0 for these six chunks: another test had it traced.
+        assert after[2][name] <= 1 <= stage.jitted.traces
 
 
 def test_a_new_formal_reward_traces_neither_physics_nor_learner(train, after, programs):
