@@ -173,9 +173,21 @@ def _remainder(evaluator: Any, args: tuple, kwargs: dict) -> Any:
     x, y = (number(value, "math.remainder") for value in args)
     if not (is_traced(x) or is_traced(y)):
         return math.remainder(x, y)
-    evaluator.raises(y == 0, "math.remainder by zero", "test for zero first")
-    y = jnp.where(y == 0, 1.0, y)
-    return x - jnp.round(x / y) * y
+    fails = ((y == 0) & ~jnp.isnan(x)) | (jnp.isinf(x) & ~jnp.isnan(y))
+    evaluator.raises(fails, "math.remainder by zero or of infinity", "test for zero first")
+    return _nearest(x, jnp.where(y == 0, 1.0, y))
+
+
+def _nearest(x: Any, y: Any) -> Any:
+    """`math.remainder`, exact also where x / y is large: from the remainder by 2 y, y is taken at most
+    twice. Ties go to the even multiple."""
+    x, y = (jnp.asarray(value, jnp.float32) for value in (x, y))
+    size, wide = jnp.abs(y), jnp.isinf(2.0 * y)
+    rest = jnp.where(wide, jnp.abs(x), jnp.fmod(jnp.abs(x), jnp.where(wide, 1.0, 2.0 * size)))
+    once = 2.0 * rest > size
+    less = jnp.where(once, rest - size, rest)
+    less = jnp.where(once & (2.0 * less >= size), less - size, less)
+    return jnp.where(jnp.signbit(x), -less, less)
 
 
 def _static(name: str) -> Primitive:

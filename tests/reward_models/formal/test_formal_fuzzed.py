@@ -235,6 +235,7 @@ def test_what_only_python_can_do_or_not_is_refused(body, message):
 @pytest.mark.parametrize("body", [
     "l.insert(p + p, 9.0)\nr = l[2] + l[p]",
     "r = (np.allclose(action, target_pos[0], atol=0.8) + True) * 0.5 + np.array_equal(l, l) / 2",
+    "r = math.remainder(action[0] * 2.0**40, 0.75) + math.remainder(action[1], math.inf)",
     "r = math.isclose(0.5 / (action[0] * (action[0] > 0)), 0.5, abs_tol=0.1) + 0.5",
     "r = np.piecewise(max(action[0], 0), [q], [1.0, 2.0])",
     "r = math.lgamma(abs(action[0]) * 1000 + 0.5) * 1e-3 + math.gamma(abs(action[1]) + 1.0)",
