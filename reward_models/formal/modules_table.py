@@ -179,8 +179,8 @@ def _remainder(evaluator: Any, args: tuple, kwargs: dict) -> Any:
 
 
 def _nearest(x: Any, y: Any) -> Any:
-    """`math.remainder`, exact also where x / y is large: from the remainder by 2 y, y is taken at most
-    twice. Ties go to the even multiple."""
+    """`math.remainder`, exact also where x / y is large: of the remainder by 2 y, y is taken at
+    most twice. Ties go to the even multiple."""
     x, y = (jnp.asarray(value, jnp.float32) for value in (x, y))
     size, wide = jnp.abs(y), jnp.isinf(2.0 * y)
     rest = jnp.where(wide, jnp.abs(x), jnp.fmod(jnp.abs(x), jnp.where(wide, 1.0, 2.0 * size)))
