@@ -1,5 +1,5 @@
-"""One run over several processes: shares, merged metrics, shared models; two processes give what
-one does, also when they are killed."""
+"""One run over several processes: shares, merged metrics, shared models; two and four processes
+give what one does, also when they are killed."""
 
 import json
 import os
@@ -117,7 +117,7 @@ def test_a_stranger_is_not_served():
 
 
 WORDS = (
-    "--task", POINT, "--method", "env_dense", "--seeds", "2", "--steps", "4000", "--envs", "10",
+    "--task", POINT, "--method", "env_dense", "--steps", "8000", "--envs", "10",
     "--rollout", "5", "--updates", "4", "--random-steps", "500", "--chunk", "250", "--eval-every",
     "1000", "--eval-episodes", "2", "--final-episodes", "3", "--checkpoint-every", "500",
     "--sac.hidden", "16", "16", "--sac.batch-size", "16", "--quiet",
@@ -132,12 +132,13 @@ def start(out, *more):
                             stderr=subprocess.PIPE, text=True)  # fmt: skip
 
 
-def start_two(out, *more):
+def start_all(count, out, *more):
     with socket.socket() as free:
         free.bind(("localhost", 0))
         port = free.getsockname()[1]
-    place = ("--distributed", "--coordinator", f"localhost:{port}", "--num-processes", "2")
-    return [start(out, *place, "--process-id", str(i), *more) for i in range(2)]
+    place = ("--distributed", "--coordinator", f"localhost:{port}")
+    place += ("--num-processes", str(count), "--seeds", str(count))
+    return [start(out, *place, "--process-id", str(i), *more) for i in range(count)]
 
 
 def rows(out):
@@ -152,25 +153,29 @@ def ended(process):
 
 
 @pytest.mark.long
-def test_two_processes_that_are_killed_give_what_one_gives(tmp_path):
-    one, two = tmp_path / "one", tmp_path / "two"
-    expected = ended(start(one))
+@pytest.mark.parametrize("count", [2, 4])
+def test_processes_that_are_killed_give_what_one_gives(count, tmp_path):
+    one, shared = tmp_path / "one", tmp_path / "shared"
+    expected = ended(start(one, "--seeds", str(count)))
     draw, more = random.Random(0), ()
     for _ in range(int(os.environ.get("CORE_JAX_KILLS", "1"))):
-        both = start_two(two, *more)
-        part = two / f"part-{draw.randrange(2)}"
-        until = time.monotonic() + 300
-        while not list(part.glob("checkpoints/step_*/MANIFEST")) and time.monotonic() < until:
+        part = shared / f"part-{draw.randrange(count)}"
+        saved = lambda folder=part: set(folder.glob("checkpoints/step_*/MANIFEST"))
+        before, until = saved(), time.monotonic() + 300
+        every = start_all(count, shared, *more)
+        # Once it has come further than the last time.
+        while saved() <= before and all(p.poll() is None for p in every):
+            assert time.monotonic() < until
             time.sleep(0.05)
         time.sleep(draw.uniform(0.0, 2.0))
-        draw.choice(both).send_signal(signal.SIGKILL)
-        for process in both:  # a scheduler kills the others
+        draw.choice(every).send_signal(signal.SIGKILL)
+        for process in every:  # a scheduler kills the others
             process.kill()
             process.communicate()
         more = ("--resume",)
-    summaries = [ended(process) for process in start_two(two, *more)]
-    assert rows(two) == rows(one)
-    whole = json.loads((two / "summary.json").read_text())
-    assert whole == summaries[0] and whole["processes"] == 2
-    assert whole["success"] == expected["success"] and whole["seeds"] == 2
+    summaries = [ended(process) for process in start_all(count, shared, *more)]
+    assert rows(shared) == rows(one)
+    whole = json.loads((shared / "summary.json").read_text())
+    assert whole == summaries[0] and whole["processes"] == count
+    assert whole["success"] == expected["success"] and whole["seeds"] == count
     assert whole["episode_return"] == expected["episode_return"]
