@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import re
 import sys
@@ -13,21 +14,29 @@ from typing import Any
 
 import jax
 import orbax.checkpoint as ocp
+from orbax.checkpoint._src.futures import signaling_client
 
 
 @contextlib.contextmanager
 def checkpointer() -> Iterator[ocp.StandardCheckpointer]:
     """Orbax's. Where several processes train one run, each writes its own seeds by itself; orbax
     would have the first process alone write host arrays, and wait for the others, so it is told
-    that there is one."""
-    real = jax.process_index, jax.process_count
+    that there is one. Its threads signal each other by names that count checkpoints, at the
+    processes' common service: one process would delete what another waits for."""
+    real = jax.process_index, jax.process_count, signaling_client.get_signaling_client
     if jax.process_count() > 1:
         jax.process_index, jax.process_count = lambda *_: 0, lambda *_: 1
+        signaling_client.get_signaling_client = _own_signals
     try:
         with ocp.StandardCheckpointer() as found:
             yield found
     finally:
-        jax.process_index, jax.process_count = real
+        jax.process_index, jax.process_count, signaling_client.get_signaling_client = real
+
+
+@functools.cache
+def _own_signals() -> Any:
+    return signaling_client.ThreadSafeKeyValueSignalingClient()
 
 
 @contextlib.contextmanager

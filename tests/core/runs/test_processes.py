@@ -11,13 +11,16 @@ import sys
 import time
 from pathlib import Path
 
+import jax
+import numpy as np
 import pytest
+from orbax.checkpoint._src.futures import signaling_client
 from small_run import POINT, small_config
 
 from core_jax.models import shared
 from core_jax.models.base import Reply
 from core_jax.models.failures import AccessError, BudgetError, ChatError
-from core_jax.runs import processes
+from core_jax.runs import orbax_calls, processes
 from core_jax.runs.metrics import WALL_COLUMNS
 
 ROOT = Path(__file__).parents[3]
@@ -114,6 +117,21 @@ def test_a_stranger_is_not_served():
     with pytest.raises(Exception, match="digest|Authentication"):
         shared.SharedModel(server.address, b"wrong", "writer")
     assert shared.SharedModel(server.address, b"secret", "writer").name == "model"
+
+
+def test_each_process_saves_by_itself(tmp_path, monkeypatch):
+    """What orbax's threads tell each other is not told to other processes, whose checkpoints have
+    the same numbers: one would delete what another waits for."""
+    monkeypatch.setattr(jax, "process_count", lambda *_: 2)
+    monkeypatch.setattr(jax, "process_index", lambda *_: 1)
+    before = signaling_client.get_signaling_client
+    with orbax_calls.checkpointer() as writer:
+        client = signaling_client.get_signaling_client()
+        assert isinstance(client, signaling_client.ThreadSafeKeyValueSignalingClient)
+        assert jax.process_count() == 1
+        writer.save(tmp_path / "arrays", {"x": np.arange(3.0)})
+    assert signaling_client.get_signaling_client is before and jax.process_index() == 1
+    assert (tmp_path / "arrays").is_dir()
 
 
 WORDS = (
