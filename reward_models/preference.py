@@ -36,6 +36,9 @@ class PreferenceConfig(EnsembleConfig):
     """Weight of the loss that draws frames' rewards towards the teacher's scores of them."""
     clip_frames: Annotated[int, Ge(1)] | None = None
     """Frames of a clip in a batch, evenly spaced from a random first one; all when None."""
+    pessimism: Annotated[float, Ge(0)] = 0.0
+    """Standard deviations of the members that are taken off their mean, so that where they have
+    not learned to agree the reward is lower."""
 
 
 class Preferences(NamedTuple):
@@ -48,6 +51,9 @@ class Preferences(NamedTuple):
     # [M, H] the teacher's scores over the clip; zeros where it gave none, None if it never does
     importance_a: jax.Array | None = None
     importance_b: jax.Array | None = None
+    # [M] how much larger B's return is by another reward that is added to this one, in units of
+    # this one's return; None where this one alone is to explain the labels
+    offset: jax.Array | None = None
 
     def with_frames(self, of: Callable[..., jax.Array]) -> Preferences:
         """The labels with frames made from what stands in their place: `of(*frames_a)`."""
@@ -59,7 +65,8 @@ class PreferenceModel(NamedTuple):
 
     init(key, example_frame [F]) -> EnsembleState
     standardise(state, frames [B, F]) -> EnsembleState, with the frames' mean and spread
-    predict(state, frames [..., F]) -> reward [...] in (-1, 1), the members' mean
+    predict(state, frames [..., F]) -> reward [...] in (-1, 1), the members' mean minus `pessimism`
+        of their standard deviations, which may lie below -1
     members(state, frames [..., F]) -> rewards [E, ...]
     fit(state, data, count, key) -> (EnsembleState, {"loss", "accuracy", "epochs", "skipped"})
     """
@@ -155,7 +162,11 @@ def _members(parts: _Parts, state: EnsembleState, frames: jax.Array) -> jax.Arra
 
 
 def _predict(parts: _Parts, state: EnsembleState, frames: jax.Array) -> jax.Array:
-    return jnp.mean(_members(parts, state, frames), axis=0)
+    members = _members(parts, state, frames)
+    mean = jnp.mean(members, axis=0)
+    if not parts.config.pessimism:
+        return mean
+    return mean - parts.config.pessimism * jnp.std(members, axis=0)
 
 
 def _fit(
@@ -197,6 +208,8 @@ def _loss(
         rewards = jax.vmap(parts.single.apply)(params, both)
     reward_a, reward_b = jnp.split(rewards, 2, axis=1)
     return_a, return_b = (length * r.mean(-1) for r in (reward_a, reward_b))
+    if batch.offset is not None:
+        return_b = return_b + batch.offset
     value = bradley_terry_loss(return_a, return_b, batch.target)
     if config.importance_weight and batch.importance_a is not None:
         assert batch.importance_b is not None  # `_fit` checks it
@@ -224,7 +237,7 @@ def _thin(batch: Preferences, kept: int, key: jax.Array) -> Preferences:
 
 
 FILTERED = ("trusted", "flipped")  # metrics of a filtered fit: shares of the labels
-PSecond = Callable[[Any, jax.Array, jax.Array], jax.Array]
+PSecond = Callable[..., jax.Array]
 
 
 def filtered(
@@ -239,7 +252,8 @@ def filtered(
 
     Args:
         denoise: the filter's thresholds.
-        p_second: `(params, frames_a [B, H, F], frames_b) -> mean P(B better) [B]`.
+        p_second: `(params, frames_a [B, H, F], frames_b) -> mean P(B better) [B]`; with labels'
+            `offset [B]` as a further argument where they have one.
         params: the ensemble's.
         data: all labels [M].
         labelled: rows that are labels [M]; they come first.
@@ -252,7 +266,8 @@ def filtered(
         # The last window is moved back to end with the rows; what it repeats stays the same.
         start = jnp.minimum(i * size, rows - size)
         window = lambda x: jax.lax.dynamic_slice_in_dim(x, start, size)
-        new = p_second(params, window(data.frames_a), window(data.frames_b))
+        more = () if data.offset is None else (window(data.offset),)
+        new = p_second(params, window(data.frames_a), window(data.frames_b), *more)
         return jax.lax.dynamic_update_slice(p, new, (start,))
 
     p = jax.lax.fori_loop(0, (count + size - 1) // size, read, jnp.full((rows,), 0.5))
@@ -266,11 +281,18 @@ def filtered(
 _READ_AT_ONCE = 128  # pairs
 
 
-def _p_second(parts: _Parts, params: Any, frames_a: jax.Array, frames_b: jax.Array) -> jax.Array:
+def _p_second(
+    parts: _Parts,
+    params: Any,
+    frames_a: jax.Array,
+    frames_b: jax.Array,
+    offset: jax.Array | None = None,
+) -> jax.Array:
     length, thin = frames_a.shape[1], parts.config.clip_frames
     step = length // thin if thin else 1
     return_a, return_b = (
         length * parts.ensemble.apply(params, x[:, step // 2 :: step]).mean(-1)
         for x in (frames_a, frames_b)
     )
-    return jnp.mean(jax.nn.sigmoid(return_b - return_a), axis=0)
+    gap = return_b - return_a if offset is None else return_b + offset - return_a
+    return jnp.mean(jax.nn.sigmoid(gap), axis=0)

@@ -1,5 +1,7 @@
 """Preference learning: closed forms, and that it recovers a known reward."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -209,3 +211,31 @@ def test_batches_that_are_not_finite_are_skipped_and_counted(model, fit):
     for a, b in zip(*map(jax.tree.leaves, (found, state)), strict=True):
         np.testing.assert_array_equal(a, b)
     assert metrics["loss"] == 0.0 and metrics["skipped"] > 0
+
+
+def test_another_reward_explains_its_part_of_the_labels():
+    """The offset stands beside the returns' difference in Bradley and Terry's model."""
+    config = PreferenceConfig(hidden=(4,), batch_size=64, epochs=1, importance_weight=0.0)
+    model = make_preference(config)
+    train = data(jax.random.key(0))
+    state = jax.jit(model.init)(jax.random.key(1), jnp.zeros(3))
+    offset = 4.0 * train.target - 1.0
+    frames = [np.asarray(model.members(state, x)) for x in (train.frames_a, train.frames_b)]
+    gap = np.asarray(offset) + frames[1].sum(-1) - frames[0].sum(-1)  # [E, M]
+    wrong = np.where(np.asarray(train.target) > 0.5, -gap, gap)
+    _, metrics = model.fit(state, train._replace(offset=offset), 64, jax.random.key(2))
+    # One batch of all labels: the loss before the first step.
+    np.testing.assert_allclose(metrics["loss"], np.log1p(np.exp(wrong)).mean(), rtol=1e-4)
+    np.testing.assert_allclose(metrics["accuracy"], (wrong < 0).mean(), rtol=1e-5)
+
+
+def test_a_pessimist_takes_the_members_deviation_off():
+    config = PreferenceConfig(hidden=(4,))
+    model = make_preference(config)
+    state = jax.jit(model.init)(jax.random.key(1), jnp.zeros(3))
+    frames = jax.random.normal(jax.random.key(2), (5, 3))
+    members = np.asarray(model.members(state, frames))
+    careful = make_preference(dataclasses.replace(config, pessimism=1.5))
+    expected = members.mean(0) - 1.5 * members.std(0)
+    np.testing.assert_allclose(careful.predict(state, frames), expected, atol=1e-6)
+    np.testing.assert_allclose(model.predict(state, frames), members.mean(0), atol=1e-6)

@@ -104,9 +104,7 @@ class CoreRun(CoreParts):
             return
         if not self.collector.complete:
             return
-        labels = self.collector.labels
-        at.seeds, metrics = self.residual.fit(at.seeds, self.collector, int(labels["fits"]))
-        labels["fits"] += 1
+        at.seeds, metrics = self.residual.fit(at.seeds)
         at.row.update(jax.device_get(metrics))
 
     def refine(self, at: Boundary) -> None:

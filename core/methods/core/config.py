@@ -55,6 +55,13 @@ class CoreConfig:
     """Use the teacher's per-frame scores (off: an ablation)."""
     residual_input: InputKind = "state"
     """What the residual reward reads: what a picture shows, as numbers, or the picture."""
+    residual_target: Literal["preferences", "remainder"] = "preferences"
+    """What the residual reward is fitted to. preferences: it explains the labels by itself (the
+    paper); remainder: it explains them together with the formal reward, as they are added up, and
+    so learns what the formal reward gets wrong."""
+    weighting: Literal["fixed", "agreement"] = "fixed"
+    """Weight of the residual reward. fixed: `feedback.alpha` (the paper); agreement: by how many of
+    the newest labels, before they were learned from, each of the two rewards was right about."""
     formal: FormalConfig = dataclasses.field(default_factory=FormalConfig)
     feedback: FeedbackConfig = dataclasses.field(default_factory=FeedbackConfig)
     residual: PreferenceConfig = dataclasses.field(default_factory=PreferenceConfig)

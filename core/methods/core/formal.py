@@ -95,6 +95,13 @@ class FormalRewards:
         value, _ = batch_function(reward, self._spec.formal_view)(*_inputs(labels, s))
         return _share(_right(np.asarray(value), labels, s, first))
 
+    def returns(self, labels: Labels, s: int, limit: float) -> np.ndarray:
+        """Each clip's summed reward by seed s's formal reward [M, 2]; a step's is clipped to
+        [-limit, limit]."""
+        reward = self.written.reward(s)
+        value, _ = batch_function(reward, self._spec.formal_view)(*_inputs(labels, s))
+        return np.clip(np.asarray(value), -limit, limit).sum(-1)
+
     def refine(self, s: int, labels: Labels, env_steps: int) -> str:
         """Looks for a reward that agrees with more labels than seed s's; returns what happened."""
         config, written, parent = self._config, self.written, self.written.reward(s)

@@ -56,6 +56,9 @@ class Core(BaseMethod):
             found |= {"residual.hidden": "--residual-input pixels: the network is a CNN"}
         else:
             found |= {"pixels": "--residual-input state: no picture is rendered"}
+        if not (config.frm and config.rrm):
+            reason = "there is no second reward"
+            found |= {"residual_target": reason, "weighting": reason}
         if config.formal.select == "label_agreement":
             found |= {"formal.trial_fraction": "--formal.select label_agreement: no trials"}
         if config.formal.file is not None:
@@ -74,6 +77,17 @@ class Core(BaseMethod):
         if not config.asks:
             return
         check_clips(config.feedback, training, spec)
+        if config.frm and config.rrm and config.residual_target == "remainder":
+            if not config.feedback.alpha:
+                raise ValueError(
+                    "feedback.alpha must be above 0 with --residual-target remainder: the residual "
+                    "reward can explain nothing that it has no part in"
+                )
+            if config.weighting == "agreement":
+                raise ValueError(
+                    "--weighting agreement judges the residual reward by itself, and with "
+                    "--residual-target remainder it is not fitted to be right by itself"
+                )
         if config.rrm:
             check_input(config.residual_input, config.pixels, config.residual, config.feedback,
                         training, spec)  # fmt: skip

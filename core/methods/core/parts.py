@@ -11,17 +11,14 @@ from core_jax.methods.base import BaseRun, Context, FitCall
 from core_jax.methods.code import read_reward
 from core_jax.methods.core.config import CoreConfig
 from core_jax.methods.core.formal import FormalRewards
-from core_jax.methods.preferences import LearnedReward, make_collector
+from core_jax.methods.core.residual import COLUMN, RESIDUAL, ResidualReward, residual_source
+from core_jax.methods.preferences import make_collector
 from core_jax.methods.trials import Trials, trial_steps
 from core_jax.methods.written import FORMAL
-from core_jax.training.programs import Program, ProgramColumn
-from core_jax.training.reward_input import NetworkSource
+from core_jax.training.programs import Program
 from core_jax.training.train import Train
 from core_jax.writing.rewards import WrittenRewards
 from core_jax.writing.writer import Candidate, RewardWriter, reward_compiler
-
-RESIDUAL = "residual"
-COLUMN = ProgramColumn(FORMAL, limit=1.0)  # CoRe's prompt asks for rewards in [-1, 1]
 
 
 class Phase(enum.StrEnum):
@@ -47,9 +44,10 @@ class CoreParts(BaseRun):
     def __init__(self, config: CoreConfig, context: Context, train: Train):
         self.config, self.context, self.train = config, context, train
         self.formal = _formal(config, context) if config.frm else None
-        source = _source(train) if config.rrm else None
+        source = residual_source(train) if config.rrm else None
         self.collector = make_collector(context, train, config.feedback, source, config.importance)
-        self.residual = _residual(config, context, train) if config.rrm else None
+        parts = (config, context, train, self.collector, self.formal)
+        self.residual = ResidualReward(*parts) if config.rrm else None
         by_trials = config.frm and config.formal.file is None and not config.selects_by_labels
         self.trials = _trials(config, context) if by_trials else None
         self.candidates: list[Candidate] = []
@@ -101,11 +99,15 @@ class CoreParts(BaseRun):
     def state(self) -> dict[str, Any]:
         """Rounds under way and the formal rewards."""
         formal = self.formal.state() if self.formal else None
-        return {"pending": self.collector.state(), "formal": formal}
+        residual = self.residual.state() if self.residual else None
+        return {"pending": self.collector.state(), "formal": formal, "residual": residual}
 
     def restore(self, arrays: Mapping[str, Any], state: Mapping[str, Any]) -> None:
         """Takes over a checkpoint."""
         self.collector.restore(arrays["labels"], state["pending"])
+        # Checkpoints of earlier versions have no "residual": its weight was fixed.
+        if self.residual is not None and state.get("residual"):
+            self.residual.restore(state["residual"])
         if self.formal is not None:
             self.formal.restore(state["formal"])
             if not self.chosen:
@@ -115,7 +117,7 @@ class CoreParts(BaseRun):
         """The residual reward's fit to all labels."""
         if self.residual is None:
             return None
-        return self.residual.fit_call(self.collector.preferences(), self.collector.counts())
+        return self.residual.fit_call()
 
     def close(self) -> None:
         """Stops sending queries; waits for replies on their way, which are paid for."""
@@ -149,20 +151,6 @@ def _formal(config: CoreConfig, context: Context) -> FormalRewards:
         writer,
         compile_reward,
     )
-
-
-def _residual(config: CoreConfig, context: Context, train: Train) -> LearnedReward:
-    alpha = config.feedback.alpha if config.frm else 1.0
-    weights = {FORMAL: 1.0 - alpha, RESIDUAL: alpha} if config.frm else {RESIDUAL: 1.0}
-    every = config.pixels.rescore_every if config.residual_input == "pixels" else 1
-    updates = config.feedback.critic_updates
-    return LearnedReward(train, _source(train), context.seed, weights, updates, every)
-
-
-def _source(train: Train) -> NetworkSource:
-    [source] = train.plan.sources
-    assert isinstance(source, NetworkSource)
-    return source
 
 
 def _trials(config: CoreConfig, context: Context) -> Trials:

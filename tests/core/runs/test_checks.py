@@ -30,7 +30,8 @@ ZERO = NEGATIVE | {
     "Config.seed", "Config.randomise", "Config.checkpoint_every", "TrainingConfig.updates",
     "TrainingConfig.random_steps", "SACConfig.temperature_lr", "SACConfig.noise_correlation",
     "PPOConfig.gae_lambda", "PPOConfig.entropy_weight", "PPOConfig.kl_weight", "PixelConfig.shift",
-    "PreferenceConfig.importance_weight", "FeedbackConfig.first_round", "FeedbackConfig.alpha",
+    "PreferenceConfig.importance_weight", "PreferenceConfig.pessimism",
+    "FeedbackConfig.first_round", "FeedbackConfig.alpha",
     "FeedbackConfig.critic_updates", "FeedbackConfig.max_lag", "FormalConfig.rollback_margin",
     "ChatConfig.temperature", "ChatConfig.retries", "VLMConfig.min_confidence",
     "ScriptedConfig.mistake", "ScriptedConfig.skip", "ScriptedConfig.equal",
@@ -161,6 +162,8 @@ def test_an_unknown_choice_is_named(fields_, message):
         ({"residual_input": "pixels", "pixels": {"every": 2}}, "must divide rollout"),
         ({"residual_input": "pixels", "residual": {"clip_frames": 3}}, "must divide feedback"),
         ({"formal": {"select": "gt_score", "trial_fraction": 0.01}}, "ends before anything is"),
+        ({"residual_target": "remainder", "feedback": {"alpha": 0.0}}, "alpha must be above 0"),
+        ({"residual_target": "remainder", "weighting": "agreement"}, "judges the residual reward"),
     ],
 )
 def test_what_does_not_fit_together_is_named(values, message):

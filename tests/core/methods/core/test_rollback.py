@@ -8,7 +8,7 @@ import jax
 import numpy as np
 import pytest
 
-from core_jax.methods.core import rollback
+from core_jax.methods.core import rollback, weighting
 from core_jax.methods.core.parts import COLUMN
 from core_jax.methods.core.rollback import Watch
 from core_jax.models.base import Reply
@@ -65,11 +65,16 @@ def rows(out):
 
 @pytest.fixture
 def config(changed, monkeypatch):
-    """Of a run whose refined reward is rolled back."""
+    """Of a run whose refined reward is rolled back, and whose residual reward is weighed by
+    agreement."""
     monkeypatch.setattr(setup, "check_chat_model", lambda *_, **__: None)
     monkeypatch.setattr(setup, "make_chat_model", lambda *_, **__: Chat())
     monkeypatch.setattr(rollback, "agreement_verdict", lambda *_: "It made things worse")
-    return changed(task="point_world:Point", eval_every=250, formal={"refine_at": [1_250]})
+    monkeypatch.setattr(weighting, "LEAST", 4)  # the run has 14 labels
+    return changed(
+        task="point_world:Point", eval_every=250, formal={"refine_at": [1_250]},
+        weighting="agreement", residual={"pessimism": 0.5},
+    )  # fmt: skip
 
 
 def history_of(out):
@@ -93,6 +98,11 @@ def test_a_run_rolls_a_reward_back(config, point, tmp_path):
     data = found.seeds.replay.data
     value, _ = score(COLUMN, programs, point.spec.formal_view, data)
     np.testing.assert_allclose(data.rewards["formal"], value, atol=1e-5)
+    # The first fit has nothing to weigh by, the last has the labels before it.
+    alphas = [row["alpha"] for row in rows(out) if "alpha" in row]
+    assert alphas[0] == [0.5, 0.5] and alphas[-1] != [0.5, 0.5]
+    np.testing.assert_array_equal(found.seeds.weights["residual"], np.float32(alphas[-1]))
+    np.testing.assert_allclose(found.seeds.weights["formal"], 1.0 - np.array(alphas[-1]), atol=1e-6)
 
 
 @pytest.mark.long
