@@ -48,10 +48,13 @@ class BraxTask(TaskEnv):
                 observations, or whose `spec` contradicts it.
         """
         self.env = env
+        # Jitted so that what is traced for one caller is not traced again for the next: brax's
+        # physics takes seconds, and training, evaluations and pictures each have a step.
+        self._reset, self._step = jax.jit(env.reset), jax.jit(env.step)
         self.protocol, self.reward = "paper", "dense"
         name = name or type(env).__name__
         # Only shapes are needed, so nothing is compiled or run.
-        start = jax.eval_shape(lambda: env.reset(jax.random.key(0)))
+        start = jax.eval_shape(self._reset, jax.random.key(0))
         _check_state(name, start)
         own = getattr(env, "spec", None)
         if not isinstance(own, TaskSpec):
@@ -67,7 +70,7 @@ class BraxTask(TaskEnv):
 
     def reset(self, rng: jax.Array) -> State:
         """Returns a world at its start, from a key."""
-        state = self.env.reset(rng)
+        state = self._reset(rng)
         target = state.info.get("target", jnp.zeros(0))
         return replaced(
             state,
@@ -93,7 +96,7 @@ class BraxTask(TaskEnv):
         self.check_action(action)
         # Copies of the dicts: brax's environments change them in place.
         own = {k: state.metrics[k] for k in self._own_metrics}
-        after = self.env.step(replaced(state, metrics=own, info=dict(state.info)), action)
+        after = self._step(replaced(state, metrics=own, info=dict(state.info)), action)
         _check_step(self.spec.name, state, after)
         finite = _is_finite(after)
         nonfinite = 1.0 - finite.astype(jnp.float32)

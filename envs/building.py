@@ -74,6 +74,10 @@ def find(path: str, what: str = "task") -> Any:
     module_name, _, attribute = path.partition(":")
     if module_name == "brax":
         return _of_brax(attribute)
+    if not all(part.isidentifier() for part in (*module_name.split("."), *attribute.split("."))):
+        hint = f"; change into the folder of {module_name} and leave out folder and .py"
+        message = f"{path!r} is not a {what}: it must be module:attribute"
+        raise ValueError(message + (hint if module_name.endswith(".py") else ""))
     if os.getcwd() not in sys.path and "" not in sys.path:
         sys.path.append(os.getcwd())  # last, so that nothing there hides an installed module
     try:
@@ -86,10 +90,6 @@ def find(path: str, what: str = "task") -> Any:
             f"no module {module_name!r} for the {what} {path!r}: it must be importable or lie in "
             f"the current folder, {os.getcwd()}"
         ) from None
-    except (TypeError, ValueError):  # a relative or an empty name
-        hint = f"; change into the folder of {module_name} and leave out folder and .py"
-        message = f"{path!r} is not a {what}: it must be module:attribute"
-        raise ValueError(message + (hint if module_name.endswith(".py") else "")) from None
     for part in attribute.split("."):
         if not hasattr(found, part):
             raise ValueError(f"no attribute {attribute!r} in module {module_name!r}")

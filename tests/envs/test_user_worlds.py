@@ -213,7 +213,8 @@ def test_module_attribute_finds_classes_factories_and_instances(module):
         ("no_such_module:Reacher", "no module 'no_such_module' .*current folder"),
         ("no_such.module:Reacher", "no module 'no_such.module'"),
         ("bad_worlds:Reachr", "no attribute 'Reachr' in module 'bad_worlds'"),
-        ("bad_worlds:", "no attribute '' in module 'bad_worlds'"),
+        ("bad_worlds:", "'bad_worlds:' is not a task: it must be module:attribute"),
+        ("bad/worlds.py:Plain", "not a task.*leave out folder and .py"),
         (":Reacher", "':Reacher' is not a task"),
         ("bad_worlds:number", "bad_worlds:number is no environment: it gives 'int'"),
         ("bad_worlds:Plain", "bad_worlds:Plain is no environment: Plain is not a brax.envs.Env"),
@@ -246,6 +247,30 @@ def test_a_module_that_fails_raises_its_own_error(module):
     module("broken_world", "import a_module_that_is_not_installed")
     with pytest.raises(ModuleNotFoundError, match="a_module_that_is_not_installed"):
         envs.make("broken_world:Reacher")
+    module("another_broken_world", "raise ValueError('the gravity must be positive')")
+    with pytest.raises(ValueError, match="the gravity must be positive"):
+        envs.make("another_broken_world:Reacher")
+
+
+def test_a_world_is_traced_once_whoever_steps_it():
+    traced = []
+
+    class Counted(Walk):
+        def reset(self, rng):
+            traced.append("reset")
+            return super().reset(rng)
+
+        def step(self, state, action):
+            traced.append("step")
+            return super().step(state, action)
+
+    env = BraxTask(Counted())
+    for count in (N, N + 1):
+        worlds = TrainingWrapper(env)
+        state = jax.eval_shape(worlds.reset, jax.random.split(jax.random.key(0), count))
+        jax.eval_shape(worlds.step, state, jnp.zeros((count, 1)))
+    jax.eval_shape(env.step, jax.eval_shape(env.reset, jax.random.key(0)), jnp.zeros(1))
+    assert sorted(traced) == ["reset", "step"]
 
 
 def test_an_attached_spec_is_used_and_checked():
