@@ -16,6 +16,7 @@ SHORTEST_MASKED = 8
 SHORTEST_SECRET = 16
 _PART = 8  # characters of such a key that are masked wherever they appear in a row
 _PART_OF_REPLY = 16
+_LONGEST_WORD = 12  # letters between signs or digits
 _STARS = re.compile(r"[*•·…∙●xX#.]{3,}")  # how services mask the middle of a key
 
 
@@ -55,11 +56,12 @@ class Key:
         return long and any(part in reply for part in self._parts(_PART_OF_REPLY))
 
     def _parts(self, size: int) -> Iterator[str]:
+        # Words ("required" in "sk-no-key-required") are no secrets; what is as long as a secret, or
+        # has digits in it, is no word.
+        words = re.sub(r"[A-Za-z0-9]+", _crossed_out_unless_word, self._value)
         for start in range(len(self._value) - size + 1):
-            part = self._value[start : start + size]
-            # Words ("required" in "sk-no-key-required") are no secrets.
-            if not start or size > _PART or not re.fullmatch(r"[a-z_-]+|[A-Z_-]+", part):
-                yield part
+            if not start or size > _PART or "*" in words[start : start + size]:
+                yield self._value[start : start + size]
 
     def _starred(self, text: str) -> Iterator[tuple[int, int]]:
         """Where a key stands whose middle the service has masked, such as sk-ab****yz."""
@@ -123,6 +125,11 @@ def _read(variables: tuple[str, ...]) -> Key:
             raise ValueError(f"{variable} holds characters that no API key has")
         return Key(variable, value)
     return Key(variables[0], "")
+
+
+def _crossed_out_unless_word(run: re.Match[str]) -> str:
+    is_word = re.fullmatch(r"[a-z]+|[A-Z][a-z]*|[A-Z]+", run[0])
+    return run[0] if is_word and len(run[0]) <= _LONGEST_WORD else "*" * len(run[0])
 
 
 def _occurrences(part: str, text: str) -> Iterator[tuple[int, int]]:

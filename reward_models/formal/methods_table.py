@@ -97,6 +97,8 @@ def call_method(evaluator: Any, owner: Any, name: str, args: tuple, kwargs: dict
         return evaluator.set_item(owner, slice(None), NUMPY["sort"].call(evaluator, (owner,), {}))
     if name == "conj":
         return owner
+    if name == "item" and len(args) == np.ndim(owner) > 1 and not kwargs:
+        return kinds.as_python(fresh(scalar(evaluator.item(to_array(owner), args)), (owner,)))
     if name == "item" and len(args) == 1 and not kwargs and isinstance(args[0], int):
         if not -np.size(owner) <= args[0] < np.size(owner):
             raise PythonRaises(f"index {args[0]} is out of range for {np.size(owner)} elements")

@@ -12,7 +12,13 @@ import numpy as np
 from core_jax.reward_models.formal import safe_math
 from core_jax.reward_models.formal.conversions import to_array, to_jax, weak
 from core_jax.reward_models.formal.entries import as_of, bind, entry, library_of, primitive
-from core_jax.reward_models.formal.values import Primitive, ValueProblem, holds_traced, is_traced
+from core_jax.reward_models.formal.values import (
+    Primitive,
+    Undetermined,
+    ValueProblem,
+    holds_traced,
+    is_traced,
+)
 
 _MAX_SIDE = 16
 
@@ -82,16 +88,18 @@ def _small(name: str, matrix: Any) -> None:
 
 
 def _svd(evaluator: Any, a: Any, full_matrices: Any = True, compute_uv: Any = True) -> Any:
-    if compute_uv and is_traced(to_array(a)):
-        message = "the signs of the vectors of np.linalg.svd are not determined"
-        raise ValueProblem(message, "take the singular values alone: compute_uv=False")
     _small("svd", to_array(a))
     if not is_traced(to_array(a)):
         found = np.linalg.svd(to_array(a), bool(full_matrices), bool(compute_uv))
         return tuple(found) if compute_uv else found
     matrix = to_jax(a).astype(jnp.float32)
     raises_if_not_finite(evaluator, "np.linalg.svd", matrix)
-    return jnp.linalg.svd(matrix, compute_uv=False)
+    values = jnp.linalg.svd(matrix, compute_uv=False)
+    if not compute_uv:
+        return values
+    message = "the signs of the vectors of np.linalg.svd are not determined"
+    vectors = Undetermined(message, "use the singular values alone: np.linalg.svd(x)[1]")
+    return vectors, values, vectors
 
 
 def _symmetric(name: str) -> Callable:

@@ -196,8 +196,15 @@ def _shapes() -> dict[str, Any]:
     }
 
 
+def _eye(N: Any, M: Any = None, k: Any = 0) -> np.ndarray:
+    if not isinstance(k, int):
+        raise ValueProblem("np.eye needs a constant diagonal k")
+    return np.eye(*sizes_of([N, N if M is None else M]), k)
+
+
 def _creators() -> dict[str, Any]:
-    eye = creator("eye", "N", lambda N: np.eye(sizes_of([N])[0]))
+    eye = creator("eye", "N M k", _eye)
+    identity = creator("identity", "n", lambda n: _eye(n))
     zeros = creator("zeros", "shape", lambda shape: np.zeros(sizes_of(shape)))
     zeros_like = creator("zeros_like", "a", like(0.0))
     table = {name: creator(name, "object", array) for name in ("asarray", "copy")}
@@ -208,7 +215,7 @@ def _creators() -> dict[str, Any]:
         "ones": creator("ones", "shape", lambda shape: np.ones(sizes_of(shape))),
         "full": creator("full", "shape fill_value", full),
         "eye": eye,
-        "identity": eye,
+        "identity": identity,
         "zeros_like": zeros_like,
         "empty_like": zeros_like,
         "ones_like": creator("ones_like", "a", like(1.0)),

@@ -21,6 +21,7 @@ from core_jax.reward_models.formal.values import (
     Module,
     Namespace,
     PythonRaises,
+    Undetermined,
     ValueProblem,
     describe,
     is_array,
@@ -231,7 +232,8 @@ class Statements(Results):
 
     def _parts(self, target: ast.Tuple | ast.List, value: Any) -> tuple:
         """The items of `value`, one for each target."""
-        items, targets = self.items(value), target.elts
+        of_numpy = isinstance(value, tuple) and any(isinstance(x, Undetermined) for x in value)
+        items, targets = list(value) if of_numpy else self.items(value), target.elts
         starred = [i for i, part in enumerate(targets) if isinstance(part, ast.Starred)]
         if starred and len(items) >= len(targets) - 1:
             first, after = starred[0], len(targets) - starred[0] - 1

@@ -45,6 +45,11 @@ class Unset(Missing):
 
 
 @dataclass(frozen=True)
+class Undetermined(Missing):
+    """Part of a result that NumPy does not define; a name may be given to it, but not read."""
+
+
+@dataclass(frozen=True)
 class Module:
     """`np`, `np.linalg` or `math`."""
 

@@ -47,6 +47,21 @@ def test_a_placeholder_in_words_masks_only_itself():
     assert key.mask("wrong key sk-no-key-required") == "wrong key [K]"
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        "sk-live-0123456789abcdefghijklmnopqrstuv",
+        "sk-abcdefghijklmnopqrstuvwxyzabcdefghij",
+        "sk-qwertyuiopas-dfghjklzxcvbnmqwertyuio",
+        "SKABCDEFGHIJKLMNOPQRSTUVWXYZ",
+    ],
+)
+def test_a_cut_key_without_digits_shows_no_part_of_itself(key):
+    for cut in (key[:-1], key[1:], key[3:], key[3:-1], key[:20], key[8:24]):
+        shown = Key("K", key).mask(f"error: {cut} is bad")
+        assert not any(key[i : i + 8] in shown for i in range(len(key) - 7)), shown
+
+
 def test_only_a_real_key_is_looked_for_in_replies():
     assert Key("K", SECRET).appears_in(f"print('{SECRET}')")
     assert Key("K", SECRET).appears_in(SECRET[4:24])

@@ -55,6 +55,35 @@ def test_branches_not_taken_leave_no_nan(text):
         assert all(np.all(np.isfinite(gradient)) for gradient in gradients)
 
 
+PARTS = [
+    "A = observation[:9].reshape(3, 3)\nx = np.linalg.svd(A)[1][0]",
+    "A = action.reshape(2, 2)\nu, s, vt = np.linalg.svd(A, full_matrices=False)\nx = s.sum()",
+    "m = np.outer(action, target_pos) + np.eye(4, 3, 1)\n_, s, _ = np.linalg.svd(m)\n"
+    "x = s[0] / (s[-1] + 1) + np.eye(2, k=-1)[1, 0] + np.identity(2)[0, 0]",
+    "A = observation[:6].reshape(2, 3)\nx = A.item(1, 0) - A.item(0, -1) + A.item(4)",
+    "x = observation[:8].reshape(2, 2, 2).item(1, 0, 1)",
+]
+
+
+@pytest.mark.parametrize("text", PARTS)
+def test_parts_of_a_matrix_have_numpys_values(text):
+    source = program(text)
+    reward = compile_reward(source)
+    for seed in range(4):
+        state = [np.float32(part) for part in np.split(np.random.default_rng(seed).normal(size=18),
+                                                       [11, 15])]  # fmt: skip
+        np.testing.assert_allclose(reward(*state)[0], run(source, state), rtol=1e-5, atol=1e-5)
+
+
+def test_vectors_of_an_svd_are_refused_where_they_are_used():
+    text = "u, s, vt = np.linalg.svd(observation[:9].reshape(3, 3))\nx = s[0] + u[0, 0]"
+    with pytest.raises(RewardError, match=r"line 5.* the signs of the vectors") as refused:
+        compile_reward(program(text))
+    assert "np.linalg.svd(x)[1]" in str(refused.value)
+    with pytest.raises(RewardError, match="out of (range|bounds)"):
+        compile_reward(program("x = observation[:6].reshape(2, 3).item(2, 0)"))
+
+
 REMEMBERED = [
     ("K = np.zeros(2)", "K[0] += 1\nx = K[0]"),
     ("K = np.zeros(2)", "v = K[:1]\nv += 1\nx = v[0]"),
