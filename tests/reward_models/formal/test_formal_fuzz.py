@@ -240,3 +240,12 @@ def test_a_log_is_resumed(fuzz, judging, tmp_path, monkeypatch, capsys):
     assert [row["seed"] for row in rows] == ["3/0", "3/1", "3/2"]
     assert [len(row["kept"]) for row in rows] == [0, 0, 4]
     assert "12 programs: {'refused': 8, 'CRASH': 4}" in capsys.readouterr().out
+
+
+def test_constants_are_disturbed_by_many_parts_of_a_millionth(fuzz, judging):
+    """By one part alone, what a large number leaves modulo 0.3 is one value, and may seem sure."""
+    program = body(fuzz, "x = 0.3 + 0.0 * a[0]")
+    reward = judging.compile_reward(program.source)
+    batch = [np.ones((1, n), np.float32) for n in (11, 4, 3)]
+    moved = {float(judging.disturbed(program, reward, batch, seed)[0, 0]) for seed in range(24)}
+    assert len(moved) == 17 and max(abs(x - 0.3) for x in moved) < 4e-7
