@@ -3,12 +3,11 @@
 import dataclasses
 import json
 import re
-import subprocess
-import sys
 
+import in_process
 import labelled_run
 import pytest
-from reported import ROOT, load, make
+from reported import load, make
 
 from core_jax import report
 from core_jax.feedback.labels import LabelStore
@@ -108,10 +107,7 @@ def written(runs):
     entry = {"seed": 0, "env_steps": 4_000, "event": "selected", "reason": "best", "refused": {}}
     (rewards / "history.json").write_text(json.dumps([entry]))
     out = runs.parent / "report"
-    words = [str(runs), "--out", str(out)]
-    shown = subprocess.run(
-        [sys.executable, "scripts/report.py", *words], cwd=ROOT, text=True, capture_output=True
-    )
+    shown = in_process.command("scripts/report.py", runs, "--out", out)
     assert shown.returncode == 0, shown.stderr
     return out, json.loads(shown.stdout.strip().splitlines()[-1])
 
