@@ -118,6 +118,23 @@ def test_where_starts_differ_a_small_network_is_updated_more_often():
     assert other.learner_settings == make_config(**rope).learner_settings
 
 
+@pytest.mark.parametrize(
+    ("task", "episode", "steps"), [("soccer", 125, 240_000), ("hammer", 150, 300_000)]
+)
+def test_episodes_are_shorter_where_starts_differ_and_things_get_lost(task, episode, steps):
+    config = make_config(task=task, protocol="random")
+    assert (config.training.episode_steps, config.training.steps) == (episode, steps)
+    feedback = config.settings.feedback
+    rounds = feedback.labels / feedback.labels_per_round
+    assert feedback.first_round + (rounds - 2) * feedback.round_every < config.training.steps
+    given = make_config(task=task, protocol="random", episode_steps=None, steps=50_000)
+    assert (given.training.episode_steps, given.training.steps) == (None, 50_000)
+    for other in ({"task": task}, {"task": "drawer-open", "protocol": "random"}):
+        assert make_config(**other).training.episode_steps is None
+    dense = make_config(task=task, protocol="random", method="env_dense")
+    assert dense.training.episode_steps == episode
+
+
 def test_a_preset_names_settings_of_groups_in_groups_and_passes_over_what_is_not_there():
     config = defaults({"task": "minigrid-unlock", "method": "vlm_car"})
     preset = {"car.verify.steps": 7, "car.verify.nothing": 1, "residual.epochs": 3}
