@@ -199,7 +199,8 @@ def _shapes() -> dict[str, Any]:
 def _eye(N: Any, M: Any = None, k: Any = 0) -> np.ndarray:
     if not isinstance(k, int):
         raise ValueProblem("np.eye needs a constant diagonal k")
-    return np.eye(*sizes_of([N, N if M is None else M]), k)
+    rows, columns = sizes_of([N, N if M is None else M])
+    return np.eye(rows, columns, k)
 
 
 def _creators() -> dict[str, Any]:
