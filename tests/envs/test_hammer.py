@@ -214,7 +214,7 @@ def test_random_actions_break_nothing(scripted_run):
     obs = scripted_run["obs"]
     assert np.isfinite(obs).all() and scripted_run["nonfinite"].max() == 0
     hammer = obs[..., 4:7]
-    # A hand that lifts the hammer can throw it; which world does depends on the processor's rounding.
+    # A hand that lifts the hammer can throw it; in which world depends on the processor's rounding.
     assert np.abs(hammer[..., 0]).max() < 1.0
     assert hammer[..., 1].min() > 0.1 and hammer[..., 1].max() < 1.5
     assert np.linalg.norm(np.diff(hammer, axis=0), axis=-1).max() < 0.0125 * 4.0  # 4 m/s
