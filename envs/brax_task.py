@@ -48,8 +48,8 @@ class BraxTask(TaskEnv):
                 observations, or whose `spec` contradicts it.
         """
         self.env = env
-        # Jitted so that what is traced for one caller is not traced again for the next: brax's
-        # physics takes seconds, and training, evaluations and pictures each have a step.
+        # Jitted so that training and evaluation trace a step, and both of them a reset, once
+        # together: each trace of brax's physics takes seconds.
         self._reset, self._step = jax.jit(env.reset), jax.jit(env.step)
         self.protocol, self.reward = "paper", "dense"
         name = name or type(env).__name__

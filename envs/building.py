@@ -74,7 +74,7 @@ def find(path: str, what: str = "task") -> Any:
     module_name, _, attribute = path.partition(":")
     if module_name == "brax":
         return _of_brax(attribute)
-    if not all(part.isidentifier() for part in (*module_name.split("."), *attribute.split("."))):
+    if "/" in module_name or not all((*module_name.split("."), *attribute.split("."))):
         hint = f"; change into the folder of {module_name} and leave out folder and .py"
         message = f"{path!r} is not a {what}: it must be module:attribute"
         raise ValueError(message + (hint if module_name.endswith(".py") else ""))

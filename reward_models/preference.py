@@ -65,8 +65,8 @@ class PreferenceModel(NamedTuple):
 
     init(key, example_frame [F]) -> EnsembleState
     standardise(state, frames [B, F]) -> EnsembleState, with the frames' mean and spread
-    predict(state, frames [..., F]) -> reward [...] in (-1, 1), the members' mean minus `pessimism`
-        of their standard deviations, which may lie below -1
+    predict(state, frames [..., F]) -> reward [...], the members' mean minus `pessimism` times their
+        standard deviation; in (-1, 1) without pessimism
     members(state, frames [..., F]) -> rewards [E, ...]
     fit(state, data, count, key) -> (EnsembleState, {"loss", "accuracy", "epochs", "skipped"})
     """

@@ -92,15 +92,13 @@ class FormalRewards:
     def agreement(self, reward: FormalReward, labels: Labels, s: int, first: int = 0) -> float:
         """Part of seed s's decided labels, from the `first` on, on which the summed reward prefers
         the same clip."""
-        value, _ = batch_function(reward, self._spec.formal_view)(*_inputs(labels, s))
-        return _share(_right(np.asarray(value), labels, s, first))
+        return _share(_right(self._values(reward, labels, s), labels, s, first))
 
     def returns(self, labels: Labels, s: int, limit: float) -> np.ndarray:
         """Each clip's summed reward by seed s's formal reward [M, 2]; a step's is clipped to
         [-limit, limit]."""
-        reward = self.written.reward(s)
-        value, _ = batch_function(reward, self._spec.formal_view)(*_inputs(labels, s))
-        return np.clip(np.asarray(value), -limit, limit).sum(-1)
+        values = self._values(self.written.reward(s), labels, s)
+        return np.clip(values, -limit, limit).sum(-1)
 
     def refine(self, s: int, labels: Labels, env_steps: int) -> str:
         """Looks for a reward that agrees with more labels than seed s's; returns what happened."""
@@ -197,6 +195,11 @@ class FormalRewards:
         written.record(s, env_steps, "accepted", seen, **more, file=written.files[s],
                        chosen=chosen.index, agreement=agreement, reason=reason)  # fmt: skip
         return f"seed {written.seed(s)}: formal reward {chosen.index} accepted. {reason}"
+
+    def _values(self, reward: FormalReward, labels: Labels, s: int) -> np.ndarray:
+        """A reward of every step of seed s's labels [M, 2, H]."""
+        value, _ = batch_function(reward, self._spec.formal_view)(*_inputs(labels, s))
+        return np.asarray(value)
 
     def _right(
         self, candidates: Sequence[Candidate], labels: Labels, s: int

@@ -97,9 +97,9 @@ class CoreParts(BaseRun):
         return {"labels": self.collector.labels}
 
     def state(self) -> dict[str, Any]:
-        """Rounds under way and the formal rewards."""
+        """Rounds under way, the formal rewards, and how often each reward was right."""
         formal = self.formal.state() if self.formal else None
-        residual = self.residual.state() if self.residual else None
+        residual = self.residual.state() if self.residual else []
         return {"pending": self.collector.state(), "formal": formal, "residual": residual}
 
     def restore(self, arrays: Mapping[str, Any], state: Mapping[str, Any]) -> None:

@@ -57,12 +57,12 @@ class ResidualReward:
             train, source, context.seed, weights | {RESIDUAL: self._alpha},
             config.feedback.critic_updates, every,
         )  # fmt: skip
-        # Rounds that arrive together are judged by the newest of their labels.
-        self._newest = min(2 * config.feedback.labels_per_round, config.feedback.labels)
-        options = source.compiler_options
-        self._returns = train.stage(
-            _returns, source, ("sources",), changes=False, options=options, name="judge"
-        )
+        if self._weighs:
+            # Of rounds that arrive together the newest labels are read.
+            self._newest = min(2 * config.feedback.labels_per_round, config.feedback.labels)
+            self._returns = train.stage(
+                _returns, source, ("sources",), changes=False, options=source.compiler_options
+            )
 
     def fit(self, seeds: SeedState) -> tuple[SeedState, dict[str, Any]]:
         """Fits to all labels; the first fit switches the residual reward on.
@@ -91,8 +91,8 @@ class ResidualReward:
         return self._learned.fit_call(self._preferences(), self._collector.counts())
 
     def state(self) -> list[dict[str, Any]]:
-        """JSON-able, for a checkpoint."""
-        return [dataclasses.asdict(record) for record in self._records]
+        """JSON-able, for a checkpoint; empty where the weight is fixed."""
+        return [dataclasses.asdict(record) for record in self._records if self._weighs]
 
     def restore(self, state: Sequence[Mapping[str, Any]]) -> None:
         """Takes over a checkpoint's state."""
