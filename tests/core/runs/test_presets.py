@@ -135,6 +135,17 @@ def test_episodes_are_shorter_where_starts_differ_and_things_get_lost(task, epis
     assert dense.training.episode_steps == episode
 
 
+def test_where_the_dense_reward_misleads_a_scripted_teacher_compares_progress():
+    hammer = {"task": "hammer", "protocol": "random"}
+    assert make_config(**hammer).teacher_settings.judge == "progress"
+    assert make_config(**hammer, method="pebble").teacher_settings.judge == "progress"
+    given = make_config(**hammer, scripted={"judge": "reward"})
+    assert given.teacher_settings.judge == "reward"
+    for other in ({"task": "hammer"}, {"task": "drawer-open", "protocol": "random"}):
+        assert make_config(**other).teacher_settings.judge is None
+    assert make_config(**hammer, teacher="vlm").teacher == "vlm"
+
+
 def test_a_preset_names_settings_of_groups_in_groups_and_passes_over_what_is_not_there():
     config = defaults({"task": "minigrid-unlock", "method": "vlm_car"})
     preset = {"car.verify.steps": 7, "car.verify.nothing": 1, "residual.epochs": 3}
