@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from core_jax.report import paper
 from core_jax.report.results import Result
 
+# What a run may differ in without being another row: its length, and how often it was looked at.
+_ANY = ("steps", "eval_every")
 # The teacher's name says these.
 _SAID_ELSEWHERE = ("scripted.kind", "scripted.judge")
 # Settings that many rows share, by a name that the tables explain.
@@ -63,12 +65,13 @@ class Row:
 def grouped(results: Iterable[Result]) -> list[Row]:
     """Results as rows: those of the paper's methods in its order, then others.
 
-    Runs of different lengths share a row: tasks have different budgets. Of results with the same
-    seeds, task and row, only the longest is used, and of these the latest.
+    Runs of different lengths share a row: tasks have different budgets. So do runs that were
+    evaluated more or less often, which changes at most when training ends early. Of results with
+    the same seeds, task and row, only the longest is used, and of these the latest.
     """
     groups: dict[tuple, list[Result]] = {}
     for one in sorted(results, key=lambda r: (r.env_steps or 0, r.date or ""), reverse=True):
-        settings = tuple(sorted((k, text_of(v)) for k, v in one.settings.items() if k != "steps"))
+        settings = tuple(sorted((k, text_of(v)) for k, v in one.settings.items() if k not in _ANY))
         here = groups.setdefault(
             (one.method, one.protocol, one.learner, one.teacher, settings), []
         )  # fmt: skip

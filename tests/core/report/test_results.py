@@ -170,6 +170,12 @@ def test_protocol_random_has_no_published_rows_and_only_its_own_tasks():
     assert table.headers[2:] == ("hammer", "IQM [95% CI]") and len(table.rows) == 1
 
 
+def test_how_often_a_run_was_evaluated_makes_no_other_row():
+    found = [result("soccer", settings={"eval_every": 5_000}), result("hammer", settings={}),
+             result("soccer", settings={"updates": 9})]  # fmt: skip
+    assert sorted(len(row.tasks()) for row in results_table.grouped(found)) == [1, 2]
+
+
 def test_softgym_reports_returns_beside_success():
     found = result("fold-cloth", (1.0, 0.0), episode_return=(-0.1, -0.3))
     [_, row] = cells(results_table.return_table(results_table.grouped([found]), "paper"))
