@@ -89,10 +89,11 @@ _RANDOM: Preset = {
     "sac.normalise_obs": True,
     "formal.accept": "not_worse",
 }
-# A ball that rolled away and a hammer that fell seldom come back within reach, so that most of a
-# long episode shows what can no longer succeed. Training episodes are shorter there; evaluations
-# last for the horizon. The dense reward of hammer hardly tells a driven nail from one that is not,
-# so a scripted teacher compares progress (docs/findings.md).
+# A ball that rolled away and what fell from the hand seldom come back within reach, so that most of
+# a long episode shows what can no longer succeed. Training episodes are shorter there; evaluations
+# last for the horizon. Rounds of labels are spread over the run. The dense reward of hammer hardly
+# tells a driven nail from one that is not, so a scripted teacher compares progress
+# (docs/findings.md).
 _RANDOM_TASKS: dict[str, Preset] = {
     "soccer": {"steps": 240_000, "episode_steps": 125, "feedback.round_every": 9_000},
     "hammer": {
@@ -100,6 +101,11 @@ _RANDOM_TASKS: dict[str, Preset] = {
         "episode_steps": 150,
         "feedback.round_every": 11_000,
         "scripted.judge": "progress",
+    },
+    "peg-insert-side": {
+        "steps": 500_000,
+        "episode_steps": 150,
+        "feedback.round_every": 18_000,
     },
 }
 # PPO learns from long rollouts of many environments, once, without a replay of its own.
