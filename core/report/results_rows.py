@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from core_jax.report import paper
 from core_jax.report.results import Result
 
-# What a run may differ in without being another row: its length, and how often it was looked at.
+# Runs that differ only in these share a row.
 _ANY = ("steps", "eval_every")
 # The teacher's name says these.
 _SAID_ELSEWHERE = ("scripted.kind", "scripted.judge")
