@@ -44,6 +44,18 @@ _RETURN = {
 SUCCESS_TASKS, RETURN_TASKS = _TASKS, _SOFTGYM
 METHODS = tuple(_RETURN)
 
+# Settings that leave a part of a method out, as a result's file has them, and what is left out.
+# Agreement with labels never drops by more than 1.
+SWITCHES: dict[str, dict[tuple[str, str], str]] = {
+    "core": {
+        ("frm", "false"): "without formal reward",
+        ("rrm", "false"): "without residual reward",
+        ("importance", "false"): "without per-frame scores",
+        ("formal.refine_at", "[]"): "without refinement",
+        ("formal.rollback_margin", "1.0"): "without rollback",
+    },
+}
+
 
 class Asked(NamedTuple):
     """What one published run on Meta-World asked of models."""

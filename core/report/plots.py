@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from core_jax.report import statistics
+from core_jax.report.ablations import Ablation
 from core_jax.report.table import Condition
 from core_jax.visual.figures import as_label, new_figure
 
@@ -111,6 +112,37 @@ def sensitivity(found: Sequence[Condition], path: Path) -> bool:
     _legend(figure, [one for some in panels.values() for one in some], styles)
     _save(figure, path)
     return True
+
+
+def ablation(found: Ablation, path: Path) -> None:
+    """What a method's parts are worth: a panel for each task with the environment steps to a
+    success of 0.9, a mark for each seed and a bar at the median, at the dotted line if it never got
+    there; then the interquartile mean of the final success with its 95% interval."""
+    names = [variant.name for variant in found.variants]
+    figure, axes = _grid(len(found.tasks) + 1)
+    for axis, task in zip(axes, found.tasks, strict=False):
+        lines = [variant.steps_to_success(task) for variant in found.variants]
+        known = [x for steps in lines for x in steps if np.isfinite(x)]
+        never = 1.15 * max(known, default=1_000.0) / 1000
+        for i, steps in enumerate(lines):
+            at = [min(x / 1000, never) for x in steps]
+            side = 0.06 * (np.arange(len(at)) - (len(at) - 1) / 2)  # or seeds hide each other
+            axis.plot(at, i + side, COLOURS[i % len(COLOURS)], ls="none", marker="o", alpha=0.8)
+            if at:
+                axis.vlines(np.median(at), i - 0.3, i + 0.3, COLOURS[i % len(COLOURS)])
+        axis.axvline(never, color="#888", lw=0.8, ls=":")
+        axis.set(title=as_label(task), xlabel="thousand steps to 0.9", xlim=(0, 1.05 * never))
+    for i, variant in enumerate(found.variants):
+        if (iqm := found.success(variant)) and iqm.low is not None and iqm.high is not None:
+            bars = [[iqm.mean - iqm.low], [iqm.high - iqm.mean]]
+            axes[-1].errorbar([iqm.mean], [i], xerr=bars, fmt="D", capsize=3,
+                              color=COLOURS[i % len(COLOURS)])  # fmt: skip
+    axes[-1].set(title="all of them", xlabel="success, IQM", xlim=(-0.04, 1.04))
+    for i, axis in enumerate(axes):
+        axis.set(ylim=(len(names) - 0.4, -0.6), yticks=range(len(names)))
+        axis.set_yticklabels(names if i % _columns(len(axes)) == 0 else [])
+        axis.grid(alpha=0.3)
+    _save(figure, path)
 
 
 def _success_by_accuracy(axis: Any, some: Sequence[Condition], styles: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from core_jax import files
-from core_jax.report import plots, results_table
+from core_jax.report import ablations, plots, results_table
 from core_jax.report.html import document, image, note
 from core_jax.report.results import Result
 from core_jax.report.results_rows import grouped
@@ -57,6 +57,11 @@ def write(results: Sequence[Result], path: Path, problems: Sequence[str] = ()) -
         for one in row.results
     ]
     with tempfile.TemporaryDirectory() as folder:
+        for i, one in enumerate(ablations.found(grouped(results))):
+            plots.ablation(one, picture := Path(folder) / f"ablation-{i}.png")
+            title = f"What the parts of {one.row.method} are worth, protocol {one.row.protocol}"
+            parts += [f"<h2>{as_html(title)}</h2>", image(picture, title)]
+            parts += [note("A mark: a seed. A bar: the median. At the dotted line: never.")]
         picture = Path(folder) / "curves.png"
         if plots.curves(drawn, picture):
             parts += ["<h2>Learning curves</h2>", image(picture, "success over steps")]

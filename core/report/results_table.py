@@ -6,12 +6,13 @@ of what was not run are empty.
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from core_jax import envs
-from core_jax.report import paper, statistics
+from core_jax.report import ablations, paper, statistics
 from core_jax.report.results import Result
 from core_jax.report.results_rows import NAMED, Row, grouped, text_of
 from core_jax.report.text import as_cell
@@ -31,13 +32,16 @@ def full(results: Sequence[Result]) -> list[Table]:
     found = grouped(results)
     methods = list(dict.fromkeys([*paper.METHODS, *(row.method for row in found)]))
     tables = [*_main(found, methods), grid_table(found)]
+    tables += [ablation_table(one) for one in ablations.found(found)]
     return [table for table in (*tables, labels_table(found), runs_table(results)) if table.rows]
 
 
 def short(results: Sequence[Result]) -> list[Table]:
     """The tables of success and return on the ten published tasks: rows with several of them, and
-    their methods."""
-    return _main(grouped(results), None, least=3)
+    their methods. Methods without one of their parts are left to `full`."""
+    rows = grouped(results)
+    partial = [v.row for one in ablations.found(rows) for v in one.variants[1:]]
+    return _main([row for row in rows if row not in partial], None, least=3)
 
 
 _SUCCESS_NOTE = (
@@ -132,6 +136,24 @@ def return_table(
     )
 
 
+def ablation_table(ablation: ablations.Ablation) -> Table:
+    """Success in percent and steps to a success of 0.9 of a method without one of its parts."""
+    row, tasks, cells = ablation.row, ablation.tasks, []
+    for variant in ablation.variants:
+        line = [_ablation_cell(variant, task) for task in tasks]
+        iqm = ablation.success(variant)
+        cells.append((variant.name, *line, "" if iqm is None else _interval(iqm)))
+    shared = ablation.shared_tasks
+    return Table(
+        f"What the parts of {row.method} are worth, protocol {row.protocol}: {row.label([])}",
+        "Success in percent, mean over seeds, in brackets each seed where they differ; then the "
+        "median over seeds of the first evaluation with a success of 0.9. IQM as above, of the "
+        f"success on the tasks that every row has: {', '.join(shared) or 'none'}.",
+        ("", *tasks, "IQM [95% CI]"),
+        cells,
+    )
+
+
 def labels_table(rows: Sequence[Row]) -> Table:
     """What methods that ask a teacher had spent when they reached a success of 0.9."""
     cells = []
@@ -210,10 +232,21 @@ def _iqm(row: Row, tasks: Sequence[str]) -> str:
     groups = [x for task in tasks if (x := row.values(task, "success"))]
     if len(groups) < 2:
         return ""
-    found = statistics.bootstrap_iqm(groups)
-    assert found.low is not None and found.high is not None
-    interval = f"{_percent(found.mean)} [{_percent(found.low)}, {_percent(found.high)}]"
+    interval = _interval(statistics.bootstrap_iqm(groups))
     return interval + f" ({len(groups)} tasks)" * (len(groups) < len(tasks))
+
+
+def _interval(found: statistics.Interval) -> str:
+    assert found.low is not None and found.high is not None
+    return f"{_percent(found.mean)} [{_percent(found.low)}, {_percent(found.high)}]"
+
+
+def _ablation_cell(variant: ablations.Variant, task: str) -> str:
+    success = _each(variant.row.values(task, "success"), _percent)
+    steps = variant.median_steps(task)
+    if not success or steps is None:
+        return success
+    return f"{success}; {'never' if math.isinf(steps) else f'{steps / 1000:g}k'}"
 
 
 def _return_cell(row: Row, task: str) -> str:
