@@ -89,12 +89,14 @@ _RANDOM: Preset = {
     "sac.normalise_obs": True,
     "formal.accept": "not_worse",
 }
-# A ball that rolled away and what fell from the hand seldom come back within reach, so that most of
-# a long episode shows what can no longer succeed. Training episodes are shorter there; evaluations
-# last for the horizon. Rounds of labels are spread over the run. The dense reward of hammer hardly
-# tells a driven nail from one that is not, so a scripted teacher compares progress
+# What rolled away, was turned too far or fell from the hand seldom comes back within reach, so that
+# most of a long episode shows what can no longer succeed. Training episodes are shorter there;
+# evaluations last for the horizon. Rounds of labels are spread over the run. The dense reward of
+# hammer hardly tells a driven nail from one that is not, so a scripted teacher compares progress
 # (docs/findings.md).
 _RANDOM_TASKS: dict[str, Preset] = {
+    "dial-turn": {"episode_steps": 150},
+    "sweep-into": {"steps": 240_000, "episode_steps": 150, "feedback.round_every": 9_000},
     "soccer": {"steps": 240_000, "episode_steps": 125, "feedback.round_every": 9_000},
     "hammer": {
         "steps": 300_000,

@@ -120,7 +120,13 @@ def test_where_starts_differ_a_small_network_is_updated_more_often():
 
 @pytest.mark.parametrize(
     ("task", "episode", "steps"),
-    [("soccer", 125, 240_000), ("hammer", 150, 300_000), ("peg-insert-side", 150, 500_000)],
+    [
+        ("dial-turn", 150, 120_000),
+        ("sweep-into", 150, 240_000),
+        ("soccer", 125, 240_000),
+        ("hammer", 150, 300_000),
+        ("peg-insert-side", 150, 500_000),
+    ],
 )
 def test_episodes_are_shorter_where_starts_differ_and_things_get_lost(task, episode, steps):
     config = make_config(task=task, protocol="random")
