@@ -59,9 +59,11 @@ class CoreConfig:
     """What the residual reward is fitted to. preferences: it explains the labels by itself (the
     paper); remainder: it explains them together with the formal reward, as they are added up, and
     so learns what the formal reward gets wrong."""
-    weighting: Literal["fixed", "agreement"] = "fixed"
+    weighting: Literal["fixed", "agreement", "earned"] = "fixed"
     """Weight of the residual reward. fixed: `feedback.alpha` (the paper); agreement: by how many of
-    the newest labels, before they were learned from, each of the two rewards was right about."""
+    the newest labels, before they were learned from, each of the two rewards was right about;
+    earned: the more, up to `feedback.alpha`, the more of those the residual reward was right about
+    (none at half of them, all at three quarters)."""
     formal: FormalConfig = dataclasses.field(default_factory=FormalConfig)
     feedback: FeedbackConfig = dataclasses.field(default_factory=FeedbackConfig)
     residual: PreferenceConfig = dataclasses.field(default_factory=PreferenceConfig)

@@ -83,9 +83,9 @@ class Core(BaseMethod):
                     "feedback.alpha must be above 0 with --residual-target remainder: the residual "
                     "reward can explain nothing that it has no part in"
                 )
-            if config.weighting == "agreement":
+            if config.weighting != "fixed":
                 raise ValueError(
-                    "--weighting agreement judges the residual reward by itself, and with "
+                    f"--weighting {config.weighting} judges the residual reward by itself, and with "
                     "--residual-target remainder it is not fitted to be right by itself"
                 )
         if config.rrm:

@@ -48,7 +48,7 @@ class ResidualReward:
     ):
         self._config, self._collector, self._formal = config, collector, formal
         self._alpha = config.feedback.alpha if formal else 1.0
-        self._weighs = formal is not None and config.weighting == "agreement"
+        self._weighs = formal is not None and config.weighting != "fixed"
         self._records = [weighting.Record() for _ in range(context.seeds)]
         weights = {FORMAL: 1.0 - self._alpha} if formal else {}
         every = config.pixels.rescore_every if config.residual_input == "pixels" else 1
@@ -81,7 +81,9 @@ class ResidualReward:
         )
         labels["fits"] += 1
         if self._weighs:
-            alpha = np.array([weighting.alpha(r, self._alpha) for r in self._records], np.float32)
+            rule = {"agreement": weighting.alpha, "earned": weighting.earned}
+            weigh = rule[self._config.weighting]
+            alpha = np.array([weigh(record, self._alpha) for record in self._records], np.float32)
             weights = {FORMAL: jnp.asarray(1.0 - alpha), RESIDUAL: jnp.asarray(alpha)}
             seeds, metrics = seeds.replace(weights=weights), {**metrics, "alpha": alpha}
         return seeds, metrics

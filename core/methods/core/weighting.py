@@ -7,7 +7,9 @@ about a share p, R about q, and each weighs the log odds of its share,
     a = log(q / (1 - q)) / (log(p / (1 - p)) + log(q / (1 - q))),
 
 the weights of a vote of independent voters (Nitzan and Paroush, 1982). A reward that is right about
-half of them or fewer weighs nothing.
+half of them or fewer weighs nothing. Under `--weighting earned` R alone is judged: a grows with q,
+from 0 at a half to the paper's a at three quarters. A reward fitted to answers of chance, which is
+what a teacher gives where behaviour hardly differs yet, then weighs next to nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ from typing import Any
 import numpy as np
 
 NEWEST = 100  # labels that count
-LEAST = 20  # with fewer the weight stays as it was
+LEAST = 20  # with fewer the weight stays as it was before
+FULL = 0.75  # share of them that R must be right about to weigh what it does in the paper
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,6 +71,21 @@ def alpha(record: Record, otherwise: float) -> float:
     if formal + residual == 0.0:
         return otherwise
     return residual / (formal + residual)
+
+
+def earned(record: Record, most: float) -> float:
+    """The weight of the residual reward, by its own share of right answers alone.
+
+    Args:
+        record: of one seed.
+        most: the weight from a share of `FULL` on. It is 0 at a half, and before there are enough
+            labels.
+    """
+    count = len(record.residual)
+    if count < LEAST:
+        return 0.0
+    share = (sum(record.residual) + 1) / (count + 2)
+    return most * min(1.0, max(0.0, (share - 0.5) / (FULL - 0.5)))
 
 
 def _log_odds(right: Sequence[bool]) -> float:

@@ -122,6 +122,28 @@ def test_the_remainder_is_what_the_formal_reward_leaves(fitted):
     assert alone._learned.given[0].offset is None
 
 
+def test_the_residual_reward_earns_its_weight():
+    shares = {0.0: 0.0, 0.5: 0.0, 0.625: 0.25, 0.75: 0.5, 1.0: 0.5}
+    for share, expected in shares.items():
+        # One right and one wrong answer are added to these.
+        hits = round(share * 80)
+        record = Record(78, (), (True,) * (hits - 1) + (False,) * (79 - hits))
+        assert weighting.earned(record, 0.5) == pytest.approx(expected), share
+    assert weighting.earned(Record(19, (), (True,) * 19), 0.5) == 0.0, "too few labels"
+
+
+def test_a_weight_that_is_earned_starts_at_nothing(fitted, monkeypatch):
+    monkeypatch.setattr(weighting, "LEAST", 1)
+    reward = fitted(weighting="earned")
+    seeds, metrics = reward.fit(Seeds(weights={}))
+    np.testing.assert_array_equal(metrics["alpha"], [0.0, 0.0])
+    reward._collector.labels["count"] = np.array([6, 5])
+    seeds, metrics = reward.fit(seeds)
+    expected = [weighting.earned(Record(**state), 0.25) for state in reward.state()]
+    np.testing.assert_allclose(seeds.weights["residual"], expected)
+    np.testing.assert_allclose(seeds.weights["formal"], 1.0 - np.array(expected))
+
+
 def test_rewards_are_judged_by_labels_that_no_fit_has_seen(fitted, monkeypatch):
     monkeypatch.setattr(weighting, "LEAST", 1)
     reward = fitted(weighting="agreement")
