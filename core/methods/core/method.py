@@ -85,8 +85,8 @@ class Core(BaseMethod):
                 )
             if config.weighting != "fixed":
                 raise ValueError(
-                    f"--weighting {config.weighting} judges the residual reward by itself, and with "
-                    "--residual-target remainder it is not fitted to be right by itself"
+                    f"--weighting {config.weighting} judges the residual reward by itself, and "
+                    "with --residual-target remainder it is not fitted to be right by itself"
                 )
         if config.rrm:
             check_input(config.residual_input, config.pixels, config.residual, config.feedback,
