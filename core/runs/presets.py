@@ -92,7 +92,9 @@ _RANDOM: Preset = {
 # What rolled away, was turned too far or fell from the hand seldom comes back within reach, so that
 # most of a long episode shows what can no longer succeed. Training episodes are shorter there;
 # evaluations last for the horizon. Rounds of labels are spread over the run. The dense reward of
-# hammer hardly tells a driven nail from one that is not, so a scripted teacher compares progress
+# hammer hardly tells a driven nail from one that is not, so a scripted teacher compares progress.
+# It takes long until a peg is lifted, and until then labels tell nothing: a residual reward that is
+# fitted to them, and a formal reward that is exchanged for them, hold learning up
 # (docs/findings.md).
 _RANDOM_TASKS: dict[str, Preset] = {
     "dial-turn": {"episode_steps": 150},
@@ -108,6 +110,8 @@ _RANDOM_TASKS: dict[str, Preset] = {
         "steps": 500_000,
         "episode_steps": 150,
         "feedback.round_every": 18_000,
+        "weighting": "earned",
+        "formal.refine_at": (100_000, 200_000, 300_000, 400_000),
     },
 }
 # PPO learns from long rollouts of many environments, once, without a replay of its own.
@@ -145,7 +149,8 @@ def defaults(choices: Mapping[str, Any]) -> Config:
         **config.recipe.presets(config.settings, config.task),
         **(_RANDOM_TASKS.get(config.task, {}) if _starts_differ(config) else {}),
     }
-    return applied(config, preset)
+    without_effect = config.recipe.unused(config.settings)
+    return applied(config, {k: v for k, v in preset.items() if k not in without_effect})
 
 
 def _starts_differ(config: Config) -> bool:

@@ -59,6 +59,9 @@ class Core(BaseMethod):
         if not (config.frm and config.rrm):
             reason = "there is no second reward"
             found |= {"residual_target": reason, "weighting": reason}
+        elif config.residual_target == "remainder":
+            reason = "--residual-target remainder: the residual reward is not right by itself"
+            found |= {"weighting": reason}
         if config.formal.select == "label_agreement":
             found |= {"formal.trial_fraction": "--formal.select label_agreement: no trials"}
         if config.formal.file is not None:

@@ -142,6 +142,19 @@ def test_episodes_are_shorter_where_starts_differ_and_things_get_lost(task, epis
     assert dense.training.episode_steps == episode
 
 
+def test_where_labels_say_little_for_long_the_residual_reward_earns_its_weight():
+    peg = {"task": "peg-insert-side", "protocol": "random"}
+    settings = make_config(**peg).settings
+    assert settings.weighting == "earned"
+    assert settings.formal.refine_at == (100_000, 200_000, 300_000, 400_000)
+    assert make_config(**peg, weighting="fixed").settings.weighting == "fixed"
+    for other in ({"rrm": False}, {"frm": False}, {"residual_target": "remainder"}):
+        config = check(make_config(**peg, **other))  # the preset would have no effect or not fit
+        assert config.settings.weighting == "fixed"
+    for other in ({"task": "peg-insert-side"}, {"task": "hammer", "protocol": "random"}):
+        assert make_config(**other).settings.weighting == "fixed"
+
+
 def test_where_the_dense_reward_misleads_a_scripted_teacher_compares_progress():
     hammer = {"task": "hammer", "protocol": "random"}
     assert make_config(**hammer).teacher_settings.judge == "progress"
