@@ -131,6 +131,8 @@ def ablation(found: Ablation, path: Path) -> None:
             if at:
                 axis.vlines(np.median(at), i - 0.3, i + 0.3, COLOURS[i % len(COLOURS)])
         axis.axvline(never, color="#888", lw=0.8, ls=":")
+        axis.annotate("never ", (never, 0.98), xycoords=("data", "axes fraction"), ha="right",
+                      va="top", fontsize=8, color="#666")  # fmt: skip
         axis.set(title=as_label(task), xlabel="thousand steps to 0.9", xlim=(0, 1.05 * never))
     for i, variant in enumerate(found.variants):
         if (iqm := found.success(variant)) and iqm.low is not None and iqm.high is not None:
