@@ -14,6 +14,7 @@ from core_jax.feedback.labels import Frame, LabelStore
 from core_jax.files import write_json
 from core_jax.report import collect, paper, results, results_page, results_table, statistics
 from core_jax.report.results import Reached, Result
+from core_jax.report.results_rows import grouped
 from core_jax.runs.differences import differences
 
 ROOT = Path(__file__).parents[3]
@@ -174,6 +175,24 @@ def test_how_often_a_run_was_evaluated_makes_no_other_row():
     found = [result("soccer", settings={"eval_every": 5_000}), result("hammer", settings={}),
              result("soccer", settings={"updates": 9})]  # fmt: skip
     assert sorted(len(row.tasks()) for row in results_table.grouped(found)) == [1, 2]
+
+
+def test_a_task_whose_teacher_compares_progress_by_default_is_in_the_row_of_the_others():
+    known = {"method": "core", "protocol": "random", "teacher": "scripted-vlm_like"}
+    by_progress = {**known, "teacher": "scripted-vlm_like-by-progress"}
+    several = [result("soccer", (1.0, 0.5), **known), result("hammer", (0.8, 0.8), **by_progress)]
+    [row] = grouped(several)
+    assert row.label().startswith("scripted-vlm_like (hammer: by progress)")
+    assert row.label(["soccer"]).startswith("scripted-vlm_like (hammer: by progress)")
+    assert row.values("hammer", "success") == [0.8, 0.8]
+    # Not where it was chosen, or where the same task was run the other way as well.
+    chosen = result("hammer", (0.1, 0.1), settings={"scripted.judge": "progress"}, **by_progress)
+    assert len(grouped([several[0], chosen])) == 2
+    assert len(grouped([*several, result("hammer", (0.0, 0.0), **known)])) == 2
+    other = result("hammer", (0.0, 0.0), settings={"scripted.judge": None}, **known)
+    assert [x.label() for x in grouped([other])] == [
+        "scripted-vlm_like, scripted.judge null, 1k steps"
+    ]
 
 
 def test_softgym_reports_returns_beside_success():
