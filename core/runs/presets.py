@@ -147,10 +147,15 @@ def defaults(choices: Mapping[str, Any]) -> Config:
         **(_MINIGRID if _has_choices(config.task) else {}),
         **(_RANDOM if _starts_differ(config) else {}),
         **config.recipe.presets(config.settings, config.task),
-        **(_RANDOM_TASKS.get(config.task, {}) if _starts_differ(config) else {}),
+        **(_of_random_starts(config) if _starts_differ(config) else {}),
     }
-    without_effect = config.recipe.unused(config.settings)
-    return applied(config, {k: v for k, v in preset.items() if k not in without_effect})
+    return applied(config, preset)
+
+
+def _of_random_starts(config: Config) -> Preset:
+    """What a task's random starts need, of what has an effect with the method's switches."""
+    unused = config.recipe.unused(config.settings)
+    return {k: v for k, v in _RANDOM_TASKS.get(config.task, {}).items() if k not in unused}
 
 
 def _starts_differ(config: Config) -> bool:
